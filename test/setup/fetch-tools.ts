@@ -1,0 +1,46 @@
+/** Global set-up: fetches what the chosen projects need before their tests start to count time. */
+import type { TestProject } from "vitest/node";
+import { debianTool } from "./debian-tool.ts";
+import { goTool } from "./go-tool.ts";
+import { isCi, MissingToolError } from "./missing-tool.ts";
+import { pythonPackages } from "./python-packages.ts";
+
+type Needs = Record<string, () => Promise<unknown>>;
+
+const endToEnd: Needs = {
+  curl: () => debianTool("curl"),
+  grpcurl: () => goTool("grpcurl"),
+  "python openai": () => pythonPackages("openai"),
+  "python grpc": () => pythonPackages("grpc"),
+};
+
+const needsOf: Record<string, Needs> = {
+  conformance: { connectconformance: () => goTool("connectconformance") },
+  "e2e-node": endToEnd,
+  "e2e-deno": endToEnd,
+};
+
+/**
+ * Fetches the tools, prints one line for each and fails in CI when one cannot be had: elsewhere the
+ * suites that need it are skipped by `describeWith`.
+ */
+export default async function fetchTools({ vitest }: TestProject): Promise<void> {
+  const needs = Object.assign({}, ...vitest.projects.map(({ name }) => needsOf[name])) as Needs;
+  const fetched = await Promise.allSettled(
+    Object.entries(needs).map(([name, fetchTool]) => fetchOne(name, fetchTool)),
+  );
+  const failed = fetched.filter(({ status }) => status === "rejected");
+  if (failed.length > 0) throw new Error(`${failed.length} test tools cannot be had`);
+}
+
+async function fetchOne(name: string, fetchTool: () => Promise<unknown>): Promise<void> {
+  const start = performance.now();
+  try {
+    await fetchTool();
+    const seconds = ((performance.now() - start) / 1_000).toFixed(1);
+    process.stdout.write(`tool  ${name}  ${seconds} s\n`);
+  } catch (error) {
+    process.stdout.write(`tool  ${error instanceof Error ? error.message : error}\n`);
+    if (!(error instanceof MissingToolError) || isCi()) throw error;
+  }
+}

