@@ -1,0 +1,66 @@
+// The shapes in which a chat request comes in and its answer goes out, whatever the door.
+import type {
+  CreateChatCompletionRequest,
+  CreateChatCompletionResponse,
+  StreamChatCompletionResponse,
+} from "../gen/optamil/v1/chat_pb.ts";
+import type { Caller } from "../keys/verify.ts";
+import type { Cancellation } from "../platform/cancellation.ts";
+import type { OptamilError } from "../platform/errors.ts";
+import type { JsonBody } from "../platform/json-body.ts";
+
+/** One chat request, checked and authenticated. */
+export type ChatCall = {
+  readonly requestId: string;
+  readonly caller: Caller;
+  /** The validated request. */
+  readonly request: CreateChatCompletionRequest;
+  /** The client's own JSON, if it came by REST. */
+  readonly body: JsonBody | undefined;
+  /** Whether the answer is streamed. */
+  readonly stream: boolean;
+  /** Thrown when the client has gone or its deadline has passed. */
+  readonly cancellation: Cancellation;
+  /** When the request came in, monotonic milliseconds. */
+  readonly receivedAtMs: number;
+  /** Milliseconds from then until the answer must be complete. */
+  readonly timeoutMs: number;
+};
+
+/** What is known when the answer begins. */
+export type AnswerHead = {
+  /** Catalogue name of the model that answers. */
+  readonly model: string;
+  readonly tier: string;
+  readonly provider: string;
+  /** Time in the gateway itself so far, milliseconds. */
+  readonly overheadMs: number;
+  /** Why the router chose the model, ASCII, at most 1 kB; undefined if the client named the model. */
+  readonly route: string | undefined;
+  /** Whether every chunk of the stream says `usage`: null until the last one gives it. */
+  readonly includeUsage: boolean;
+};
+
+/** Takes the answer to the client. Each door has its own. */
+export interface AnswerSink {
+  /** Whether JSON bytes can go out as they are, or messages are needed. */
+  readonly form: "json" | "messages";
+  /** The head: once, before everything else. */
+  head(head: AnswerHead): void;
+  /** A whole answer as JSON bytes. Only with form "json". */
+  json(bytes: Uint8Array): void;
+  /** A whole answer. */
+  message(message: CreateChatCompletionResponse): void;
+  /** Whole server-sent events. Only with form "json". False: full, wait for `onDrain`. */
+  events(events: Uint8Array): boolean;
+  /** Chunks to encode. False: full, wait for `onDrain`. */
+  chunks(chunks: readonly StreamChatCompletionResponse[]): boolean;
+  /** A sign of life while the provider is silent. */
+  ping(): void;
+  /** The end of a complete stream. */
+  end(): void;
+  /** The end of a stream that broke after its head: an error frame. */
+  fail(error: OptamilError): void;
+  /** Called when there is room again. */
+  onDrain: (() => void) | undefined;
+}

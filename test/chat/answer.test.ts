@@ -1,0 +1,273 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createCatalogue } from "../../src/catalogue/models.ts";
+import { answer, type ChatParts } from "../../src/chat/answer.ts";
+import type { ChatCall } from "../../src/chat/call.ts";
+import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
+import { Cancellation } from "../../src/platform/cancellation.ts";
+import type { Deployment } from "../../src/providers/deployment.ts";
+import { chunk, RecordingSink } from "../fakes/recording-sink.ts";
+import {
+  completion,
+  failure,
+  type ScriptedProvider,
+  scriptedProvider,
+} from "../fakes/scripted-provider.ts";
+
+type Told = { sink: RecordingSink; call: ChatCall; done: Promise<void> };
+
+let nowMs = 1_000;
+const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs };
+
+function deployment(provider: string, model = "gpt-5", weight = 1): Deployment {
+  return { model, provider, upstreamModel: `${provider}/${model}`, weight, live: true };
+}
+
+function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatParts {
+  const all = deployments ?? providers.map(({ name }) => deployment(name));
+  return {
+    catalogue: createCatalogue(),
+    deployments: Map.groupBy(all, ({ model }) => model),
+    providers: new Map(providers.map((provider) => [provider.name, provider])),
+    clock,
+    random: () => 0,
+    pingAfterMs: 15_000,
+  };
+}
+
+function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string } = {}): Told {
+  const sink = new RecordingSink();
+  const call: ChatCall = {
+    requestId: "request-1",
+    caller: {
+      accountId: "account-1",
+      keyId: "key-1",
+      plan: "business",
+      scopes: ["chat"],
+      models: undefined,
+      expiresAt: 4_000_000_000,
+    },
+    request: create(CreateChatCompletionRequestSchema, {
+      model: change.model ?? "gpt-5",
+      messages: [{ role: "user", content: { kind: { case: "text", value: "Hello" } } }],
+    }),
+    body: undefined,
+    stream: false,
+    cancellation: new Cancellation(),
+    receivedAtMs: 990,
+    timeoutMs: 60_000,
+    ...change,
+  };
+  return { sink, call, done: answer(call, sink, chatParts) };
+}
+
+beforeEach(() => {
+  nowMs = 1_000;
+});
+
+describe("the model that was asked for", () => {
+  it("is asked for at its provider under the provider's name", async () => {
+    const provider = scriptedProvider("one", [completion("answer-1")]);
+    const { sink, done } = ask(parts([provider]));
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 one", "message answer-1"]);
+    expect(provider.calls).toMatchObject([
+      { model: "gpt-5", upstreamModel: "one/gpt-5", form: "messages", timeoutMs: 59_990 },
+    ]);
+    expect(sink.heads).toMatchObject([{ tier: "premium", overheadMs: 10, route: undefined }]);
+  });
+
+  it("must exist", async () => {
+    const { done, sink } = ask(parts([scriptedProvider("one")]), { model: "gpt-9" });
+    await expect(done).rejects.toMatchObject({ code: "model_not_found", param: "model" });
+    expect(sink.told).toEqual([]);
+  });
+
+  it("must be on the key's list", async () => {
+    const { call, ...rest } = ask(parts([scriptedProvider("one", [completion("a")])]));
+    await rest.done;
+    const caller = { ...call.caller, models: ["gpt-4.1"] };
+    const { done } = ask(parts([scriptedProvider("one")]), { caller });
+    await expect(done).rejects.toMatchObject({ code: "permission_denied", param: "model" });
+  });
+
+  it("must have a provider; only an admin is told what is missing", async () => {
+    const chatParts = parts([scriptedProvider("one")], [deployment("one", "gpt-4.1")]);
+    const { call, done } = ask(chatParts);
+    const refusal = await done.catch((error: unknown) => error);
+    expect(refusal).toMatchObject({
+      code: "service_unavailable",
+      shouldRetry: false,
+      message: "The model 'gpt-5' is not configured on this gateway.",
+    });
+    const admin = { ...call.caller, scopes: ["chat", "admin"] };
+    await expect(ask(chatParts, { caller: admin }).done).rejects.toThrow("provider 'openai'");
+  });
+});
+
+describe("model auto", () => {
+  it("goes to the router's choice among the models that have a deployment, with the reasons", async () => {
+    const provider = scriptedProvider("one", [completion("answer-1")]);
+    const chatParts = parts(
+      [provider],
+      [deployment("one", "gpt-5"), deployment("one", "llama-3.3-70b")],
+    );
+    const { sink, done } = ask(chatParts, { model: "auto" });
+    await done;
+    expect(sink.heads).toMatchObject([
+      {
+        model: "llama-3.3-70b",
+        tier: "free",
+        route:
+          "scorer=length; chars=5; wanted=free; tier=free; margin=395; runner-up=gpt-5; feasible=2",
+      },
+    ]);
+  });
+
+  it("falls back to the runner-up when the choice fails", async () => {
+    const provider = scriptedProvider("one", [failure("http_5xx"), completion("answer-2")]);
+    const chatParts = parts(
+      [provider],
+      [deployment("one", "gpt-5"), deployment("one", "llama-3.3-70b")],
+    );
+    const { sink, done } = ask(chatParts, { model: "auto" });
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 one", "message answer-2"]);
+  });
+});
+
+describe("failover", () => {
+  it("tries the next deployment, and counts no upstream's time as overhead", async () => {
+    const one = scriptedProvider("one", [failure("connect")]);
+    const complete = one.complete;
+    one.complete = (call) => {
+      nowMs += 5_000;
+      return complete(call);
+    };
+    const two = scriptedProvider("two", [completion("answer-2")]);
+    const { sink, done } = ask(parts([one, two]));
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 two", "message answer-2"]);
+    expect(sink.heads).toMatchObject([{ overheadMs: 10 }]);
+    expect(two.calls).toMatchObject([{ timeoutMs: 54_990 }]);
+  });
+
+  it("draws the first deployment by weight and keeps the others, heaviest first", async () => {
+    const providers = ["a", "b", "c"].map((name) => scriptedProvider(name, [failure(name)]));
+    const deployments = [
+      deployment("a", "gpt-5", 1),
+      deployment("b", "gpt-5", 2),
+      deployment("c", "gpt-5", 7),
+    ];
+    const seen: string[] = [];
+    for (const provider of providers) {
+      const { complete } = provider;
+      provider.complete = (call) => {
+        seen.push(provider.name);
+        return complete(call);
+      };
+    }
+    const chatParts = { ...parts(providers, deployments), random: () => 0.25 };
+    await expect(ask(chatParts).done).rejects.toMatchObject({ message: "a" });
+    expect(seen).toEqual(["b", "c", "a"]);
+  });
+
+  it("stops at a failure that is the request's own fault", async () => {
+    const two = scriptedProvider("two", [completion("answer-2")]);
+    const chatParts = parts([scriptedProvider("one", [failure("http_400", false)]), two]);
+    await expect(ask(chatParts).done).rejects.toMatchObject({ code: "invalid_request" });
+    expect(two.calls).toEqual([]);
+  });
+
+  it("stops when nobody waits any more", async () => {
+    const cancellation = new Cancellation();
+    const one = scriptedProvider("one", [failure("cancelled")]);
+    const { complete } = one;
+    one.complete = (call) => {
+      cancellation.cancel("client_closed");
+      return complete(call);
+    };
+    const two = scriptedProvider("two", [completion("answer-2")]);
+    await expect(ask(parts([one, two]), { cancellation }).done).rejects.toThrow("cancelled");
+    expect(two.calls).toEqual([]);
+  });
+
+  it("tells the last failure when every candidate failed", async () => {
+    const providers = [
+      scriptedProvider("one", [failure("first")]),
+      scriptedProvider("two", [failure("second")]),
+    ];
+    await expect(ask(parts(providers)).done).rejects.toThrow("second");
+  });
+});
+
+describe("a stream", () => {
+  it("sends the head with the first event, and ends after the provider's end", async () => {
+    const provider = scriptedProvider("one");
+    const { sink, done } = ask(parts([provider]), { stream: true });
+    const [receiver] = provider.receivers;
+    expect(sink.told).toEqual([]);
+    receiver?.onChunks([chunk("1"), chunk("2")]);
+    receiver?.onEnd(undefined);
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "chunk 2", "end"]);
+  });
+
+  it("tries the next deployment when it breaks before its first event", async () => {
+    const [one, two] = [scriptedProvider("one"), scriptedProvider("two")];
+    const { sink, done } = ask(parts([one, two]), { stream: true });
+    one.receivers[0]?.onFailure(failure("cut"));
+    await vi.waitFor(() => expect(two.receivers).toHaveLength(1));
+    two.receivers[0]?.onChunks([chunk("1")]);
+    two.receivers[0]?.onEnd(undefined);
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 two", "chunk 1", "end"]);
+  });
+
+  it("ends in an error frame when it breaks after its first event", async () => {
+    const [one, two] = [scriptedProvider("one"), scriptedProvider("two")];
+    const { sink, done } = ask(parts([one, two]), { stream: true });
+    one.receivers[0]?.onChunks([chunk("1")]);
+    one.receivers[0]?.onFailure(failure("cut"));
+    await done;
+    expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "fail service_unavailable"]);
+    expect(two.calls).toEqual([]);
+  });
+
+  it("pauses the provider while the client is full and resumes it when there is room", async () => {
+    const provider = scriptedProvider("one");
+    const { sink, done } = ask(parts([provider]), { stream: true });
+    sink.roomLeft = false;
+    provider.receivers[0]?.onChunks([chunk("1")]);
+    expect(provider.steering).toEqual(["pause"]);
+    sink.onDrain?.();
+    expect(provider.steering).toEqual(["pause", "resume"]);
+    provider.receivers[0]?.onEnd(undefined);
+    await done;
+  });
+});
+
+describe("a silent provider", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("is bridged by the head and a ping after each quiet interval, until events come", async () => {
+    const provider = scriptedProvider("one");
+    const { sink, done } = ask(parts([provider]), { stream: true });
+    vi.advanceTimersByTime(14_999);
+    expect(sink.told).toEqual([]);
+    vi.advanceTimersByTime(15_001);
+    expect(sink.told).toEqual(["head gpt-5 one", "ping", "ping"]);
+    provider.receivers[0]?.onChunks([chunk("1")]);
+    vi.advanceTimersByTime(15_000);
+    expect(sink.told.slice(3)).toEqual(["chunk 1"]);
+    provider.receivers[0]?.onEnd(undefined);
+    await done;
+    vi.advanceTimersByTime(60_000);
+    expect(sink.told.slice(3)).toEqual(["chunk 1", "end"]);
+  });
+});
