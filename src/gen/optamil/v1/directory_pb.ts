@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSKDAgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIAEIICgZjaGFuZ2UiTwoOQWNjb3VudENyZWF0ZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkihQEKCktleUNyZWF0ZWQSDgoGa2V5X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRISCgpleHBpcmVzX2F0GAcgASgDIiwKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCWIGcHJvdG8z");
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSKDAgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIAEIICgZjaGFuZ2UiTwoOQWNjb3VudENyZWF0ZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkihQEKCktleUNyZWF0ZWQSDgoGa2V5X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRISCgpleHBpcmVzX2F0GAcgASgDIiwKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJtCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBCLsAQoIS2V5U3RhdGUSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhUKDWNyZWF0ZWRfYXRfdXMYByABKAMSEgoKZXhwaXJlc19hdBgIIAEoAxIaCg1yZXZva2VkX2F0X3VzGAkgASgDSACIAQESFQoNcmV2b2tlX3JlYXNvbhgKIAEoCRIPCgd2ZXJzaW9uGAsgASgEQhAKDl9yZXZva2VkX2F0X3VzYgZwcm90bzM");
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -219,4 +219,151 @@ export type KeyRevoked = Message<"optamil.v1.KeyRevoked"> & {
  */
 export const KeyRevokedSchema: GenMessage<KeyRevoked> = /*@__PURE__*/
   messageDesc(file_optamil_v1_directory, 3);
+
+/**
+ * An account as its records have made it: what a replica keeps beside the log.
+ *
+ * @generated from message optamil.v1.AccountState
+ */
+export type AccountState = Message<"optamil.v1.AccountState"> & {
+  /**
+   * Id (UUIDv7).
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Name for people.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Address, as it was given; empty: none.
+   *
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * Id of the plan.
+   *
+   * @generated from field: string plan = 4;
+   */
+  plan: string;
+
+  /**
+   * Unix microseconds.
+   *
+   * @generated from field: int64 created_at_us = 5;
+   */
+  createdAtUs: bigint;
+
+  /**
+   * Accepted records about it; the next one must expect this number.
+   *
+   * @generated from field: uint64 version = 6;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.AccountState.
+ * Use `create(AccountStateSchema)` to create a new message.
+ */
+export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 4);
+
+/**
+ * A key as its records have made it: what a replica keeps beside the log.
+ *
+ * @generated from message optamil.v1.KeyState
+ */
+export type KeyState = Message<"optamil.v1.KeyState"> & {
+  /**
+   * The token's jti (UUIDv7).
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whose it is.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * Name for people.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Last four characters of the secret.
+   *
+   * @generated from field: string last_four = 4;
+   */
+  lastFour: string;
+
+  /**
+   * What it may do.
+   *
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
+
+  /**
+   * Models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string models = 6;
+   */
+  models: string[];
+
+  /**
+   * Unix microseconds.
+   *
+   * @generated from field: int64 created_at_us = 7;
+   */
+  createdAtUs: bigint;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 expires_at = 8;
+   */
+  expiresAt: bigint;
+
+  /**
+   * Unix microseconds; absent while the key works.
+   *
+   * @generated from field: optional int64 revoked_at_us = 9;
+   */
+  revokedAtUs?: bigint | undefined;
+
+  /**
+   * "unused", "rotated" or "leaked"; empty while the key works.
+   *
+   * @generated from field: string revoke_reason = 10;
+   */
+  revokeReason: string;
+
+  /**
+   * Accepted records about it; the next one must expect this number.
+   *
+   * @generated from field: uint64 version = 11;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.KeyState.
+ * Use `create(KeyStateSchema)` to create a new message.
+ */
+export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 5);
 

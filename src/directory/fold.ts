@@ -1,0 +1,138 @@
+// What a record does to the directory: the one rule by which every replica comes to the same state.
+import { create } from "@bufbuild/protobuf";
+import {
+  type AccountCreated,
+  type AccountState,
+  AccountStateSchema,
+  type DirectoryRecord,
+  type KeyCreated,
+  type KeyRevoked,
+  type KeyState,
+  KeyStateSchema,
+} from "../gen/optamil/v1/directory_pb.ts";
+import { invalidRequest, OptamilError } from "../platform/errors.ts";
+import { isUuid } from "../platform/uuid.ts";
+
+/** The part of the state that the rule looks at. */
+export interface DirectoryView {
+  /** The account, undefined if there is none. */
+  account(accountId: string): Readonly<AccountState> | undefined;
+  /** The key, undefined if there is none. */
+  key(keyId: string): Readonly<KeyState> | undefined;
+  /** The account that has the address, given as `toEmailKey` spells it. */
+  accountIdOf(emailKey: string): string | undefined;
+}
+
+/** One entry of the state to be put in place of what is there. */
+export type StateWrite =
+  | { readonly kind: "account"; readonly account: AccountState }
+  | { readonly kind: "key"; readonly key: KeyState }
+  | { readonly kind: "email"; readonly emailKey: string; readonly accountId: string };
+
+/** What became of a record: the entries it writes, or why it is void. */
+export type Folded =
+  | { readonly writes: readonly StateWrite[]; readonly refusal?: undefined }
+  | { readonly writes?: undefined; readonly refusal: OptamilError };
+
+/** RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
+const emailCharactersMax = 254;
+
+/**
+ * The entries that a record writes, or the reason why it is void: a void record stays in the log and
+ * does nothing. Depends on its arguments only, so that the same log gives the same state anywhere.
+ */
+export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
+  const { change } = record;
+  switch (change.case) {
+    case "accountCreated":
+      return foldAccountCreated(view, record, change.value);
+    case "keyCreated":
+      return foldKeyCreated(view, record, change.value);
+    case "keyRevoked":
+      return foldKeyRevoked(view, record, change.value);
+    case undefined:
+      // Of a later release. The release that knows it rebuilds the state from the log.
+      return { refusal: invalidRequest("Unknown kind of change.") };
+  }
+}
+
+/** The spelling by which addresses are unique: letter case makes no difference. */
+function toEmailKey(email: string): string {
+  return email.toLowerCase();
+}
+
+function foldAccountCreated(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, name, email, plan }: AccountCreated,
+): Folded {
+  if (!isUuid(accountId)) return { refusal: invalidRequest("The account id must be a UUID.") };
+  if (email.length > emailCharactersMax) {
+    return { refusal: invalidRequest("The e-mail address is too long.", "email") };
+  }
+  if (record.expectedVersion !== 0n || view.account(accountId)) return versionLost();
+  const emailKey = toEmailKey(email);
+  if (email !== "" && view.accountIdOf(emailKey) !== undefined) {
+    return { refusal: invalidRequest("The e-mail address is taken.", "email") };
+  }
+  const account = create(AccountStateSchema, {
+    id: accountId,
+    name,
+    email,
+    plan,
+    createdAtUs: record.writtenAtUs,
+    version: 1n,
+  });
+  const writes: StateWrite[] = [{ kind: "account", account }];
+  if (email !== "") writes.push({ kind: "email", emailKey, accountId });
+  return { writes };
+}
+
+function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyCreated): Folded {
+  const { keyId, accountId, name, lastFour, scopes, models, expiresAt } = made;
+  if (!isUuid(keyId)) return { refusal: invalidRequest("The key id must be a UUID.") };
+  if (record.expectedVersion !== 0n || view.key(keyId)) return versionLost();
+  if (!isUuid(accountId) || view.account(accountId) === undefined) {
+    return { refusal: new OptamilError("not_found", "There is no such account.") };
+  }
+  const key = create(KeyStateSchema, {
+    id: keyId,
+    accountId,
+    name,
+    lastFour,
+    scopes,
+    models,
+    createdAtUs: record.writtenAtUs,
+    expiresAt,
+    version: 1n,
+  });
+  return { writes: [{ kind: "key", key }] };
+}
+
+function foldKeyRevoked(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { keyId, reason }: KeyRevoked,
+): Folded {
+  const before = isUuid(keyId) ? view.key(keyId) : undefined;
+  if (before === undefined) {
+    return { refusal: new OptamilError("not_found", "There is no such key.") };
+  }
+  // Even with the right version: the first time and reason stand.
+  if (record.expectedVersion !== before.version || before.revokedAtUs !== undefined) {
+    return versionLost();
+  }
+  const key = create(KeyStateSchema, {
+    ...before,
+    revokedAtUs: record.writtenAtUs,
+    revokeReason: reason,
+    version: before.version + 1n,
+  });
+  return { writes: [{ kind: "key", key }] };
+}
+
+function versionLost(): Folded {
+  return {
+    refusal: new OptamilError("conflict", "It was changed meanwhile. Read it again and retry."),
+  };
+}

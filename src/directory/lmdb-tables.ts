@@ -1,0 +1,174 @@
+// The directory's LMDB environment: the log of records, and tables of the state that they fold to.
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type Database, open } from "lmdb";
+import {
+  type AccountState,
+  AccountStateSchema,
+  type DirectoryRecord,
+  DirectoryRecordSchema,
+  type KeyState,
+  KeyStateSchema,
+} from "../gen/optamil/v1/directory_pb.ts";
+import { invalidRequest } from "../platform/errors.ts";
+import { isUuid } from "../platform/uuid.ts";
+import type { AccountsPage } from "./directory.ts";
+import type { DirectoryView, StateWrite } from "./fold.ts";
+import { createOverlay } from "./overlay.ts";
+
+/** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
+const stateFormat = 1;
+
+/** Records a transaction while the state is rebuilt: enough to be quick, few enough for the heap. */
+const rebuildRecordsMax = 1_000;
+
+/** Log and state of one environment, which only this process may have open for writing. */
+export class LmdbTables implements DirectoryView {
+  readonly #env;
+  /** Sequence number, from 1 without gaps → DirectoryRecord. Kept for ever. */
+  readonly #log: Database<Uint8Array, number>;
+  readonly #accounts: Database<Uint8Array, string>;
+  readonly #keys: Database<Uint8Array, string>;
+  readonly #emails: Database<string, string>;
+  /** Account id → ids of its keys, in the order of their making. */
+  readonly #keysByAccount: Database<string, string>;
+  /** `format`, and `applied`: sequence number of the last record that the state contains. */
+  readonly #meta: Database<number, string>;
+  #applied: number;
+
+  constructor(path: string) {
+    // With lmdb 3.5.6's default, a commit that fails also rejects a promise that nobody can reach,
+    // which ends the process, and on Node 24 the callback of `transaction` is never called.
+    this.#env = open({ path, maxDbs: 8, eventTurnBatching: false });
+    this.#log = this.#env.openDB({ name: "log", encoding: "binary" });
+    this.#accounts = this.#env.openDB({ name: "accounts", encoding: "binary" });
+    this.#keys = this.#env.openDB({ name: "keys", encoding: "binary" });
+    this.#emails = this.#env.openDB({ name: "emails", encoding: "string" });
+    this.#keysByAccount = this.#env.openDB({
+      name: "keys_by_account",
+      encoding: "ordered-binary",
+      dupSort: true,
+    });
+    this.#meta = this.#env.openDB({ name: "meta", encoding: "ordered-binary" });
+    if (this.#meta.get("format") !== stateFormat) this.#clearState();
+    this.#applied = this.#meta.get("applied") ?? 0;
+    this.#catchUp();
+  }
+
+  account(accountId: string): AccountState | undefined {
+    return decode(AccountStateSchema, get(this.#accounts, accountId));
+  }
+
+  key(keyId: string): KeyState | undefined {
+    return decode(KeyStateSchema, get(this.#keys, keyId));
+  }
+
+  accountIdOf(emailKey: string): string | undefined {
+    return this.#emails.get(emailKey);
+  }
+
+  /** Keys of an account, newest first. */
+  keysOf(accountId: string): KeyState[] {
+    if (!isUuid(accountId)) return [];
+    const keyIds = this.#keysByAccount.getValues(accountId, { reverse: true });
+    return [...keyIds].flatMap((keyId) => this.key(keyId) ?? []);
+  }
+
+  /** Accounts in the order of their ids, which is that of their making, and whether there are more. */
+  accounts({ limit, after }: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
+    if (after !== undefined && !isUuid(after)) throw invalidRequest("Not an account id.", "after");
+    const start = after === undefined ? {} : { start: after, exclusiveStart: true };
+    const found = [...this.#accounts.getRange({ ...start, limit: limit + 1 })];
+    const accounts = found
+      .slice(0, limit)
+      .map(({ value }) => fromBinary(AccountStateSchema, value));
+    return { accounts, hasMore: found.length > limit };
+  }
+
+  /** Writes records and the state that they lead to, all or nothing; resolves when it is on disk. */
+  async write(records: readonly DirectoryRecord[], writes: readonly StateWrite[]): Promise<void> {
+    const committed = this.#env.batch(() => {
+      records.forEach((record, index) => {
+        const bytes = toBinary(DirectoryRecordSchema, record);
+        void this.#log.put(this.#applied + 1 + index, bytes);
+      });
+      this.#put(writes, this.#applied + records.length);
+    });
+    await committed.catch(throwCommitError);
+    this.#applied += records.length;
+    await this.#env.flushed;
+    this.#env.resetReadTxn();
+  }
+
+  close(): Promise<void> {
+    return this.#env.close();
+  }
+
+  /** Puts join the batch or transaction that is open, which reports their failure. */
+  #put(writes: readonly StateWrite[], applied: number): void {
+    void this.#meta.put("applied", applied);
+    for (const write of writes) {
+      if (write.kind === "account") {
+        const { account } = write;
+        void this.#accounts.put(account.id, toBinary(AccountStateSchema, account));
+      } else if (write.kind === "key") {
+        const { key } = write;
+        void this.#keys.put(key.id, toBinary(KeyStateSchema, key));
+        void this.#keysByAccount.put(key.accountId, key.id);
+      } else {
+        void this.#emails.put(write.emailKey, write.accountId);
+      }
+    }
+  }
+
+  #clearState(): void {
+    this.#env.transactionSync(() => {
+      for (const db of [
+        this.#accounts,
+        this.#keys,
+        this.#emails,
+        this.#keysByAccount,
+        this.#meta,
+      ]) {
+        db.clearSync();
+      }
+      this.#meta.putSync("format", stateFormat);
+    });
+  }
+
+  /** Folds the records that the state does not contain yet: all of them after `#clearState`. */
+  #catchUp(): void {
+    for (;;) {
+      const range = this.#log.getRange({ start: this.#applied + 1, limit: rebuildRecordsMax });
+      const records = [...range].map(({ value }) => fromBinary(DirectoryRecordSchema, value));
+      if (records.length === 0) return;
+      const overlay = createOverlay(this);
+      for (const record of records) overlay.fold(record);
+      const applied = this.#applied + records.length;
+      this.#env.transactionSync(() => {
+        this.#put(overlay.writes, applied);
+      });
+      this.#applied = applied;
+    }
+  }
+}
+
+/**
+ * lmdb rejects a failed commit with a second promise in the error, which rejects with the reason a
+ * little later: that one must be waited for as well.
+ */
+async function throwCommitError(error: unknown): Promise<never> {
+  if (error instanceof Error && "commitError" in error) await error.commitError;
+  throw error;
+}
+
+/** Ids come from callers, and LMDB throws for those of more than 1,978 bytes. */
+function get(db: Database<Uint8Array, string>, id: string): Uint8Array | undefined {
+  return isUuid(id) ? db.get(id) : undefined;
+}
+
+function decode<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array | undefined,
+): MessageShape<Desc> | undefined {
+  return bytes && fromBinary(schema, bytes);
+}

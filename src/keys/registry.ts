@@ -1,0 +1,29 @@
+// What the keys need to know of the directory.
+import type { DirectoryRecord } from "../gen/optamil/v1/directory_pb.ts";
+
+/** What the directory knows of a key. */
+export type RegisteredKey = {
+  /** Whose it is. */
+  readonly accountId: string;
+  /** Unix microseconds; absent while the key works. */
+  readonly revokedAtUs?: bigint | undefined;
+};
+
+/** The keys that were ever made. Asked on every request, so it answers from memory or a local table. */
+export interface KeyRegistry {
+  /** The key by its token's jti, undefined if there is none. May throw `service_unavailable`. */
+  key(keyId: string): RegisteredKey | undefined;
+}
+
+/** What the first start reads and writes. */
+export interface FirstAccountStore extends KeyRegistry {
+  /** The account, undefined if there is none. */
+  account(accountId: string): unknown;
+  /** The first accounts. */
+  accounts(page: { readonly limit: number }): { readonly accounts: readonly unknown[] };
+  /** Makes a change durable. */
+  append(
+    change: DirectoryRecord["change"],
+    write: { readonly actor: string; readonly expectedVersion: bigint },
+  ): Promise<void>;
+}

@@ -1,0 +1,142 @@
+// The token inside an API key: what it says, and whether one of our keys signed exactly these characters.
+import { Buffer } from "node:buffer";
+import { type KeyObject, verify } from "node:crypto";
+import { isUuid } from "../platform/uuid.ts";
+import { unauthenticated } from "./unauthenticated.ts";
+
+/** What comes before the token: scanners and people know the key by it. */
+export const keyPrefix = "sk-optamil-";
+
+/** Characters of a key at most; a typical one has about 410. */
+export const keyCharactersMax = 1_024;
+
+/** Who issues the tokens, and for what. */
+export const issuer = "optamil";
+export const audience = "api";
+
+/** What a token says. Times are Unix seconds. */
+export type Claims = {
+  /** `sub`. */
+  readonly accountId: string;
+  /** `jti`. */
+  readonly keyId: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly notBefore: number | undefined;
+  /** Id of the account's plan when the key was made. */
+  readonly plan: string;
+  readonly scopes: readonly string[];
+  /** Models that the key may ask for; undefined: all. */
+  readonly models: readonly string[] | undefined;
+};
+
+/** Segments of a key that is made of the right characters: an Ed25519 signature has 86. */
+const keyPattern = /^sk-optamil-([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
+
+/**
+ * The first segment of every token signed with a key: `{"alg":"EdDSA","kid":"…"}` in the one spelling
+ * that we issue.
+ *
+ * Verification looks a key up by this segment, whole. So no header of a caller is ever decoded or
+ * parsed, and another algorithm, a second member or another spelling of the same is just unknown.
+ */
+function toHeaderSegment(kid: string): string {
+  return Buffer.from(JSON.stringify({ alg: "EdDSA", kid })).toString("base64url");
+}
+
+/** Public keys by the first segment of the tokens that they verify, out of public keys by kid. */
+export function toKeysByHeader(
+  publicKeys: ReadonlyMap<string, KeyObject>,
+): ReadonlyMap<string, KeyObject> {
+  return new Map([...publicKeys].map(([kid, key]) => [toHeaderSegment(kid), key]));
+}
+
+/** The part of a key by which people tell theirs apart: its last four characters. */
+export function lastFourOf(key: string): string {
+  return key.slice(-4);
+}
+
+/**
+ * What a credential says, once its spelling, signature, issuer and audience are right; its times and
+ * its entry in the directory are not looked at.
+ *
+ * Throws `unauthenticated`.
+ *
+ * @param keysByHeader from `toKeysByHeader`.
+ */
+export function parseToken(
+  credential: string,
+  keysByHeader: ReadonlyMap<string, KeyObject>,
+): Claims {
+  if (credential.length > keyCharactersMax) throw unauthenticated("too long");
+  const [, header, payload, signature] = keyPattern.exec(credential) ?? [];
+  if (header === undefined || payload === undefined || signature === undefined) {
+    throw unauthenticated("not the characters of a key");
+  }
+  const publicKey = keysByHeader.get(header);
+  if (publicKey === undefined) throw unauthenticated("header is not one of ours");
+  const payloadBytes = fromBase64url(payload);
+  const signatureBytes = fromBase64url(signature);
+  const signed = Buffer.from(`${header}.${payload}`, "latin1");
+  if (!verify(null, signed, publicKey, signatureBytes)) throw unauthenticated("signature is wrong");
+  return parseClaims(payloadBytes.toString("utf8"));
+}
+
+/** 16 spellings of the last character decode to the same signature: only the canonical one counts. */
+function fromBase64url(segment: string): Buffer {
+  const bytes = Buffer.from(segment, "base64url");
+  if (bytes.toString("base64url") !== segment) throw unauthenticated("segment is not canonical");
+  return bytes;
+}
+
+function parseClaims(text: string): Claims {
+  const payload = parseCanonicalObject(text);
+  const { iss, aud, sub, jti, iat, exp, nbf, plan, scope, models, ...others } = payload;
+  // A claim of a later release may narrow the key, so it is not ours to ignore.
+  if (Object.keys(others).length > 0) throw unauthenticated("unknown claim");
+  if (iss !== issuer) throw unauthenticated("another issuer");
+  if (aud !== audience) throw unauthenticated("another audience");
+  if (typeof sub !== "string" || !isUuid(sub)) throw unauthenticated("sub is not a UUID");
+  if (typeof jti !== "string" || !isUuid(jti)) throw unauthenticated("jti is not a UUID");
+  if (!isTime(iat) || !isTime(exp)) throw unauthenticated("iat or exp is not a time");
+  if (nbf !== undefined && !isTime(nbf)) throw unauthenticated("nbf is not a time");
+  if (typeof plan !== "string" || typeof scope !== "string") {
+    throw unauthenticated("plan or scope is not a text");
+  }
+  if (models !== undefined && !isTexts(models)) throw unauthenticated("models are not texts");
+  return {
+    accountId: sub,
+    keyId: jti,
+    issuedAt: iat,
+    expiresAt: exp,
+    notBefore: nbf,
+    plan,
+    scopes: scope.split(" "),
+    models,
+  };
+}
+
+/** JSON that says the same when written again: that leaves no duplicate member and no second spelling. */
+function parseCanonicalObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw unauthenticated("payload is not JSON");
+  }
+  if (!isObject(value)) throw unauthenticated("payload is not an object");
+  if (JSON.stringify(value) !== text) throw unauthenticated("payload is not canonical JSON");
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

@@ -1,0 +1,105 @@
+// From a credential to the caller: the gate that every request passes.
+import { hash, type KeyObject } from "node:crypto";
+import type { Clock } from "../platform/clock.ts";
+import { RecentMap } from "./recent-map.ts";
+import type { KeyRegistry } from "./registry.ts";
+import type { PublicKeys } from "./signing-keys.ts";
+import { type Claims, keyCharactersMax, parseToken, toKeysByHeader } from "./token.ts";
+import { unauthenticated } from "./unauthenticated.ts";
+
+/** Who calls, and what the key allows. Shared between requests. */
+export type Caller = {
+  readonly accountId: string;
+  readonly keyId: string;
+  /** Plan that the token was signed for: counts only where the account cannot be read. */
+  readonly plan: string;
+  readonly scopes: readonly string[];
+  /** Models that the key may ask for; undefined: all. */
+  readonly models: readonly string[] | undefined;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+};
+
+/** Verifies credentials. */
+export interface Verifier {
+  /** The caller. Throws `unauthenticated`, always with the same message, and what the registry throws. */
+  verify(credential: string): Caller;
+}
+
+/** What a verifier stands on. */
+export type VerifierParts = {
+  /** The keys that may have signed; the cache is dropped when their set changes. */
+  readonly jwks: PublicKeys;
+  /** Asked on every call, so that a revoked key is refused at once. */
+  readonly registry: KeyRegistry;
+  readonly clock: Clock;
+};
+
+/** Clocks of two replicas may differ that much, seconds. */
+const skewS = 60;
+
+/** About 25 MB when full. */
+const cachedTokensMax = 50_000;
+
+/** Bounds what a mistake in this cache can do; a signature costs about 150 µs and the hash 1 µs. */
+const cachedForMs = 60_000;
+
+type Verified = { readonly claims: Claims; readonly caller: Caller; readonly staleAtMs: number };
+
+/**
+ * A verifier: length, spelling, header, signature, issuer and audience (all cached by the SHA-256 of
+ * the credential), then times and the registry (never cached).
+ */
+export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifier {
+  const cache = new RecentMap<string, Verified>(cachedTokensMax);
+  let publicKeys: ReadonlyMap<string, KeyObject> = new Map();
+  let keysByHeader: ReadonlyMap<string, KeyObject> = new Map();
+
+  function followKeySet(): void {
+    const latest = jwks.publicKeys();
+    if (latest === publicKeys) return;
+    publicKeys = latest;
+    keysByHeader = toKeysByHeader(latest);
+    cache.clear();
+  }
+
+  function parse(credential: string): Verified {
+    followKeySet();
+    if (credential.length > keyCharactersMax) throw unauthenticated("too long");
+    const digest = hash("sha256", credential, "binary");
+    const nowMs = clock.monotonicMs();
+    const cached = cache.get(digest);
+    if (cached !== undefined && nowMs < cached.staleAtMs) return cached;
+    const claims = parseToken(credential, keysByHeader);
+    const verified = { claims, caller: toCaller(claims), staleAtMs: nowMs + cachedForMs };
+    cache.set(digest, verified);
+    return verified;
+  }
+
+  return {
+    verify(credential) {
+      const { claims, caller } = parse(credential);
+      checkTimes(claims, clock.wallMs() / 1_000);
+      checkRegistered(claims, registry);
+      return caller;
+    },
+  };
+}
+
+function toCaller({ accountId, keyId, plan, scopes, models, expiresAt }: Claims): Caller {
+  return { accountId, keyId, plan, scopes, models, expiresAt };
+}
+
+/** RFC 7519 §4.1.4–4.1.6, with our skew. */
+function checkTimes({ issuedAt, expiresAt, notBefore }: Claims, nowS: number): void {
+  if (nowS >= expiresAt + skewS) throw unauthenticated("expired");
+  if (nowS < (notBefore ?? issuedAt) - skewS) throw unauthenticated("not valid yet");
+  if (nowS < issuedAt - skewS) throw unauthenticated("issued in the future");
+}
+
+function checkRegistered({ keyId, accountId }: Claims, registry: KeyRegistry): void {
+  const registered = registry.key(keyId);
+  if (registered === undefined) throw unauthenticated("not in the directory");
+  if (registered.revokedAtUs !== undefined) throw unauthenticated("revoked");
+  if (registered.accountId !== accountId) throw unauthenticated("another account's key");
+}

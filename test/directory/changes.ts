@@ -1,0 +1,70 @@
+/** Random changes of a small directory, most of them sensible, many void. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import * as fc from "fast-check";
+import type { DirectoryChange } from "../../src/directory/directory.ts";
+import type { DirectoryView } from "../../src/directory/fold.ts";
+import {
+  type DirectoryRecord,
+  DirectoryRecordSchema,
+} from "../../src/gen/optamil/v1/directory_pb.ts";
+
+/** A change with the version that its writer saw. */
+export type RandomChange = { readonly change: DirectoryChange; readonly expectedVersion: bigint };
+
+/** Ids that the random accounts and keys have: few, so that changes meet. */
+export const accountIds = [1, 2, 3, 4].map((n) => `00000000-0000-7000-8000-00000000000${n}`);
+export const keyIds = [1, 2, 3, 4, 5, 6].map((n) => `00000000-0000-7000-9000-00000000000${n}`);
+
+const accountId = fc.constantFrom(...accountIds);
+const keyId = fc.constantFrom(...keyIds, "not a uuid");
+
+const accountCreated = fc.record({
+  case: fc.constant("accountCreated" as const),
+  value: fc.record({
+    accountId,
+    name: fc.string(),
+    email: fc.constantFrom("", "", "ada@example.org", "Ada@example.org", "bob@example.org"),
+    plan: fc.constantFrom("free", "pro"),
+  }),
+});
+const keyCreated = fc.record({
+  case: fc.constant("keyCreated" as const),
+  value: fc.record({
+    keyId,
+    accountId,
+    name: fc.string(),
+    scopes: fc.subarray(["chat", "admin"]),
+    models: fc.subarray(["auto", "gpt-5"]),
+  }),
+});
+const keyRevoked = fc.record({
+  case: fc.constant("keyRevoked" as const),
+  value: fc.record({ keyId, reason: fc.constantFrom("unused", "leaked") }),
+});
+
+/** A history of up to 60 changes. */
+export const histories: fc.Arbitrary<RandomChange[]> = fc.array(
+  fc.record({
+    change: fc.oneof(accountCreated, keyCreated, keyRevoked),
+    expectedVersion: fc.constantFrom(0n, 0n, 0n, 1n, 1n, 2n),
+  }),
+  { maxLength: 60 },
+);
+
+/** The change as the record at a place of the log. */
+export function toRecord(
+  { change, expectedVersion }: RandomChange,
+  index: number,
+): DirectoryRecord {
+  const init: MessageInitShape<typeof DirectoryRecordSchema> = {
+    change,
+    expectedVersion,
+    writtenAtUs: BigInt(index),
+  };
+  return create(DirectoryRecordSchema, init);
+}
+
+/** All that the random changes can have touched. */
+export function snapshot(view: Pick<DirectoryView, "account" | "key">): unknown[] {
+  return [...accountIds.map((id) => view.account(id)), ...keyIds.map((id) => view.key(id))];
+}
