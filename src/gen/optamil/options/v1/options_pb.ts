@@ -23,8 +23,8 @@ export const file_optamil_options_v1_options: GenFile = /*@__PURE__*/
  */
 export type MessageJson = Message<"optamil.options.v1.MessageJson"> & {
   /**
-   * The message has one oneof, written without its tag and read by the JSON type of the value. A
-   * message with one repeated field called `values` stands for an array.
+   * The message has one oneof, written without its tag and read by the JSON type of the value. A member
+   * with one repeated field called `values` stands for an array.
    *
    * @generated from field: bool untagged = 1;
    */
@@ -59,7 +59,8 @@ export type FieldJson = Message<"optamil.options.v1.FieldJson"> & {
   required: boolean;
 
   /**
-   * An absent value is written as null (with `required`), and null is an allowed value in the schema.
+   * An absent value is written as null (with `required`), null is allowed in the schema, and with `required` an
+   * absent key reads as null.
    *
    * @generated from field: bool nullable = 2;
    */
@@ -73,7 +74,7 @@ export type FieldJson = Message<"optamil.options.v1.FieldJson"> & {
   name: string;
 
   /**
-   * Decimal places of a scaled integer: 6 writes 342250000 as the exact number 342.25.
+   * Decimal places of a scaled integer, 0 to 6: 6 writes 342250000 as the exact number 342.25.
    *
    * @generated from field: uint32 scale = 4;
    */

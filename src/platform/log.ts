@@ -1,0 +1,49 @@
+// JSON lines for the operator, written in batches so that a request never waits for them.
+import { destination, pino } from "pino";
+
+/** Writes one line a call. Never given secrets or prompt text. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** Writes what is still in memory; for the end of the process. */
+  flush(): void;
+}
+
+/** A log on standard error. At most 4 KiB or 250 ms are held back. */
+export function openLog(level: string): Log & { close(): void } {
+  const stream = destination({ fd: 2, sync: false, minLength: 4096, periodicFlush: 250 });
+  const logger = pino({ level, base: null, timestamp: isoTimestamp }, stream);
+  const flush = () => {
+    try {
+      stream.flushSync();
+    } catch {
+      // Standard error is gone or was never opened: there is nobody left to tell.
+    }
+  };
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    flush,
+    close: () => {
+      flush();
+      stream.destroy();
+    },
+  };
+}
+
+/** A log that writes nothing. */
+export const silentLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  flush: () => {},
+};
+
+function isoTimestamp(): string {
+  return `,"time":"${new Date().toISOString()}"`;
+}

@@ -1,0 +1,124 @@
+// Reads the configuration file and the environment into settings without holes.
+import { readFileSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
+import { parse as parseYaml } from "yaml";
+import {
+  type Config,
+  ConfigSchema,
+  type ModelConfig,
+  type ProviderConfig,
+} from "../gen/optamil/config/v1/config_pb.ts";
+import { jsonCodec } from "./json.ts";
+import { violationsOf } from "./validate.ts";
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the process runs with: the file, then the environment over it, then the defaults of config.proto. */
+export type Settings = {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDirectory: string;
+  /** Empty: derived from host and port. */
+  readonly publicUrl: string;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly providers: readonly ProviderConfig[];
+  readonly models: readonly ModelConfig[];
+  readonly logLevel: string;
+  readonly limits: {
+    readonly bodyBytesMax: number;
+    readonly headersTimeoutMs: number;
+    readonly requestTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    readonly answerTimeoutMs: number;
+    readonly connectTimeoutMs: number;
+    readonly providerSilenceTimeoutMs: number;
+    readonly drainTimeoutMs: number;
+  };
+};
+
+/** A configuration that cannot be used: one line for each mistake, with its path. */
+export class SettingsError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "SettingsError";
+    this.problems = problems;
+  }
+}
+
+/** The settings of this environment; throws SettingsError with every mistake that the file and the variables have. */
+export function loadSettings(environment: Environment): Settings {
+  const file = environment["OPTAMIL_CONFIG"];
+  const config = file ? readConfig(file) : create(ConfigSchema);
+  return toSettings(config, environment);
+}
+
+/** Parses the text of a configuration file, YAML or JSON (which is YAML). Throws SettingsError. */
+export function parseConfig(text: string, name: string): Config {
+  let value: unknown;
+  try {
+    value = parseYaml(text, { maxAliasCount: 100 }) ?? {};
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    throw new SettingsError([`${name}: not valid YAML or JSON: ${reason}`]);
+  }
+  const { message, problems } = jsonCodec(ConfigSchema).decodeAll(value);
+  const all = problems.length > 0 ? problems : violationsOf(ConfigSchema)(message);
+  if (all.length === 0) return message;
+  throw new SettingsError(all.map(({ message }) => `${name}: ${message}`));
+}
+
+function readConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SettingsError([`OPTAMIL_CONFIG: cannot read the file: ${reason}`]);
+  }
+  return parseConfig(text, file);
+}
+
+function toSettings(config: Config, environment: Environment): Settings {
+  const { limits } = config;
+  const tls = config.tls;
+  return {
+    host: environment["HOST"] || config.host || "127.0.0.1",
+    port: readPort(environment["PORT"]) ?? config.port ?? 8080,
+    dataDirectory: environment["OPTAMIL_DATA"] || config.data || ".optamil",
+    publicUrl: config.publicUrl.replace(/\/+$/, ""),
+    tls: tls && { certFile: tls.certFile, keyFile: tls.keyFile },
+    corsOrigins: config.corsOrigins,
+    providers: config.providers,
+    models: config.models,
+    logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
+    limits: {
+      bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
+      headersTimeoutMs: limits?.headersTimeoutMs ?? 10_000,
+      requestTimeoutMs: limits?.requestTimeoutMs ?? 60_000,
+      idleTimeoutMs: limits?.idleTimeoutMs ?? 65_000,
+      answerTimeoutMs: limits?.answerTimeoutMs ?? 600_000,
+      connectTimeoutMs: limits?.connectTimeoutMs ?? 5_000,
+      providerSilenceTimeoutMs: limits?.providerSilenceTimeoutMs ?? 120_000,
+      drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
+    },
+  };
+}
+
+function readPort(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65535) return port;
+  throw new SettingsError([`PORT: must be a whole number from 0 to 65535, got "${text}"`]);
+}
+
+const logLevels = ["debug", "info", "warn", "error", "silent"];
+
+function readLogLevel(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (logLevels.includes(text)) return text;
+  throw new SettingsError([`OPTAMIL_LOG: must be one of ${logLevels.join(", ")}, got "${text}"`]);
+}
