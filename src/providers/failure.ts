@@ -1,0 +1,43 @@
+// The failures that every provider has.
+
+import type { CancelReason } from "../platform/cancellation.ts";
+import { OptamilError } from "../platform/errors.ts";
+import type { ProviderFailure } from "./provider.ts";
+
+/** Longest time that a timer can wait, in milliseconds; a longer one would go off at once. */
+export const timerMsMax = 2_147_483_647;
+
+/** What is known of a failure beside its class. */
+export type FailureDetails = {
+  /** HTTP status of the upstream; 0: none came. */
+  readonly status: number;
+  /** For the log only. */
+  readonly cause: Error;
+  readonly retryAfterMs?: number | undefined;
+};
+
+/** A failure that another deployment may not have. The client is told only that the model is away. */
+export function toUnavailableFailure(errorClass: string, details: FailureDetails): ProviderFailure {
+  const { status, cause, retryAfterMs } = details;
+  const message = "The model is temporarily unavailable.";
+  const error = new OptamilError("service_unavailable", message, { cause, retryAfterMs });
+  return { ok: false, error, status, errorClass, tryNext: true };
+}
+
+/** The whole time of the call ran out. */
+export function toTimeoutFailure(timeoutMs: number, status: number): ProviderFailure {
+  const cause = new Error(`no end after ${timeoutMs} ms`);
+  return toUnavailableFailure("timeout", { status, cause });
+}
+
+/** Nobody waits for the answer any more. */
+export function toCancelledFailure(
+  reason: CancelReason | undefined,
+  status: number,
+): ProviderFailure {
+  const error =
+    reason === "deadline"
+      ? new OptamilError("timeout", "The request's deadline passed.")
+      : new OptamilError("service_unavailable", "The request was cancelled.");
+  return { ok: false, error, status, errorClass: "cancelled", tryNext: false };
+}

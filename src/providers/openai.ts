@@ -1,0 +1,84 @@
+// A provider that speaks OpenAI's wire format at any base URL.
+
+import { type Dispatcher, Pool } from "undici";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { AnswerCollector } from "./openai/answer.ts";
+import { Exchange } from "./openai/exchange.ts";
+import { createRedact } from "./openai/failure.ts";
+import { StreamRelay } from "./openai/relay.ts";
+import { toHeaders, toStaticHeaders, toUpstreamBody } from "./openai/request.ts";
+import type { Provider, ProviderAnswer, ProviderCall, ProviderFailure } from "./provider.ts";
+
+/** How an OpenAI-compatible provider is reached. */
+export type OpenAiOptions = {
+  /** Name of the configuration. */
+  readonly name: string;
+  /** Up to and including the version, such as `https://api.openai.com/v1`; a query stays behind the path. */
+  readonly baseUrl: string;
+  /** Sent as a bearer token; undefined: no `authorization` at all, as own servers often want it. */
+  readonly apiKey: string | undefined;
+  /** "verbatim" passes events on as they come until the first oddity; "normalised" rebuilds each. */
+  readonly relay: "verbatim" | "normalised";
+  /** A connection must stand after this, milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Longest wait for the head, and between two reads of the body, milliseconds. */
+  readonly silenceTimeoutMs: number;
+  /** Version in `user-agent: optamil/…`. Default "dev": tests have none. */
+  readonly version?: string;
+  /** Time for `retry-after` dates and for answers without `created`. Default: the machine's. */
+  readonly clock?: Clock;
+};
+
+/**
+ * Opens a provider with its own pool of kept-alive connections.
+ *
+ * HTTP/1.1 only: a running answer has a connection of its own, and cancelling it closes that. The pool has
+ * no bound, because admission bounds the requests. Redirects are failures: a key follows none.
+ */
+export function openOpenAi(options: OpenAiOptions): Provider {
+  const baseUrl = new URL(options.baseUrl);
+  const dispatcher = new Pool(baseUrl.origin, {
+    allowH2: false,
+    connectTimeout: options.connectTimeoutMs,
+    headersTimeout: options.silenceTimeoutMs,
+    bodyTimeout: options.silenceTimeoutMs,
+  });
+  const path = `${baseUrl.pathname.replace(/\/+$/, "")}/chat/completions${baseUrl.search}`;
+  const staticHeaders = toStaticHeaders(options.apiKey, options.version ?? "dev");
+  const setting = {
+    dispatcher,
+    relay: options.relay,
+    redact: createRedact({ baseUrl, apiKey: options.apiKey }),
+    clock: options.clock ?? systemClock,
+  };
+  const toRequest = (call: ProviderCall, isStream: boolean): Dispatcher.DispatchOptions => ({
+    path,
+    method: "POST",
+    headers: toHeaders(staticHeaders, call.requestId, isStream),
+    body: toUpstreamBody(call, isStream),
+  });
+  return {
+    name: options.name,
+    complete: (call) => {
+      const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
+      const exchange = new Exchange(
+        call,
+        setting,
+        (steer) => new AnswerCollector(steer, call, setting, resolve),
+      );
+      exchange.start(toRequest(call, false));
+      return promise;
+    },
+    stream: (call, receiver) => {
+      const exchange = new Exchange(
+        call,
+        setting,
+        (steer) => new StreamRelay(steer, call, setting, receiver),
+      );
+      exchange.start(toRequest(call, true));
+      return exchange;
+    },
+    // Not close(): that would wait for answers that nobody reads any more.
+    close: () => dispatcher.destroy(),
+  };
+}

@@ -1,0 +1,233 @@
+// Passes an upstream's stream on: as it is while it keeps to the form, rebuilt from the first oddity on.
+
+import { Buffer } from "node:buffer";
+import {
+  type StreamChatCompletionResponse,
+  StreamChatCompletionResponseSchema,
+} from "../../gen/optamil/v1/chat_pb.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { jsonCodec } from "../../platform/json.ts";
+import type { ProviderCall, ProviderFailure, StreamReceiver } from "../provider.ts";
+import { ChunkMender, type ChunkStart } from "./chunk-mender.ts";
+import { EventScanner, eventBytesMax } from "./event-scanner.ts";
+import type { AnswerHeaders, ExchangeReceiver, ExchangeSteer } from "./exchange.ts";
+import {
+  findErrorFailure,
+  type Redact,
+  toCutFailure,
+  toErrorFailure,
+  toProtocolFailure,
+} from "./failure.ts";
+import { isObject } from "./json-values.ts";
+import { type SseEvent, SseParser } from "./sse-parser.ts";
+import { readUsage } from "./usage.ts";
+
+const chunkCodec = jsonCodec(StreamChatCompletionResponseSchema);
+
+/** Most bytes of a JSON answer to a request for a stream: an error, which 1 MiB holds. */
+const jsonBytesMax = 1024 * 1024;
+
+/** What a relay needs to know. */
+export type RelaySetting = {
+  readonly relay: "verbatim" | "normalised";
+  readonly redact: Redact;
+  readonly clock: Clock;
+};
+
+/** Where the bytes go: to the scanner, to the parser, or into one JSON document. */
+type Mode = "scan" | "parse" | "collect";
+
+/** The relay of one stream. */
+export class StreamRelay implements ExchangeReceiver {
+  readonly #steer: ExchangeSteer;
+  readonly #call: ProviderCall;
+  readonly #setting: RelaySetting;
+  readonly #receiver: StreamReceiver;
+  readonly #scanner: EventScanner;
+  readonly #parser = new SseParser(eventBytesMax);
+  #mender: ChunkMender | undefined;
+  #mode: Mode = "parse";
+  #collected: Buffer[] = [];
+  #collectedBytes = 0;
+
+  constructor(
+    steer: ExchangeSteer,
+    call: ProviderCall,
+    setting: RelaySetting,
+    receiver: StreamReceiver,
+  ) {
+    this.#steer = steer;
+    this.#call = call;
+    this.#setting = setting;
+    this.#receiver = receiver;
+    this.#scanner = new EventScanner(call.model, call.includeUsage);
+  }
+
+  onHead(headers: AnswerHeaders): void {
+    const mediaType = String(headers["content-type"] ?? "");
+    const { form, request } = this.#call;
+    // The scanner follows one choice only.
+    const isPlain = form === "json" && (request.n ?? 1) === 1;
+    if (/\bjson\b/i.test(mediaType)) this.#mode = "collect";
+    else if (isPlain && this.#setting.relay === "verbatim") this.#mode = "scan";
+    else this.#mode = "parse";
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.#mode === "scan") this.#scan(bytes);
+    else if (this.#mode === "parse") this.#parse(bytes);
+    else this.#collect(bytes);
+  }
+
+  onClose(): void {
+    if (this.#mode === "collect") {
+      this.#refuseJson();
+      return;
+    }
+    if (this.#mode === "scan") this.#parse(this.#scanner.takeCarried());
+    const last = this.#parser.end();
+    if (last !== undefined) this.#handle([last], true);
+    if (this.#isFinished()) this.#finish();
+    else this.#steer.fail(toCutFailure());
+  }
+
+  onFailure(failure: ProviderFailure): void {
+    // The connection broke, but the answer was whole.
+    if (failure.errorClass === "cut" && this.#isFinished()) this.#receiver.onEnd(this.#usage());
+    else this.#receiver.onFailure(failure);
+  }
+
+  #scan(bytes: Buffer): void {
+    const { events, eventCount, next, rest } = this.#scanner.scan(bytes);
+    if (eventCount > 0) this.#receiver.onEvents(events, eventCount);
+    if (next === "odd") this.#parse(rest);
+    else if (next === "too_large") this.#failTooLarge();
+    else if (next === "done") this.#finishIfAny();
+  }
+
+  #parse(bytes: Buffer): void {
+    this.#mode = "parse";
+    const events = this.#parser.push(bytes);
+    this.#handle(events, false);
+    if (this.#parser.isTooLarge) this.#failTooLarge();
+  }
+
+  /** Delivers the chunks of the events up to the first that ends or breaks the stream. */
+  #handle(events: readonly SseEvent[], isAtEnd: boolean): void {
+    const chunks: StreamChatCompletionResponse[] = [];
+    for (const { type, data } of events) {
+      if (data.trim() === "") continue;
+      const outcome = data.trim() === "[DONE]" ? "done" : this.#read(type, data, isAtEnd);
+      if (outcome === "done") {
+        this.#deliver(chunks);
+        this.#finishIfAny();
+        return;
+      }
+      if (outcome !== undefined && "ok" in outcome) {
+        this.#deliver(chunks);
+        this.#steer.fail(outcome);
+        return;
+      }
+      if (outcome !== undefined) chunks.push(outcome);
+    }
+    this.#deliver(chunks);
+  }
+
+  #read(
+    type: string,
+    data: string,
+    isAtEnd: boolean,
+  ): StreamChatCompletionResponse | ProviderFailure | undefined {
+    const value = parseObject(data);
+    // The last event of a stream may be half of one.
+    if (value === undefined && isAtEnd) return toCutFailure();
+    if (value === undefined) return toProtocolFailure("an event is not a JSON object");
+    const body = type === "error" && value["error"] === undefined ? { error: value } : value;
+    const failure = findErrorFailure(body, this.#setting.redact);
+    if (failure !== undefined) return failure;
+    const mender = this.#openMender();
+    const mended = mender.mend(value);
+    if (mender.isFailed) return toErrorFailure(data, this.#setting.redact);
+    return mended === undefined ? undefined : decodeChunk(mended);
+  }
+
+  #openMender(): ChunkMender {
+    this.#mender ??= new ChunkMender(this.#toStart());
+    return this.#mender;
+  }
+
+  #toStart(): ChunkStart {
+    const { requestId, model } = this.#call;
+    const { first, isFinished } = this.#scanner;
+    const now = Math.floor(this.#setting.clock.wallMs() / 1000);
+    const running = isFinished ? "finished" : "running";
+    const choice = first === undefined ? "none" : running;
+    return { requestId, model, id: first?.id ?? "", created: first?.created ?? now, choice };
+  }
+
+  #deliver(chunks: readonly StreamChatCompletionResponse[]): void {
+    if (chunks.length > 0) this.#receiver.onChunks(chunks);
+  }
+
+  #isFinished(): boolean {
+    return this.#mender?.isFinished ?? this.#scanner.isFinished;
+  }
+
+  #usage() {
+    return readUsage(this.#mender?.usage ?? this.#scanner.usage);
+  }
+
+  /** `[DONE]` ends an answer, but not one that never began. */
+  #finishIfAny(): void {
+    if (this.#scanner.first !== undefined || this.#mender?.hasContent) this.#finish();
+    else this.#steer.fail(toCutFailure());
+  }
+
+  #finish(): void {
+    const usage = this.#usage();
+    const mender = this.#mender;
+    const isOwed = this.#call.includeUsage && mender?.usage !== undefined && usage !== undefined;
+    const usageChunk = isOwed ? decodeChunk(mender.toUsageChunk()) : undefined;
+    if (!this.#steer.end()) return;
+    if (usageChunk !== undefined && !("ok" in usageChunk)) this.#receiver.onChunks([usageChunk]);
+    this.#receiver.onEnd(usage);
+  }
+
+  #collect(bytes: Buffer): void {
+    this.#collected.push(bytes);
+    this.#collectedBytes += bytes.length;
+    if (this.#collectedBytes > jsonBytesMax) this.#failTooLarge();
+  }
+
+  /** JSON in answer to a request for a stream is an error, or a server that cannot stream. */
+  #refuseJson(): void {
+    const value = parseObject(Buffer.concat(this.#collected).toString("utf8"));
+    const failure = findErrorFailure(value, this.#setting.redact);
+    this.#steer.fail(failure ?? toProtocolFailure("JSON in answer to a request for a stream"));
+  }
+
+  #failTooLarge(): void {
+    this.#steer.fail(toProtocolFailure("an event is larger than 8 MiB"));
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    // The caller knows whether half an event means a cut or a server that speaks something else.
+    return undefined;
+  }
+}
+
+function decodeChunk(
+  value: Record<string, unknown>,
+): StreamChatCompletionResponse | ProviderFailure {
+  try {
+    return chunkCodec.decode(value);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return toProtocolFailure(`a chunk has another shape than OpenAI's: ${reason}`);
+  }
+}

@@ -1,0 +1,80 @@
+// What goes up: the client's bytes with as few edits as possible, or the encoded message.
+
+import { Buffer } from "node:buffer";
+import { create } from "@bufbuild/protobuf";
+import {
+  CreateChatCompletionRequestSchema,
+  StreamOptionsSchema,
+} from "../../gen/optamil/v1/chat_pb.ts";
+import { jsonCodec } from "../../platform/json.ts";
+import { editMembers } from "../../platform/json-body.ts";
+import type { ProviderCall } from "../provider.ts";
+import { isObject } from "./json-values.ts";
+
+const requestCodec = jsonCodec(CreateChatCompletionRequestSchema);
+
+/** The member that only the gateway reads. */
+const gatewayMember = "optamil";
+
+/** The body of the upstream request: `model` is the upstream's, a stream always asks for its usage. */
+export function toUpstreamBody(call: ProviderCall, isStream: boolean): Uint8Array {
+  if (call.body === undefined) return encodeRequest(call, isStream);
+  const edits = toEdits(call.body.value, call.upstreamModel, isStream);
+  return edits.size === 0 ? call.body.bytes : editMembers(call.body, edits);
+}
+
+/** JSON of the members to replace or add, by name; undefined: to remove. */
+function toEdits(
+  value: Readonly<Record<string, unknown>>,
+  upstreamModel: string,
+  isStream: boolean,
+): Map<string, Uint8Array | undefined> {
+  const edits = new Map<string, Uint8Array | undefined>();
+  const options = isObject(value["stream_options"]) ? value["stream_options"] : {};
+  if (value["model"] !== upstreamModel) edits.set("model", toJson(upstreamModel));
+  if (isStream) {
+    if (value["stream"] !== true) edits.set("stream", toJson(true));
+    if (options["include_usage"] !== true) {
+      edits.set("stream_options", toJson({ ...options, include_usage: true }));
+    }
+  } else {
+    if (value["stream"] === true) edits.set("stream", undefined);
+    if (Object.hasOwn(value, "stream_options")) edits.set("stream_options", undefined);
+  }
+  if (Object.hasOwn(value, gatewayMember)) edits.set(gatewayMember, undefined);
+  return edits;
+}
+
+function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boolean): Uint8Array {
+  const { [gatewayMember]: _, ...extra } = request.extra ?? {};
+  const options = { ...request.streamOptions, includeUsage: true };
+  const text = requestCodec.encodeText({
+    ...request,
+    model: upstreamModel,
+    stream: isStream ? true : undefined,
+    streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,
+    extra,
+  });
+  return Buffer.from(text);
+}
+
+function toJson(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** Headers of all upstream requests of one provider, as undici's flat list; none of the client's. */
+export function toStaticHeaders(apiKey: string | undefined, version: string): readonly string[] {
+  const headers = ["content-type", "application/json", "user-agent", `optamil/${version}`];
+  if (apiKey !== undefined) headers.push("authorization", `Bearer ${apiKey}`);
+  return headers;
+}
+
+/** Headers of one upstream request. */
+export function toHeaders(
+  staticHeaders: readonly string[],
+  requestId: string,
+  isStream: boolean,
+): string[] {
+  const accept = isStream ? "text/event-stream" : "application/json";
+  return [...staticHeaders, "accept", accept, "x-request-id", requestId];
+}

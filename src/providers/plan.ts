@@ -1,0 +1,180 @@
+// Decides from configuration and environment which providers there are and what each serves.
+
+import type { Catalogue, Model } from "../catalogue/models.ts";
+import { type ProviderPreset, providerPresets } from "../catalogue/presets.ts";
+import type { ProviderConfig, ProviderModel } from "../gen/optamil/config/v1/config_pb.ts";
+import type { Environment } from "../platform/settings.ts";
+import type { Deployment } from "./deployment.ts";
+
+/** A provider to open. */
+export type ProviderPlan = {
+  readonly name: string;
+  /** "openai", "demo", or the kind of a preset that may have no adapter. */
+  readonly kind: string;
+  readonly baseUrl: string;
+  readonly apiKey: string | undefined;
+  readonly relay: "verbatim" | "normalised";
+  readonly deployments: readonly Deployment[];
+};
+
+/** The providers to open, and what is wrong. */
+export type Plan = {
+  readonly providers: readonly ProviderPlan[];
+  /** Mistakes that must be mended first, a line each. */
+  readonly problems: readonly string[];
+  /** What the operator should know, a line each. */
+  readonly notices: readonly string[];
+};
+
+/** One provider, or what is wrong with it. */
+type Row = { readonly provider?: ProviderPlan; readonly problems: readonly string[] };
+
+/** The plan for the configured providers; without any, for the presets with a key, else for the demo. */
+export function toPlan(
+  configs: readonly ProviderConfig[],
+  environment: Environment,
+  catalogue: Catalogue,
+  kinds: ReadonlySet<string>,
+): Plan {
+  const rows =
+    configs.length > 0
+      ? configs.map((config, at) => toConfiguredRow(config, at, configs, environment, catalogue))
+      : toPresetRows(environment, catalogue);
+  const planned = rows.flatMap(({ provider }) => provider ?? []);
+  const problems = rows.flatMap((row) => row.problems);
+  const notices = planned.flatMap((provider) => toNotices(provider, kinds));
+  const providers = planned.filter(({ kind }) => kinds.has(kind));
+  if (configs.length > 0 || providers.length > 0) return { providers, problems, notices };
+  const notice = "No provider key is set: the demo provider answers in place of every model.";
+  return { providers: [toDemo(catalogue)], problems, notices: [...notices, notice] };
+}
+
+function toNotices(
+  { name, kind, deployments }: ProviderPlan,
+  kinds: ReadonlySet<string>,
+): string[] {
+  if (!kinds.has(kind)) {
+    return [`Provider '${name}' is left out: there is no adapter for its kind, ${kind}, yet.`];
+  }
+  if (deployments.length > 0) return [];
+  return [`Provider '${name}' serves no model: list some under its models.`];
+}
+
+function toDemo(catalogue: Catalogue): ProviderPlan {
+  const deployments = toDeployments(catalogue.models, "demo", false);
+  return { ...blank, name: "demo", kind: "demo", deployments };
+}
+
+const blank = { baseUrl: "", apiKey: undefined, relay: "verbatim" } as const;
+
+function toPresetRows(environment: Environment, catalogue: Catalogue): Row[] {
+  return providerPresets
+    .filter(({ apiKeyEnv }) => environment[apiKeyEnv]?.trim())
+    .map((preset) => {
+      const { name, kind, baseUrl, apiKeyEnv } = preset;
+      const key = readKey(environment, apiKeyEnv, apiKeyEnv);
+      const models = catalogue.models.filter(({ provider }) => provider === name);
+      const deployments = toDeployments(models, name, true);
+      const provider = { ...blank, name, kind, baseUrl, apiKey: key.apiKey, deployments };
+      return { provider, problems: key.problems };
+    });
+}
+
+function toConfiguredRow(
+  config: ProviderConfig,
+  at: number,
+  configs: readonly ProviderConfig[],
+  environment: Environment,
+  catalogue: Catalogue,
+): Row {
+  const path = `providers[${at}]`;
+  const { name } = config;
+  const preset = providerPresets.find((row) => row.name === name);
+  const kind = config.kind || preset?.kind || (name === "demo" ? "demo" : "openai");
+  const baseUrl = config.baseUrl || preset?.baseUrl || "";
+  const problems: string[] = [];
+  if (configs.findIndex((other) => other.name === name) < at) {
+    problems.push(`${path}.name: another provider is called '${name}' already`);
+  }
+  if (kind === "openai" && baseUrl === "") {
+    problems.push(`${path}.baseUrl: is missing, and there is no preset called '${name}'`);
+  } else if (kind === "openai" && !/^https?:\/\/[^/@]+(\/|$)/.test(baseUrl)) {
+    problems.push(`${path}.baseUrl: must be an http or https URL without user and password`);
+  }
+  const key = kind === "demo" ? noKey : findKey(config, preset, environment, path);
+  const served = findModels(config, kind !== "demo", catalogue, path);
+  const relay = config.relay === "normalised" ? "normalised" : "verbatim";
+  const { deployments } = served;
+  const provider = { name, kind, baseUrl, apiKey: key.apiKey, relay, deployments } as const;
+  return { provider, problems: [...problems, ...key.problems, ...served.problems] };
+}
+
+type Key = { readonly apiKey: string | undefined; readonly problems: readonly string[] };
+
+const noKey: Key = { apiKey: undefined, problems: [] };
+
+function findKey(
+  config: ProviderConfig,
+  preset: ProviderPreset | undefined,
+  environment: Environment,
+  path: string,
+): Key {
+  if (config.apiKeyEnv !== "") return readKey(environment, config.apiKeyEnv, `${path}.apiKeyEnv`);
+  if (preset === undefined) return noKey;
+  // A preset's name with another address is somebody's own server, which may want no key.
+  const isOwn = config.baseUrl !== "" && !environment[preset.apiKeyEnv];
+  return isOwn ? noKey : readKey(environment, preset.apiKeyEnv, path);
+}
+
+function readKey(environment: Environment, variable: string, path: string): Key {
+  const apiKey = environment[variable]?.trim();
+  if (!apiKey) return { ...noKey, problems: [`${path}: the variable ${variable} is not set`] };
+  if (/^[\x21-\x7e]+$/.test(apiKey)) return { apiKey, problems: [] };
+  const problem = `${path}: the key in ${variable} has characters that no header can carry`;
+  return { ...noKey, problems: [problem] };
+}
+
+type Served = { readonly deployments: readonly Deployment[]; readonly problems: readonly string[] };
+
+function findModels(
+  config: ProviderConfig,
+  live: boolean,
+  catalogue: Catalogue,
+  path: string,
+): Served {
+  const { name, models } = config;
+  if (models.length === 0) {
+    const own = catalogue.models.filter(({ provider }) => !live || provider === name);
+    return { deployments: toDeployments(own, name, live), problems: [] };
+  }
+  const deployments: Deployment[] = [];
+  const problems: string[] = [];
+  for (const [at, entry] of models.entries()) {
+    const { modelName, upstreamName, weight } = readEntry(entry);
+    const model = catalogue.byName(modelName);
+    if (model === undefined) {
+      problems.push(`${path}.models[${at}]: there is no model '${modelName}'; add it under models`);
+      continue;
+    }
+    const upstreamModel = upstreamName || model.upstreamName;
+    deployments.push({ model: model.name, provider: name, upstreamModel, weight, live });
+  }
+  return { deployments, problems };
+}
+
+function readEntry({ kind }: ProviderModel) {
+  if (kind.case !== "deployment")
+    return { modelName: kind.value ?? "", upstreamName: "", weight: 1 };
+  const { name, upstreamName, weight } = kind.value;
+  return { modelName: name, upstreamName, weight: weight ?? 1 };
+}
+
+function toDeployments(models: readonly Model[], provider: string, live: boolean): Deployment[] {
+  return models.map(({ name, upstreamName }) => ({
+    model: name,
+    provider,
+    upstreamModel: upstreamName,
+    weight: 1,
+    live,
+  }));
+}

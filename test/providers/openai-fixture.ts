@@ -1,0 +1,49 @@
+/** A fake upstream for each test, and providers that reach it. */
+import { afterEach, beforeEach } from "vitest";
+import { type OpenAiOptions, openOpenAi } from "../../src/providers/openai.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { type OpenAiUpstream, openUpstream } from "../fakes/openai-upstream.ts";
+
+/** The key that the providers send. */
+export const apiKey = "secret-key-of-the-provider";
+
+/** The upstream of the running test. */
+export type OpenAiFixture = {
+  readonly upstream: OpenAiUpstream;
+  /** A provider that reaches it, closed after the test. */
+  open(options?: Partial<OpenAiOptions>): Provider;
+};
+
+/** Opens an upstream before each test of the file and closes it, with the providers, after it. */
+export function useOpenAi(): OpenAiFixture {
+  let upstream: OpenAiUpstream | undefined;
+  let opened: Provider[] = [];
+  beforeEach(async () => {
+    upstream = await openUpstream();
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const provider of opened) await provider.close();
+    await upstream?.close();
+  });
+  return {
+    get upstream() {
+      if (upstream === undefined) throw new Error("no test runs");
+      return upstream;
+    },
+    open(options = {}) {
+      const provider = openOpenAi({
+        name: "fake",
+        baseUrl: this.upstream.baseUrl,
+        apiKey,
+        relay: "verbatim",
+        connectTimeoutMs: 5_000,
+        silenceTimeoutMs: 10_000,
+        version: "1.2.3",
+        ...options,
+      });
+      opened.push(provider);
+      return provider;
+    },
+  };
+}
