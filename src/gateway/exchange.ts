@@ -1,0 +1,61 @@
+// One call as the services see it, whatever the door, and the way services are put together.
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodUnary,
+  Message,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { AnswerSink } from "../chat/call.ts";
+import type { Caller } from "../keys/verify.ts";
+import type { Cancellation } from "../platform/cancellation.ts";
+import type { JsonBody } from "../platform/json-body.ts";
+
+/** One call, authenticated and checked. */
+export type Exchange = {
+  readonly requestId: string;
+  readonly caller: Caller;
+  /** The client's own JSON; undefined over RPC and where the route takes no body. */
+  readonly body: JsonBody | undefined;
+  readonly cancellation: Cancellation;
+  /** When the request came in, monotonic milliseconds. */
+  readonly receivedAtMs: number;
+  /** Milliseconds from then until the answer must be complete. */
+  readonly timeoutMs: number;
+};
+
+/** A method that returns its answer. */
+type UnaryEntry = {
+  readonly kind: "unary";
+  readonly method: DescMethod;
+  readonly call: (request: never, exchange: Exchange) => Message | Promise<Message>;
+};
+
+/** A method that writes its answer to a sink: in one piece, or streamed if the method is. */
+type AnswerEntry = {
+  readonly kind: "answer";
+  readonly method: DescMethod;
+  readonly call: (request: never, exchange: Exchange, sink: AnswerSink) => Promise<void>;
+};
+
+/** A method and what serves it. */
+export type MethodEntry = UnaryEntry | AnswerEntry;
+
+/** An entry for a method that returns its answer. */
+export function unary<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  call: (
+    request: MessageShape<I>,
+    exchange: Exchange,
+  ) => MessageShape<O> | Promise<MessageShape<O>>,
+): MethodEntry {
+  return { kind: "unary", method, call };
+}
+
+/** An entry for a method that writes its answer to a sink. */
+export function answered<I extends DescMessage>(
+  method: DescMethod & { readonly input: I },
+  call: (request: MessageShape<I>, exchange: Exchange, sink: AnswerSink) => Promise<void>,
+): MethodEntry {
+  return { kind: "answer", method, call };
+}

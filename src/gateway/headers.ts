@@ -1,0 +1,26 @@
+// The headers that Optamil adds to answers: the same names from every door.
+import type { AnswerHead } from "../chat/call.ts";
+import { type OptamilError, retryAfterSeconds } from "../platform/errors.ts";
+
+/** Name of the header that carries the request id, in requests and in every answer. */
+export const requestIdHeader = "x-request-id";
+
+/** Sets one header; REST and RPC have their own way to do it. */
+export type SetHeader = (name: string, value: string) => void;
+
+/** The headers of a chat answer: leading metadata in gRPC. */
+export function setAnswerHeaders(head: AnswerHead, set: SetHeader): void {
+  set("x-optamil-model", head.model);
+  set("x-optamil-tier", head.tier);
+  set("x-optamil-provider", head.provider);
+  set("x-optamil-overhead-ms", head.overheadMs.toFixed(2));
+  if (head.route !== undefined) set("x-optamil-route", head.route);
+}
+
+/** The headers of a refusal: whether and when to try again. */
+export function setErrorHeaders(error: OptamilError, set: SetHeader): void {
+  set("x-should-retry", error.shouldRetry ? "true" : "false");
+  if (error.retryAfterMs !== undefined)
+    set("retry-after", `${retryAfterSeconds(error.retryAfterMs)}`);
+  if (error.allow !== undefined) set("allow", error.allow);
+}

@@ -1,0 +1,167 @@
+// Serves HTTP/1.1 on connections that another server accepted.
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import { invalidRequest, OptamilError, toErrorBody } from "../platform/errors.ts";
+
+/** Limits of the HTTP/1.1 side; `listen` documents their defaults. */
+export type Http1Limits = {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+};
+
+/** What `listen` does with the side of one protocol. */
+export type ProtocolServer = {
+  /** Serves a connection; one that comes after `drain` is closed. */
+  take(socket: Socket): void;
+  /** Takes no more requests: idle connections end now, busy ones after their running requests. */
+  drain(): void;
+  /** Ends what still runs, so that its clients see an error and no end. */
+  cut(): void;
+  /** Requests without a finished answer. */
+  requestsRunning(): number;
+  /** Ends timers; for when no connection is left. */
+  close(): void;
+};
+
+type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
+
+/** One connection: how many of its requests are unanswered, and the last one that was read. */
+type Connection = { running: number; newest: Exchange | undefined; closing: boolean };
+
+// After a refusal the client may still send: a reset at once could take the answer from it.
+const lingerMs = 1_000;
+// How much later than its limit a slow request may be found.
+const checkIntervalMsMax = 1_000;
+
+/**
+ * Creates an HTTP/1.1 server that listens nowhere.
+ *
+ * What the parser refuses is answered in the error table's shape: 408 for a request that came too
+ * slowly, else 400. node's parser is strict by default: Content-Length beside Transfer-Encoding, a
+ * bare LF and their kin are refused.
+ */
+export function createHttp1Server(handler: RequestListener, limits: Http1Limits): ProtocolServer {
+  const connections = new Map<Socket, Connection>();
+  let draining = false;
+
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.idleTimeoutMs,
+      connectionsCheckingInterval: Math.min(limits.headersTimeoutMs / 2, checkIntervalMsMax),
+      maxHeaderSize: limits.maxHeaderBytes,
+    },
+    (request, response) => {
+      const connection = connections.get(request.socket);
+      // Its answer could not be sent any more, so it must not cost anybody anything.
+      if (connection === undefined || connection.closing) return;
+      connection.running += 1;
+      connection.newest = { request, response };
+      response.once("close", () => {
+        connection.running -= 1;
+      });
+      handler(request, response);
+    },
+  );
+  // Deno closes the connection after one answer unless the server says that it listens.
+  Object.defineProperty(server, "listening", { value: true });
+  // Arms the check of headersTimeout and requestTimeout, which `listen` would have done.
+  server.emit("listening");
+
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const connection = connections.get(socket);
+    if (connection?.closing) return;
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    refuse(socket, connection, toRefusal(error, limits));
+  });
+
+  return {
+    take(socket) {
+      if (draining) {
+        socket.destroy();
+        return;
+      }
+      connections.set(socket, { running: 0, newest: undefined, closing: false });
+      socket.once("close", () => connections.delete(socket));
+      server.emit("connection", socket);
+    },
+    drain() {
+      draining = true;
+      for (const [socket, connection] of connections) closeWhenAnswered(socket, connection);
+    },
+    cut() {
+      for (const socket of connections.keys()) socket.destroy();
+    },
+    requestsRunning() {
+      let sum = 0;
+      for (const connection of connections.values()) sum += connection.running;
+      return sum;
+    },
+    close() {
+      server.close();
+    },
+  };
+}
+
+function toRefusal(error: NodeJS.ErrnoException, limits: Http1Limits): OptamilError {
+  switch (error.code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new OptamilError("timeout", "The request did not arrive in time.", { cause: error });
+    case "HPE_HEADER_OVERFLOW":
+      return invalidRequest(`The request's header is larger than ${limits.maxHeaderBytes} bytes.`);
+    default:
+      return invalidRequest("The request is not well-formed HTTP/1.1.");
+  }
+}
+
+/** Refuses what cannot be read any further, without breaking into an answer that is under way. */
+function refuse(socket: Socket, connection: Connection, refusal: OptamilError): void {
+  const { newest, running } = connection;
+  if (newest !== undefined && !newest.request.complete) {
+    // The fault is in its body; with its answer begun or given, a refusal would pass for another one.
+    if (running === 1 && !newest.response.headersSent) sendRefusal(socket, connection, refusal);
+    else socket.destroy();
+  } else if (running === 0) {
+    sendRefusal(socket, connection, refusal);
+  } else {
+    // The fault is in what follows good requests, whose client still waits for their answers.
+    closeWhenAnswered(socket, connection);
+  }
+}
+
+function sendRefusal(socket: Socket, connection: Connection, refusal: OptamilError): void {
+  connection.closing = true;
+  const body = JSON.stringify(toErrorBody(refusal));
+  const head = [
+    `HTTP/1.1 ${refusal.row.status} ${refusal.code}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once("close", () => clearTimeout(timer));
+}
+
+function closeWhenAnswered(socket: Socket, connection: Connection): void {
+  if (connection.closing) return;
+  connection.closing = true;
+  if (connection.newest === undefined || connection.running === 0) {
+    socket.destroySoon();
+    return;
+  }
+  const { response } = connection.newest;
+  if (response.headersSent) response.once("close", () => socket.destroySoon());
+  else response.shouldKeepAlive = false;
+}

@@ -1,0 +1,105 @@
+// Writes a chat answer to an HTTP response: JSON in one piece or server-sent events.
+import type { AnswerHead, AnswerSink } from "../chat/call.ts";
+import {
+  type CreateChatCompletionResponse,
+  CreateChatCompletionResponseSchema,
+  type StreamChatCompletionResponse,
+  StreamChatCompletionResponseSchema,
+} from "../gen/optamil/v1/chat_pb.ts";
+import { type OptamilError, toErrorBody } from "../platform/errors.ts";
+import { jsonCodec } from "../platform/json.ts";
+import { setAnswerHeaders } from "./headers.ts";
+import { endJson, type Reply } from "./reply.ts";
+
+const completionCodec = jsonCodec(CreateChatCompletionResponseSchema);
+const chunkCodec = jsonCodec(StreamChatCompletionResponseSchema);
+
+/** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
+const stallTimeoutMs = 60_000;
+
+/** The sink of one REST request. */
+export class RestSink implements AnswerSink {
+  readonly form = "json";
+  onDrain: (() => void) | undefined = undefined;
+  readonly #response: Reply;
+  /** Text of the last event of a stream; undefined for an answer in one piece. */
+  readonly #done: string | undefined;
+  #headSent = false;
+  #includeUsage = false;
+  #stall: ReturnType<typeof setTimeout> | undefined = undefined;
+
+  constructor(response: Reply, done: string | undefined) {
+    this.#response = response;
+    this.#done = done;
+  }
+
+  /** Whether the status line is out: from then on a failure is an error frame. */
+  get started(): boolean {
+    return this.#headSent;
+  }
+
+  head(head: AnswerHead): void {
+    if (this.#headSent) return;
+    this.#headSent = true;
+    this.#includeUsage = head.includeUsage;
+    const response = this.#response;
+    setAnswerHeaders(head, (name, value) => response.setHeader(name, value));
+    if (this.#done === undefined) return;
+    response.setHeader("cache-control", "no-cache, no-transform");
+    response.setHeader("x-accel-buffering", "no");
+    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+  }
+
+  json(bytes: Uint8Array): void {
+    endJson(this.#response, 200, bytes);
+  }
+
+  message(message: CreateChatCompletionResponse): void {
+    endJson(this.#response, 200, completionCodec.encodeText(message));
+  }
+
+  events(events: Uint8Array): boolean {
+    return this.#write(events);
+  }
+
+  chunks(chunks: readonly StreamChatCompletionResponse[]): boolean {
+    let text = "";
+    for (const chunk of chunks) text += `data: ${this.#encode(chunk)}\n\n`;
+    return this.#write(text);
+  }
+
+  ping(): void {
+    if (this.#stall === undefined) this.#write(": ping\n\n");
+  }
+
+  end(): void {
+    this.#finish(`data: ${this.#done}\n\n`);
+  }
+
+  fail(error: OptamilError): void {
+    this.#finish(`data: ${JSON.stringify(toErrorBody(error))}\n\n`);
+  }
+
+  #encode(chunk: StreamChatCompletionResponse): string {
+    const text = chunkCodec.encodeText(chunk);
+    if (!this.#includeUsage || chunk.usage !== undefined) return text;
+    return `${text.slice(0, -1)},"usage":null}`;
+  }
+
+  #write(data: string | Uint8Array): boolean {
+    const response = this.#response;
+    if (response.destroyed || response.write(data)) return true;
+    this.#stall ??= setTimeout(() => response.destroy(), stallTimeoutMs);
+    response.once("drain", () => {
+      clearTimeout(this.#stall);
+      this.#stall = undefined;
+      this.onDrain?.();
+    });
+    return false;
+  }
+
+  #finish(frame: string): void {
+    clearTimeout(this.#stall);
+    this.#response.end(frame);
+  }
+}

@@ -1,0 +1,206 @@
+// The REST door: route, key, body, message, method, answer. Nothing here knows what a service does.
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import { Cancellation } from "../platform/cancellation.ts";
+import type { Clock } from "../platform/clock.ts";
+import { invalidRequest, OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
+import { type JsonCodec, jsonCodec } from "../platform/json.ts";
+import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
+import { validatorOf } from "../platform/validate.ts";
+import { authorize, scopeOf, type Verify } from "./access.ts";
+import { bind } from "./bind.ts";
+import type { RequestContext } from "./door.ts";
+import type { Exchange, MethodEntry } from "./exchange.ts";
+import { setErrorHeaders } from "./headers.ts";
+import type { DoorRequest } from "./listen.ts";
+import type { Page } from "./pages.ts";
+import { readBody } from "./read-body.ts";
+import { endJson, type Reply } from "./reply.ts";
+import { RestSink } from "./rest-sink.ts";
+import { createRoutes, pickRoute, type Route, type RouteFound, type Routes } from "./routes.ts";
+
+/** What the REST door needs. */
+export type RestDoorOptions = {
+  readonly entries: readonly MethodEntry[];
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly verify: Verify;
+  readonly clock: Clock;
+  /** Largest request body, bytes. */
+  readonly bodyBytesMax: number;
+  /** Milliseconds until an answer must be complete. */
+  readonly answerTimeoutMs: number;
+  /** Told of internal errors, with their cause. */
+  readonly onError: (error: OptamilError, requestId: string) => void;
+};
+
+/** Handles one request. */
+export type RestDoor = (request: DoorRequest, reply: Reply, context: RequestContext) => void;
+
+type Served = {
+  readonly entry: MethodEntry;
+  readonly scope: string;
+  readonly validate: (message: Message) => void;
+  readonly answers: JsonCodec<Message>;
+};
+
+/** The door to the methods' REST routes and to the pages. */
+export function createRestDoor(options: RestDoorOptions): RestDoor {
+  const served = new Map<DescMethod, Served>(
+    options.entries.map((entry) => [entry.method, serve(entry)]),
+  );
+  const services = new Set<DescService>(options.entries.map(({ method }) => method.parent));
+  const routes = createRoutes([...services]);
+  const visit = new Visit(routes, served, options);
+  return (request, reply, context) => {
+    void visit.run(request, reply, context);
+  };
+}
+
+function serve(entry: MethodEntry): Served {
+  const { method } = entry;
+  return {
+    entry,
+    scope: scopeOf(method),
+    validate: validatorOf(method.input),
+    answers: jsonCodec(method.output),
+  };
+}
+
+/** The way of a request through the door; shared by all requests. */
+class Visit {
+  readonly #routes: Routes;
+  readonly #served: ReadonlyMap<DescMethod, Served>;
+  readonly #options: RestDoorOptions;
+
+  constructor(routes: Routes, served: ReadonlyMap<DescMethod, Served>, options: RestDoorOptions) {
+    this.#routes = routes;
+    this.#served = served;
+    this.#options = options;
+  }
+
+  /** Never rejects: what goes wrong is answered. */
+  async run(request: DoorRequest, reply: Reply, context: RequestContext): Promise<void> {
+    try {
+      const { path, query } = splitUrl(request.url ?? "/");
+      if (this.#showPage(request, reply, path)) return;
+      const found = this.#find(request.method ?? "GET", path);
+      const served = this.#serving(found.alternatives[0]);
+      const caller = authorize(served.scope, (name) => header(request, name), this.#options.verify);
+      const body = await this.#body(request, found);
+      const route = pickRoute(found.alternatives, body);
+      const message = bind(route, { body, query, params: found.params });
+      const exchange = {
+        ...context,
+        caller,
+        body,
+        cancellation: cancelOnClose(reply),
+        timeoutMs: this.#options.answerTimeoutMs,
+      };
+      await this.#answer(route, message, exchange, reply);
+    } catch (thrown) {
+      this.#refuse(request, reply, toOptamilError(thrown, context.requestId), context);
+    }
+  }
+
+  #showPage(request: DoorRequest, reply: Reply, path: string): boolean {
+    const page = this.#options.pages.get(path);
+    if (page === undefined) return false;
+    const { method = "GET" } = request;
+    if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, "GET, HEAD");
+    request.resume();
+    page(reply);
+    return true;
+  }
+
+  #find(method: string, path: string): RouteFound {
+    const match = this.#routes.match(method, path);
+    if (match.kind === "found") return match;
+    if (match.kind === "wrong_method") throw wrongMethod(method, match.allow);
+    throw new OptamilError("not_found", `There is nothing at ${path.slice(0, 200)}.`);
+  }
+
+  #serving(route: Route): Served {
+    const served = this.#served.get(route.method);
+    if (served === undefined) throw new Error(`nothing serves ${route.method.name}`);
+    return served;
+  }
+
+  async #body(request: DoorRequest, found: RouteFound): Promise<JsonBody | undefined> {
+    if (found.alternatives[0].body !== "none") {
+      return parseJsonBody(await readBody(request, this.#options.bodyBytesMax));
+    }
+    const length = request.headers["content-length"];
+    if ((length !== undefined && length !== "0") || "transfer-encoding" in request.headers) {
+      throw invalidRequest("This route takes no request body.");
+    }
+    request.resume();
+    return undefined;
+  }
+
+  async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
+    const { entry, validate, answers } = this.#serving(route);
+    validate(message);
+    // The entry was made for this method's input by `unary` or `answered`.
+    const input = message as never;
+    if (entry.kind === "unary") {
+      endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
+      return;
+    }
+    const sink = new RestSink(reply, route.sse?.done);
+    try {
+      await entry.call(input, exchange, sink);
+    } catch (thrown) {
+      const error = toOptamilError(thrown, exchange.requestId);
+      if (!sink.started) throw error;
+      this.#report(error, exchange.requestId);
+      sink.fail(error);
+    }
+  }
+
+  #refuse(
+    request: DoorRequest,
+    reply: Reply,
+    error: OptamilError,
+    { requestId }: RequestContext,
+  ): void {
+    this.#report(error, requestId);
+    // What is left of the body is read and thrown away: an unread body stalls the connection on Deno.
+    request.resume();
+    if (reply.headersSent || reply.destroyed) {
+      reply.destroy();
+      return;
+    }
+    setErrorHeaders(error, (name, value) => reply.setHeader(name, value));
+    if (error.code === "body_too_large" && request.httpVersionMajor === 1) {
+      reply.setHeader("connection", "close");
+    }
+    endJson(reply, error.row.status, JSON.stringify(toErrorBody(error)));
+  }
+
+  #report(error: OptamilError, requestId: string): void {
+    if (error.code === "internal") this.#options.onError(error, requestId);
+  }
+}
+
+function splitUrl(url: string): { path: string; query: string } {
+  const mark = url.indexOf("?");
+  if (mark < 0) return { path: url, query: "" };
+  return { path: url.slice(0, mark), query: url.slice(mark + 1) };
+}
+
+function header(request: DoorRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function wrongMethod(method: string, allow: string): OptamilError {
+  const message = `This path does not take ${method}; it takes ${allow}.`;
+  return new OptamilError("method_not_allowed", message, { allow });
+}
+
+function cancelOnClose(reply: Reply): Cancellation {
+  const cancellation = new Cancellation();
+  reply.once("close", () => {
+    if (!reply.writableFinished) cancellation.cancel("client_closed");
+  });
+  return cancellation;
+}

@@ -1,0 +1,165 @@
+// Connect, gRPC and gRPC-Web by connect-node, in front of the same methods as REST.
+import {
+  create,
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type Message,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+import { Cancellation } from "../platform/cancellation.ts";
+import type { Clock } from "../platform/clock.ts";
+import { type OptamilError, toOptamilError } from "../platform/errors.ts";
+import { validatorOf } from "../platform/validate.ts";
+import { authorize, scopeOf, type Verify } from "./access.ts";
+import type { Exchange, MethodEntry } from "./exchange.ts";
+import { requestIdHeader, setErrorHeaders } from "./headers.ts";
+import type { DoorHandler } from "./listen.ts";
+import { MessageSink } from "./message-sink.ts";
+
+/** What the RPC door needs. */
+export type RpcDoorOptions = {
+  readonly entries: readonly MethodEntry[];
+  /** Services of the protocol itself: health and reflection. Open to everybody. */
+  readonly register: readonly ((router: ConnectRouter) => void)[];
+  readonly verify: Verify;
+  readonly clock: Clock;
+  /** Largest message, bytes. */
+  readonly bodyBytesMax: number;
+  /** Milliseconds until an answer must be complete, unless the client's deadline is sooner. */
+  readonly answerTimeoutMs: number;
+  /** Told of internal errors, with their cause. */
+  readonly onError: (error: OptamilError, requestId: string) => void;
+};
+
+/** A handler for requests whose path is a registered method; it expects `x-request-id` in the request. */
+export function createRpcDoor(options: RpcDoorOptions): DoorHandler {
+  return connectNodeAdapter({
+    readMaxBytes: options.bodyBytesMax,
+    writeMaxBytes: options.bodyBytesMax,
+    // Small messages are dearer to compress than to send.
+    compressMinBytes: 16 * 1024,
+    routes: (router) => {
+      for (const register of options.register) register(router);
+      for (const entry of options.entries) registerEntry(router, entry, options);
+    },
+  });
+}
+
+function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDoorOptions): void {
+  const { method } = entry;
+  const validate = validatorOf(method.input);
+  const scope = scopeOf(method);
+  const open = (request: Message, context: HandlerContext) => {
+    const receivedAtMs = options.clock.monotonicMs();
+    const caller = authorize(
+      scope,
+      (name) => context.requestHeader.get(name) ?? undefined,
+      options.verify,
+    );
+    validate(request);
+    const timeoutMs = Math.min(
+      context.timeoutMs() ?? Number.POSITIVE_INFINITY,
+      options.answerTimeoutMs,
+    );
+    return {
+      requestId: requestIdOf(context),
+      caller,
+      body: undefined,
+      cancellation: cancellationOf(context),
+      receivedAtMs,
+      timeoutMs,
+    };
+  };
+  if (isStreamed(method)) {
+    router.rpc(method, (request, context) => stream(entry, request, context, open, options));
+    return;
+  }
+  if (!isUnary(method)) throw new Error(`${method.name}: streams from clients are not served`);
+  router.rpc(method, async (request, context) => {
+    try {
+      return await answerOnce(entry, request, context, open(request, context));
+    } catch (thrown) {
+      throw toConnectError(thrown, context, options);
+    }
+  });
+}
+
+const isStreamed = (method: DescMethod): method is DescMethodServerStreaming =>
+  method.methodKind === "server_streaming";
+
+const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
+
+type Open = (request: Message, context: HandlerContext) => Exchange;
+
+async function answerOnce(
+  entry: MethodEntry,
+  request: Message,
+  context: HandlerContext,
+  exchange: Exchange,
+): Promise<Message> {
+  // The entry was made for this method's input by `unary` or `answered`.
+  const input = request as never;
+  if (entry.kind === "unary") return entry.call(input, exchange);
+  const sink = new MessageSink((name, value) => context.responseHeader.set(name, value));
+  await entry.call(input, exchange, sink);
+  if (sink.answer === undefined) throw new Error(`${entry.method.name} gave no answer`);
+  return sink.answer;
+}
+
+async function* stream(
+  entry: MethodEntry,
+  request: Message,
+  context: HandlerContext,
+  open: Open,
+  options: RpcDoorOptions,
+): AsyncGenerator<Message> {
+  try {
+    const exchange = open(request, context);
+    if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
+    const sink = new MessageSink((name, value) => context.responseHeader.set(name, value));
+    entry.call(request as never, exchange, sink).catch((thrown) => sink.abort(thrown));
+    yield* sink;
+  } catch (thrown) {
+    throw toConnectError(thrown, context, options);
+  }
+}
+
+function requestIdOf(context: HandlerContext): string {
+  return context.requestHeader.get(requestIdHeader) ?? "";
+}
+
+function cancellationOf(context: HandlerContext): Cancellation {
+  const cancellation = new Cancellation();
+  const { signal } = context;
+  signal.addEventListener("abort", () => {
+    const { reason } = signal;
+    const late = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+    cancellation.cancel(late ? "deadline" : "client_closed");
+  });
+  return cancellation;
+}
+
+/** A thrown value as connect-node sends it: the table's code, headers and a google.rpc.ErrorInfo. */
+function toConnectError(
+  thrown: unknown,
+  context: HandlerContext,
+  options: RpcDoorOptions,
+): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  const requestId = requestIdOf(context);
+  const error = toOptamilError(thrown, requestId);
+  if (error.code === "internal") options.onError(error, requestId);
+  const { connect, type } = error.row;
+  const info = {
+    reason: type,
+    domain: "optamil",
+    metadata: error.param === undefined ? {} : { param: error.param },
+  };
+  const details = [{ desc: ErrorInfoSchema, value: create(ErrorInfoSchema, info) }];
+  const result = new ConnectError(error.message, connect, undefined, details, error.cause);
+  setErrorHeaders(error, (name, value) => result.metadata.set(name, value));
+  return result;
+}

@@ -1,0 +1,17 @@
+// ChatService: maps each request to a ChatCall and leaves the rest to the use case.
+import { answer, type ChatParts } from "../../chat/answer.ts";
+import type { AnswerSink } from "../../chat/call.ts";
+import { ChatService, type CreateChatCompletionRequest } from "../../gen/optamil/v1/chat_pb.ts";
+import { answered, type Exchange, type MethodEntry } from "../exchange.ts";
+
+/** The methods of ChatService. */
+export function chatMethods(parts: ChatParts): readonly MethodEntry[] {
+  const serve =
+    (stream: boolean) =>
+    (request: CreateChatCompletionRequest, exchange: Exchange, sink: AnswerSink): Promise<void> =>
+      answer({ ...exchange, request, stream }, sink, parts);
+  return [
+    answered(ChatService.method.createChatCompletion, serve(false)),
+    answered(ChatService.method.streamChatCompletion, serve(true)),
+  ];
+}

@@ -1,0 +1,93 @@
+// ModelService: the catalogue as OpenAI's model objects.
+import { create } from "@bufbuild/protobuf";
+import type { AutoModel, Catalogue, Model } from "../../catalogue/models.ts";
+import {
+  ListModelsResponseSchema,
+  type Model as ModelMessage,
+  ModelSchema,
+  ModelService,
+} from "../../gen/optamil/v1/models_pb.ts";
+import { OptamilError } from "../../platform/errors.ts";
+import type { Deployment } from "../../providers/deployment.ts";
+import { type MethodEntry, unary } from "../exchange.ts";
+
+/** What the list is made of. */
+export type ModelParts = {
+  readonly catalogue: Catalogue;
+  readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+};
+
+/** The methods of ModelService. Messages are made once: the catalogue changes only with the configuration. */
+export function modelMethods(parts: ModelParts): readonly MethodEntry[] {
+  const messages = new Map<string, ModelMessage>();
+  messages.set(parts.catalogue.autoModel.name, toAutoMessage(parts.catalogue.autoModel, parts));
+  for (const model of parts.catalogue.models) messages.set(model.name, toMessage(model, parts));
+  const list = create(ListModelsResponseSchema, { object: "list", data: [...messages.values()] });
+  return [
+    unary(ModelService.method.listModels, () => list),
+    unary(ModelService.method.getModel, ({ model }) => {
+      const message = messages.get(model);
+      if (message !== undefined) return message;
+      throw new OptamilError("model_not_found", `The model '${model}' does not exist.`, {
+        param: "model",
+      });
+    }),
+  ];
+}
+
+function toAutoMessage(auto: AutoModel, { catalogue, deployments }: ModelParts): ModelMessage {
+  const all = [...deployments.values()].flat();
+  return create(ModelSchema, {
+    id: auto.name,
+    object: "model",
+    created: BigInt(Math.max(...catalogue.models.map(({ createdAt }) => createdAt ?? 0))),
+    ownedBy: auto.ownedBy,
+    description: auto.description,
+    contextLength: auto.contextTokens,
+    maxOutputTokens: Math.max(...catalogue.models.map(({ maxOutputTokens }) => maxOutputTokens)),
+    status: toStatus(all),
+  });
+}
+
+function toMessage(model: Model, { deployments }: ModelParts): ModelMessage {
+  const { cost, capabilities } = model;
+  return create(ModelSchema, {
+    id: model.name,
+    object: "model",
+    created: BigInt(model.createdAt ?? 0),
+    ownedBy: model.ownedBy,
+    tier: model.tier,
+    ...(model.provider !== undefined && { provider: model.provider }),
+    contextLength: model.contextTokens,
+    maxOutputTokens: model.maxOutputTokens,
+    capabilities: {
+      tools: capabilities.tools,
+      vision: capabilities.vision,
+      jsonMode: capabilities.jsonMode,
+      jsonSchema: capabilities.jsonSchema,
+      reasoning: capabilities.reasoning,
+    },
+    pricing: {
+      prompt: toUsd(cost.inputNanoUsdPerToken),
+      completion: toUsd(cost.outputNanoUsdPerToken),
+      ...(cost.cachedInputNanoUsdPerToken !== undefined && {
+        inputCacheRead: toUsd(cost.cachedInputNanoUsdPerToken),
+      }),
+      ...(cost.asOf !== undefined && { asOf: cost.asOf }),
+    },
+    status: toStatus(deployments.get(model.name) ?? []),
+  });
+}
+
+function toStatus(deployments: readonly Deployment[]): string {
+  if (deployments.length === 0) return "not_configured";
+  return deployments.some(({ live }) => live) ? "live" : "demo";
+}
+
+/** Nano-US$ as an exact decimal of US$: 140 is "0.00000014". */
+function toUsd(nanoUsd: number): string {
+  const digits = String(nanoUsd).padStart(10, "0");
+  const decimals = digits.slice(-9).replace(/0+$/, "");
+  const whole = digits.slice(0, -9);
+  return decimals === "" ? whole : `${whole}.${decimals}`;
+}
