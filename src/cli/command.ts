@@ -1,0 +1,58 @@
+// What every sub-command is given and gives back.
+import type { CreateKeyRequest, Key } from "../gen/optamil/v1/keys_pb.ts";
+import type { Environment } from "../platform/settings.ts";
+
+/** What a sub-command may use of the world. */
+export type CommandContext = {
+  readonly environment: Environment;
+  /** Writes a line to standard output: the command's result. */
+  readonly print: (line: string) => void;
+  /** Writes a line to standard error: what went wrong. */
+  readonly warn: (line: string) => void;
+  /** Runs a gateway until the process is told to stop. */
+  readonly serve: (onReady: (gateway: ServingGateway) => void) => Promise<void>;
+  /** The key operations: of the running gateway, or of its data if none runs. */
+  readonly openKeys: () => Promise<KeyOperations>;
+  /** The OpenAPI document of the gateway. */
+  readonly openApi: () => object;
+};
+
+/** A gateway that serves. */
+export type ServingGateway = {
+  /** Base URL without the version, such as `http://127.0.0.1:8080`. */
+  readonly publicUrl: string;
+  /** Key of the first account, on the first start only. */
+  readonly firstKey: string | undefined;
+  /** File that keeps that key. */
+  readonly firstKeyFile: string;
+  /** Names of the providers that answer. */
+  readonly providers: readonly string[];
+  /** What the operator should know, a line each. */
+  readonly notices: readonly string[];
+};
+
+/** The operations behind `optamil keys`; the same through a running gateway and without one. */
+export type KeyOperations = {
+  create(request: CreateKeyRequest): Promise<{ key: string; info: Key }>;
+  list(): Promise<readonly Key[]>;
+  revoke(keyId: string, reason: string): Promise<Key>;
+  close(): Promise<void>;
+};
+
+/** One sub-command. */
+export type Command = {
+  /** What it does, for the help text. */
+  readonly summary: string;
+  /** How it is called, without the word `optamil`. */
+  readonly usage: string;
+  /** Runs it; resolves with the exit code. Throws UsageError when it was called wrongly. */
+  readonly run: (words: readonly string[], context: CommandContext) => Promise<number>;
+};
+
+/** A call that cannot be understood: the message says what to do. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
