@@ -118,7 +118,9 @@ describe("the explanation", () => {
 
   it("says so when the tier is not the wanted one", () => {
     const ultra = models.filter(({ tier }) => tier === tierNames[4]);
-    expect(toExplanationText(choose(plain, ultra).explanation)).toContain("wanted=free; tier=ultra");
+    expect(toExplanationText(choose(plain, ultra).explanation)).toContain(
+      "wanted=free; tier=ultra",
+    );
   });
 });
 
