@@ -25,6 +25,8 @@ const invalidFramesMax = 100;
 // Resets a client may send: a burst, then so many a second (CVE-2023-44487, "rapid reset"); Deno 2.8 knows no such limit.
 const resetBurst = 1_000;
 const resetsPerSecond = 100;
+// After its answer a stream has so long to close: the client reads the trailers, and its own end arrives.
+const unreadGraceMs = 1_000;
 // Bytes in flight to us, a stream and a session: 64 kB, the default, is 1.3 MB/s at 50 ms.
 const streamWindowBytes = 256 * 1024;
 const sessionWindowBytes = 1024 * 1024;
@@ -117,8 +119,14 @@ function track(stream: ServerHttp2Stream, session: Session, requestTimeoutMs: nu
   const http2Session = stream.session;
   session.running.add(stream);
   const timer = setTimeout(() => closeUnlessReceived(stream), requestTimeoutMs);
+  let unread: NodeJS.Timeout | undefined;
+  stream.once("finish", () => {
+    // What nobody reads of a refused body would keep the stream for ever (RFC 9113 §8.1).
+    unread = setTimeout(() => stream.destroy(), unreadGraceMs);
+  });
   stream.once("close", () => {
     clearTimeout(timer);
+    clearTimeout(unread);
     session.running.delete(stream);
     // To refresh the timer of a session that has closed would start it again.
     if (session.running.size === 0 && !http2Session?.destroyed) session.idle.refresh();

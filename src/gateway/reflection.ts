@@ -3,6 +3,7 @@ import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -107,6 +108,8 @@ function withDependencies(file: DescFile, seen = new Set<DescFile>()): Set<DescF
 function indexOf(services: readonly DescService[]): Index {
   const files = new Set<DescFile>();
   for (const { file } of services) withDependencies(file, files);
+  // The details of refusals, which no method names: grpcurl shows them only if it can ask for their type.
+  withDependencies(file_google_rpc_error_details, files);
   const fileBySymbol = new Map<string, DescFile>();
   const extensions = new Map<string, Map<number, DescFile>>();
   for (const file of files) {

@@ -6,18 +6,20 @@ import {
   type DescMethodUnary,
   type Message,
 } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type OptamilError, toOptamilError } from "../platform/errors.ts";
+import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
 import { validatorOf } from "../platform/validate.ts";
 import { authorize, scopeOf, type Verify } from "./access.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
-import type { DoorHandler } from "./listen.ts";
+import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
+import { endJson, type Reply } from "./reply.ts";
 
 /** What the RPC door needs. */
 export type RpcDoorOptions = {
@@ -26,7 +28,7 @@ export type RpcDoorOptions = {
   readonly register: readonly ((router: ConnectRouter) => void)[];
   readonly verify: Verify;
   readonly clock: Clock;
-  /** Largest message, bytes. */
+  /** Largest request message, bytes. */
   readonly bodyBytesMax: number;
   /** Milliseconds until an answer must be complete, unless the client's deadline is sooner. */
   readonly answerTimeoutMs: number;
@@ -36,16 +38,67 @@ export type RpcDoorOptions = {
 
 /** A handler for requests whose path is a registered method; it expects `x-request-id` in the request. */
 export function createRpcDoor(options: RpcDoorOptions): DoorHandler {
-  return connectNodeAdapter({
+  const serve = connectNodeAdapter({
     readMaxBytes: options.bodyBytesMax,
-    writeMaxBytes: options.bodyBytesMax,
     // Small messages are dearer to compress than to send.
     compressMinBytes: 16 * 1024,
     routes: (router) => {
       for (const register of options.register) register(router);
       for (const entry of options.entries) registerEntry(router, entry, options);
     },
+    fallback: refuseUnknownMethod,
   });
+  const readOnly = new Set(options.entries.filter(isReadOnly).map(pathOf));
+  return (request, response) => {
+    const refusal = refuseByHead(request, readOnly);
+    if (refusal !== undefined) {
+      endRefusal(request, response, refusal);
+      return;
+    }
+    serve(request, response);
+  };
+}
+
+/** gRPC and Connect clients read the status alone: `unimplemented`. */
+function refuseUnknownMethod(request: DoorRequest, response: Reply): void {
+  const path = (request.url ?? "").slice(0, 200);
+  endRefusal(request, response, new OptamilError("not_found", `There is no method at ${path}.`));
+}
+
+function endRefusal(request: DoorRequest, response: Reply, error: OptamilError): void {
+  request.resume();
+  setErrorHeaders(error, (name, value) => response.setHeader(name, value));
+  endJson(response, error.row.status, JSON.stringify(toErrorBody(error)));
+}
+
+/** Content types of Connect, gRPC and gRPC-Web, with the codecs that connect-node has. */
+const rpcContentType =
+  /^application\/(?:json|proto|connect\+(?:json|proto)|grpc(?:-web)?(?:\+(?:json|proto))?)\s*(?:;|$)/i;
+
+/** Refuses what connect-node would answer with a bare status: HTTP methods and media types that no protocol has. */
+function refuseByHead(
+  request: DoorRequest,
+  readOnly: ReadonlySet<string>,
+): OptamilError | undefined {
+  const { method = "", headers, url = "" } = request;
+  if (method === "POST") {
+    const type = headers["content-type"] ?? "none";
+    if (rpcContentType.test(type)) return undefined;
+    const message = `The content type '${type.slice(0, 100)}' is none of Connect, gRPC or gRPC-Web.`;
+    return new OptamilError("unsupported_media_type", message);
+  }
+  if (method === "GET" && readOnly.has(url.split("?", 1)[0] ?? "")) return undefined;
+  const message = `An RPC does not take ${method}; it takes POST.`;
+  return new OptamilError("method_not_allowed", message, { allow: "POST" });
+}
+
+/** Whether Connect may call the method by GET (Connect protocol, "Unary-Get-Request"). */
+function isReadOnly({ method }: MethodEntry): boolean {
+  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+function pathOf({ method }: MethodEntry): string {
+  return `/${method.parent.typeName}/${method.name}`;
 }
 
 function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDoorOptions): void {
@@ -60,17 +113,14 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       options.verify,
     );
     validate(request);
-    const timeoutMs = Math.min(
-      context.timeoutMs() ?? Number.POSITIVE_INFINITY,
-      options.answerTimeoutMs,
-    );
     return {
       requestId: requestIdOf(context),
       caller,
       body: undefined,
       cancellation: cancellationOf(context),
       receivedAtMs,
-      timeoutMs,
+      // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
+      timeoutMs: options.answerTimeoutMs,
     };
   };
   if (isStreamed(method)) {

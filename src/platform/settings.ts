@@ -66,7 +66,11 @@ export function parseConfig(text: string, name: string): Config {
     throw new SettingsError([`${name}: not valid YAML or JSON: ${reason}`]);
   }
   const { message, problems } = jsonCodec(ConfigSchema).decodeAll(value);
-  const all = problems.length > 0 ? problems : violationsOf(ConfigSchema)(message);
+  // A part that could not be read is not there to be checked: its own problem stands for it.
+  const broken = violationsOf(ConfigSchema)(message).filter(
+    ({ path }) => !problems.some((problem) => path.startsWith(problem.path)),
+  );
+  const all = [...problems, ...broken];
   if (all.length === 0) return message;
   throw new SettingsError(all.map(({ message }) => `${name}: ${message}`));
 }

@@ -7,6 +7,9 @@ import type { ProviderFailure } from "./provider.ts";
 /** Longest time that a timer can wait, in milliseconds; a longer one would go off at once. */
 export const timerMsMax = 2_147_483_647;
 
+/** When to try again where the upstream does not say: soon, as most such failures pass in seconds. */
+const retryAfterMsDefault = 1_000;
+
 /** What is known of a failure beside its class. */
 export type FailureDetails = {
   /** HTTP status of the upstream; 0: none came. */
@@ -18,7 +21,7 @@ export type FailureDetails = {
 
 /** A failure that another deployment may not have. The client is told only that the model is away. */
 export function toUnavailableFailure(errorClass: string, details: FailureDetails): ProviderFailure {
-  const { status, cause, retryAfterMs } = details;
+  const { status, cause, retryAfterMs = retryAfterMsDefault } = details;
   const message = "The model is temporarily unavailable.";
   const error = new OptamilError("service_unavailable", message, { cause, retryAfterMs });
   return { ok: false, error, status, errorClass, tryNext: true };

@@ -26,7 +26,7 @@ await describeWith("the one port", fetchTools, ({ tool, image }) => {
       const { stdout, stderr } = await run(tool, args, { timeoutMs });
       const report = `${stdout}${stderr}`;
       const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(report) ?? [];
-      expect({ failed, report: report.slice(-4_000) }).toMatchObject({ failed: "0" });
+      expect(failed, report.slice(-4_000)).toBe("0");
       expect(Number(passed)).toBeGreaterThan(casesMin);
     },
   );

@@ -59,8 +59,8 @@ function toTextReply(text: string, request: CreateChatCompletionRequest): Reply 
 
 function toCall(definition: FunctionDefinition, request: CreateChatCompletionRequest): Reply {
   const { name, parameters } = definition;
-  const example = parameters === undefined ? {} : toSchemaExample(parameters);
-  const all = toTokens(JSON.stringify(example));
+  // Arguments are an object, also where the schema says nothing of it.
+  const all = toTokens(JSON.stringify(toSchemaExample({ type: "object", ...parameters })));
   // The name is never cut: a call of half a function is none.
   const nameCount = countTokens(name);
   const tokens = all.slice(0, Math.max(0, tokensMax(request) - nameCount));

@@ -1,0 +1,9 @@
+curl https://api.optamil.com/v1/chat/completions \
+  -H "Authorization: Bearer YOUR_API_KEY" \
+  -H "Content-Type: application/json" \
+  -d '{
+    "model": "auto",
+    "messages": [
+      {"role": "user", "content": "Explain quantum computing in one sentence."}
+    ]
+  }'
