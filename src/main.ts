@@ -320,11 +320,13 @@ async function serve(
   environment: Environment,
   onReady: (gateway: ServingGateway) => void,
 ): Promise<void> {
-  const gateway = await openGateway(loadSettings(environment), environment);
-  onReady(gateway.serving);
-  await new Promise<void>((resolve) => {
+  // Listened for first: whoever reads the ready line may send the signal at once.
+  const stopped = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
+  const gateway = await openGateway(loadSettings(environment), environment);
+  onReady(gateway.serving);
+  await stopped;
   await gateway.close();
 }
 
