@@ -18,7 +18,7 @@ export async function start(
 ): Promise<Measured> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
   for await (const text of createInterface({ input: child.stdout })) {

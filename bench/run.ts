@@ -64,15 +64,6 @@ async function startGateway(folder: string, upstreamPort: number): Promise<Targe
         },
       ],
       models: [{ name: "bench-model", tier: "free", provider: "bench" }],
-      plans: [
-        {
-          name: "business",
-          requestsPerMinute: 100_000_000,
-          requestsPerDay: 1_000_000_000,
-          tokensPerMinute: 4_000_000_000,
-          creditsPerMonth: 1_000_000_000,
-        },
-      ],
     }),
   );
   const data = join(folder, "data");
