@@ -6,7 +6,7 @@ import { builtInModels } from "./models-data.ts";
 import { type TierName, tiers } from "./tiers.ts";
 
 // The rows' types live apart, or models-data.ts and this file would import each other.
-export type { Capabilities, Model, ModelCost } from "./model.ts";
+export type { Capabilities, Model } from "./model.ts";
 
 /** The name that asks the Neural Router for a model; no row may have it. */
 export const autoModelName = "auto";

@@ -35,15 +35,6 @@ export function openLog(level: string): Log & { close(): void } {
   };
 }
 
-/** A log that writes nothing. */
-export const silentLog: Log = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: () => {},
-  flush: () => {},
-};
-
 function isoTimestamp(): string {
   return `,"time":"${new Date().toISOString()}"`;
 }
