@@ -187,8 +187,8 @@ describe("a refusal by status", () => {
     [{ "retry-after-ms": "1500", "retry-after": "9" }, 1500],
     [{ "retry-after": "Tue, 14 Nov 2023 22:13:30 GMT" }, 10_000],
     [{ "retry-after": "999999999" }, 86_400_000],
-    [{ "retry-after": "soon" }, undefined],
-    [{}, undefined],
+    [{ "retry-after": "soon" }, 1000],
+    [{}, 1000],
   ])("with the headers %j asks for a wait of %s ms", async (headers, retryAfterMs) => {
     fake.upstream.play = playJson(429, { error }, headers);
     const clock = { wallMs: () => 1_700_000_000_000, monotonicMs: () => 0 };
