@@ -2,13 +2,17 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type AccountCreated,
+  type AccountPlanChanged,
   type AccountState,
   AccountStateSchema,
+  type CreditsGranted,
   type DirectoryRecord,
   type KeyCreated,
   type KeyRevoked,
   type KeyState,
   KeyStateSchema,
+  type PeriodGrants,
+  PeriodGrantsSchema,
 } from "../gen/optamil/v1/directory_pb.ts";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { isUuid } from "../platform/uuid.ts";
@@ -37,6 +41,12 @@ export type Folded =
 /** RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
 const emailCharactersMax = 254;
 
+/** Two years: what is older is in the log, and no request belongs to it any more. */
+const periodsKeptMax = 24;
+
+/** 100 billion credits, so that sums stay far below 64 bits. */
+const grantedMicroMax = 10n ** 17n;
+
 /**
  * The entries that a record writes, or the reason why it is void: a void record stays in the log and
  * does nothing. Depends on its arguments only, so that the same log gives the same state anywhere.
@@ -50,6 +60,10 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
       return foldKeyCreated(view, record, change.value);
     case "keyRevoked":
       return foldKeyRevoked(view, record, change.value);
+    case "creditsGranted":
+      return foldCreditsGranted(view, record, change.value);
+    case "accountPlanChanged":
+      return foldAccountPlanChanged(view, record, change.value);
     case undefined:
       // Of a later release. The release that knows it rebuilds the state from the log.
       return { refusal: invalidRequest("Unknown kind of change.") };
@@ -64,7 +78,7 @@ function toEmailKey(email: string): string {
 function foldAccountCreated(
   view: DirectoryView,
   record: DirectoryRecord,
-  { accountId, name, email, plan }: AccountCreated,
+  { accountId, name, email, plan, passwordHash }: AccountCreated,
 ): Folded {
   if (!isUuid(accountId)) return { refusal: invalidRequest("The account id must be a UUID.") };
   if (email.length > emailCharactersMax) {
@@ -82,6 +96,7 @@ function foldAccountCreated(
     plan,
     createdAtUs: record.writtenAtUs,
     version: 1n,
+    passwordHash,
   });
   const writes: StateWrite[] = [{ kind: "account", account }];
   if (email !== "") writes.push({ kind: "email", emailKey, accountId });
@@ -93,7 +108,7 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
   if (!isUuid(keyId)) return { refusal: invalidRequest("The key id must be a UUID.") };
   if (record.expectedVersion !== 0n || view.key(keyId)) return versionLost();
   if (!isUuid(accountId) || view.account(accountId) === undefined) {
-    return { refusal: new OptamilError("not_found", "There is no such account.") };
+    return noSuchAccount();
   }
   const key = create(KeyStateSchema, {
     id: keyId,
@@ -129,6 +144,65 @@ function foldKeyRevoked(
     version: before.version + 1n,
   });
   return { writes: [{ kind: "key", key }] };
+}
+
+function foldCreditsGranted(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, creditsMicro, periodId }: CreditsGranted,
+): Folded {
+  const before = isUuid(accountId) ? view.account(accountId) : undefined;
+  if (before === undefined) return noSuchAccount();
+  if (record.expectedVersion !== before.version) return versionLost();
+  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(periodId)) {
+    return { refusal: invalidRequest("The period must be a month, such as 2026-04.", "period") };
+  }
+  const grants = addGrant(before.grants, periodId, creditsMicro);
+  const after = grants.find((sum) => sum.periodId === periodId);
+  if (after === undefined) return { refusal: invalidRequest("The period is over.", "period") };
+  if (creditsMicro <= 0n || after.creditsMicro > grantedMicroMax) {
+    return { refusal: invalidRequest("The number of credits is out of range.", "credits") };
+  }
+  return changeAccount(before, { grants });
+}
+
+/** The sums with a grant, earliest period first; the earliest go where there are too many. */
+function addGrant(
+  sums: readonly PeriodGrants[],
+  periodId: string,
+  creditsMicro: bigint,
+): PeriodGrants[] {
+  const others = sums.filter((sum) => sum.periodId !== periodId);
+  const before = sums.find((sum) => sum.periodId === periodId)?.creditsMicro ?? 0n;
+  const sum = create(PeriodGrantsSchema, { periodId, creditsMicro: before + creditsMicro });
+  const byPeriod = (one: PeriodGrants, other: PeriodGrants) =>
+    one.periodId < other.periodId ? -1 : 1;
+  return [...others, sum].toSorted(byPeriod).slice(-periodsKeptMax);
+}
+
+function foldAccountPlanChanged(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, plan }: AccountPlanChanged,
+): Folded {
+  const before = isUuid(accountId) ? view.account(accountId) : undefined;
+  if (before === undefined) return noSuchAccount();
+  if (record.expectedVersion !== before.version) return versionLost();
+  if (plan === "") return { refusal: invalidRequest("The plan is missing.", "plan") };
+  return changeAccount(before, { plan });
+}
+
+function changeAccount(
+  before: Readonly<AccountState>,
+  changes: Partial<Pick<AccountState, "plan" | "grants">>,
+): Folded {
+  const version = before.version + 1n;
+  const account = create(AccountStateSchema, { ...before, ...changes, version });
+  return { writes: [{ kind: "account", account }] };
+}
+
+function noSuchAccount(): Folded {
+  return { refusal: new OptamilError("not_found", "There is no such account.") };
 }
 
 function versionLost(): Folded {

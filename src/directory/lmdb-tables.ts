@@ -16,7 +16,7 @@ import type { DirectoryView, StateWrite } from "./fold.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
-const stateFormat = 1;
+const stateFormat = 2;
 
 /** Records a transaction while the state is rebuilt: enough to be quick, few enough for the heap. */
 const rebuildRecordsMax = 1_000;

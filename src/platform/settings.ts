@@ -6,6 +6,7 @@ import {
   type Config,
   ConfigSchema,
   type ModelConfig,
+  type PlanConfig,
   type ProviderConfig,
 } from "../gen/optamil/config/v1/config_pb.ts";
 import { jsonCodec } from "./json.ts";
@@ -25,6 +26,11 @@ export type Settings = {
   readonly corsOrigins: readonly string[];
   readonly providers: readonly ProviderConfig[];
   readonly models: readonly ModelConfig[];
+  readonly plans: readonly PlanConfig[];
+  /** What an answer waits for before it ends. */
+  readonly durability: "fsync";
+  /** Who may open an account without a key: everybody or nobody. */
+  readonly signUp: "open" | "closed";
   readonly logLevel: string;
   readonly limits: {
     readonly bodyBytesMax: number;
@@ -89,8 +95,9 @@ function readConfig(file: string): Config {
 function toSettings(config: Config, environment: Environment): Settings {
   const { limits } = config;
   const tls = config.tls;
+  const host = environment["HOST"] || config.host || "127.0.0.1";
   return {
-    host: environment["HOST"] || config.host || "127.0.0.1",
+    host,
     port: readPort(environment["PORT"]) ?? config.port ?? 8080,
     dataDirectory: environment["OPTAMIL_DATA"] || config.data || ".optamil",
     publicUrl: config.publicUrl.replace(/\/+$/, ""),
@@ -98,6 +105,9 @@ function toSettings(config: Config, environment: Environment): Settings {
     corsOrigins: config.corsOrigins,
     providers: config.providers,
     models: config.models,
+    plans: config.plans,
+    durability: readDurability(config.durability),
+    signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
     limits: {
       bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
@@ -110,6 +120,21 @@ function toSettings(config: Config, environment: Environment): Settings {
       drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
     },
   };
+}
+
+function readDurability(word: string): "fsync" {
+  if (word === "" || word === "fsync") return "fsync";
+  throw new SettingsError([`durability: '${word}' is not there yet; the only one is 'fsync'`]);
+}
+
+/** A gateway that strangers can reach opens accounts only where its operator says so. */
+function readSignUp(word: string, host: string): "open" | "closed" {
+  if (word === "open" || word === "closed") return word;
+  return isLoopback(host) ? "open" : "closed";
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function readPort(text: string | undefined): number | undefined {

@@ -114,6 +114,29 @@ export function describeDirectory(adapter: string, createHome: () => Promise<Dir
       });
     });
 
+    it("shows grants and another plan although the account was read before", async () => {
+      const id = await addAccount();
+      expect(directory.account(id)).toMatchObject({ plan: "pro", grants: [] });
+      const value = { grantId: uuids.text(), accountId: id, periodId: "2026-04" };
+      const grant = (creditsMicro: bigint, expectedVersion: bigint) =>
+        directory.append(
+          { case: "creditsGranted", value: { ...value, creditsMicro } },
+          { actor: "test", expectedVersion },
+        );
+      await grant(5n, 1n);
+      await grant(7n, 2n);
+      await directory.append(
+        { case: "accountPlanChanged", value: { accountId: id, plan: "business" } },
+        { actor: "test", expectedVersion: 3n },
+      );
+      await expect(grant(1n, 3n)).rejects.toMatchObject({ code: "conflict" });
+      expect(directory.account(id)).toMatchObject({
+        plan: "business",
+        grants: [{ periodId: "2026-04", creditsMicro: 12n }],
+        version: 4n,
+      });
+    });
+
     it("refuses a change on top of a version that is not the last one with conflict", async () => {
       const id = await addKey(await addAccount());
       await expect(revoke(id, 2n)).rejects.toMatchObject({ code: "conflict" });

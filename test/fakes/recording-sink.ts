@@ -36,15 +36,19 @@ export class RecordingSink implements AnswerSink {
   ping(): void {
     this.told.push("ping");
   }
-  end(): void {
-    this.told.push("end");
+  end(creditsMicro: bigint): void {
+    this.told.push(`end ${creditsMicro}`);
   }
   fail(error: { code: string }): void {
     this.told.push(`fail ${error.code}`);
   }
 }
 
-/** A chunk that is known by its id. */
-export function chunk(id: string): StreamChatCompletionResponse {
-  return create(StreamChatCompletionResponseSchema, { id, object: "chat.completion.chunk" });
+/** A chunk that is known by its id; with a word of content unless it is told otherwise. */
+export function chunk(id: string, content = "word"): StreamChatCompletionResponse {
+  return create(StreamChatCompletionResponseSchema, {
+    id,
+    object: "chat.completion.chunk",
+    choices: [{ index: 0, delta: { content } }],
+  });
 }

@@ -47,9 +47,12 @@ export function scriptedProvider(
   };
 }
 
-/** A whole answer that is known by its id. */
-export function completion(id: string): ProviderAnswer {
-  const message = create(CreateChatCompletionResponseSchema, { id });
+/** A whole answer that is known by its id, without usage. */
+export function completion(id: string, content = "word"): ProviderAnswer {
+  const message = create(CreateChatCompletionResponseSchema, {
+    id,
+    choices: [{ index: 0, message: { role: "assistant", content } }],
+  });
   return { ok: true, body: { form: "message", message }, usage: undefined };
 }
 

@@ -136,7 +136,8 @@ export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
  */
 export const AccountService: GenService<{
   /**
-   * A new account on plan Free, with its first key.
+   * A new account on plan Free, with its first key (scopes chat, models, usage:read and keys:write). Forbidden
+   * where sign-up is closed; at most 60 a minute in all.
    *
    * @generated from rpc optamil.v1.AccountService.SignUp
    */

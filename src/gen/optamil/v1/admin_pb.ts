@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/admin.proto.
  */
 export const file_optamil_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEyiwIKDEFkbWluU2VydmljZRJ7CgxMaXN0QWNjb3VudHMSHy5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIiiQAgHy4BgHEgVhZG1pboLT5JMCFBISL3YxL2FkbWluL2FjY291bnRzEn4KDUNyZWF0ZUFjY291bnQSIC5vcHRhbWlsLnYxLkNyZWF0ZUFjY291bnRSZXF1ZXN0GiEub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiKPLgGAcSBWFkbWlugtPkkwIXOgEqIhIvdjEvYWRtaW4vYWNjb3VudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
+  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEiWAoVU2V0QWNjb3VudFBsYW5SZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEhsKBHBsYW4YAiABKAlCDbpIBHICEAHq4BgCCAEiRgoWU2V0QWNjb3VudFBsYW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAEi0gEKE0dyYW50Q3JlZGl0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESOAoNY3JlZGl0c19taWNybxgCIAEoA0IhukgNIgsYgICapuqv4wEgAOrgGA0IARoHY3JlZGl0cyAGEkMKCXBlcmlvZF9pZBgDIAEoCUIwukghch8yHV4oWzAtOV17NH0tKDBbMS05XXwxWzAtMl0pKT8k6uAYCBoGcGVyaW9kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikQEKFEdyYW50Q3JlZGl0c1Jlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARIhCglwZXJpb2RfaWQYAiABKAlCDurgGAoIARoGcGVyaW9kEigKDWdyYW50ZWRfbWljcm8YAyABKANCEergGA0IARoHZ3JhbnRlZCAGIloKElJlZnVuZFVzYWdlUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIgCghldmVudF9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAEihQEKE1JlZnVuZFVzYWdlUmVzcG9uc2USHwoPcmVmdW5kX2V2ZW50X2lkGAEgASgJQgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIqCg5yZWZ1bmRlZF9taWNybxgDIAEoA0IS6uAYDggBGghyZWZ1bmRlZCAGIhIKEExpc3RQbGFuc1JlcXVlc3QiUwoRTGlzdFBsYW5zUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJgoEZGF0YRgCIAMoCzIQLm9wdGFtaWwudjEuUGxhbkIG6uAYAggBIv0BCgRQbGFuEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESQwoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAyABKANCHergGBkIARABGhFjcmVkaXRzX3Blcl9tb250aCAGSACIAQESIwoTcmVxdWVzdHNfcGVyX21pbnV0ZRgEIAEoDUIG6uAYAggBEiAKEHJlcXVlc3RzX3Blcl9kYXkYBSABKA1CBurgGAIIARIhChF0b2tlbnNfcGVyX21pbnV0ZRgGIAEoDUIG6uAYAggBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNybyJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMpcICgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ8Cg5RdWVyeVdhcmVob3VzZRIhLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXF1ZXN0GiIub3B0YW1pbC52MS5RdWVyeVdhcmVob3VzZVJlc3BvbnNlIiPy4BgHEgVhZG1pboLT5JMCEjoBKiINL3YxL2FkbWluL3NxbBJjCgVBdWRpdBIYLm9wdGFtaWwudjEuQXVkaXRSZXF1ZXN0Ghkub3B0YW1pbC52MS5BdWRpdFJlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL2F1ZGl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
 
 /**
  * Which page.
@@ -139,6 +139,422 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
   messageDesc(file_optamil_v1_admin, 3);
 
 /**
+ * Whose plan, and which.
+ *
+ * @generated from message optamil.v1.SetAccountPlanRequest
+ */
+export type SetAccountPlanRequest = Message<"optamil.v1.SetAccountPlanRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Id of the plan.
+   *
+   * @generated from field: string plan = 2;
+   */
+  plan: string;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountPlanRequest.
+ * Use `create(SetAccountPlanRequestSchema)` to create a new message.
+ */
+export const SetAccountPlanRequestSchema: GenMessage<SetAccountPlanRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 4);
+
+/**
+ * The account on its plan.
+ *
+ * @generated from message optamil.v1.SetAccountPlanResponse
+ */
+export type SetAccountPlanResponse = Message<"optamil.v1.SetAccountPlanResponse"> & {
+  /**
+   * The account as it now stands.
+   *
+   * @generated from field: optamil.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountPlanResponse.
+ * Use `create(SetAccountPlanResponseSchema)` to create a new message.
+ */
+export const SetAccountPlanResponseSchema: GenMessage<SetAccountPlanResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 5);
+
+/**
+ * Credits for an account.
+ *
+ * @generated from message optamil.v1.GrantCreditsRequest
+ */
+export type GrantCreditsRequest = Message<"optamil.v1.GrantCreditsRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Credits, more than 0, with up to 6 decimals; micro-credits over RPC. At most 1,000,000,000 credits.
+   *
+   * @generated from field: int64 credits_micro = 2;
+   */
+  creditsMicro: bigint;
+
+  /**
+   * The calendar month (UTC) in which they count, such as "2026-04": the current one or one of the next 12.
+   * Default: the current one.
+   *
+   * @generated from field: string period_id = 3;
+   */
+  periodId: string;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optamil.v1.GrantCreditsRequest.
+ * Use `create(GrantCreditsRequestSchema)` to create a new message.
+ */
+export const GrantCreditsRequestSchema: GenMessage<GrantCreditsRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 6);
+
+/**
+ * What the account has been granted.
+ *
+ * @generated from message optamil.v1.GrantCreditsResponse
+ */
+export type GrantCreditsResponse = Message<"optamil.v1.GrantCreditsResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: optamil.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+
+  /**
+   * The period in which the credits count.
+   *
+   * @generated from field: string period_id = 2;
+   */
+  periodId: string;
+
+  /**
+   * All grants of that period together, credits; micro-credits over RPC. The plan's own are not among them.
+   *
+   * @generated from field: int64 granted_micro = 3;
+   */
+  grantedMicro: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.GrantCreditsResponse.
+ * Use `create(GrantCreditsResponseSchema)` to create a new message.
+ */
+export const GrantCreditsResponseSchema: GenMessage<GrantCreditsResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 7);
+
+/**
+ * Which charge to take back.
+ *
+ * @generated from message optamil.v1.RefundUsageRequest
+ */
+export type RefundUsageRequest = Message<"optamil.v1.RefundUsageRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Id of the request's usage event.
+   *
+   * @generated from field: string event_id = 2;
+   */
+  eventId: string;
+};
+
+/**
+ * Describes the message optamil.v1.RefundUsageRequest.
+ * Use `create(RefundUsageRequestSchema)` to create a new message.
+ */
+export const RefundUsageRequestSchema: GenMessage<RefundUsageRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 8);
+
+/**
+ * The refund.
+ *
+ * @generated from message optamil.v1.RefundUsageResponse
+ */
+export type RefundUsageResponse = Message<"optamil.v1.RefundUsageResponse"> & {
+  /**
+   * Id of the refund's own usage event; the same for each refund of one request.
+   *
+   * @generated from field: string refund_event_id = 1;
+   */
+  refundEventId: string;
+
+  /**
+   * The billing period of the request, to which the refund belongs.
+   *
+   * @generated from field: string period_id = 2;
+   */
+  periodId: string;
+
+  /**
+   * Credits given back; micro-credits over RPC.
+   *
+   * @generated from field: int64 refunded_micro = 3;
+   */
+  refundedMicro: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.RefundUsageResponse.
+ * Use `create(RefundUsageResponseSchema)` to create a new message.
+ */
+export const RefundUsageResponseSchema: GenMessage<RefundUsageResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 9);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message optamil.v1.ListPlansRequest
+ */
+export type ListPlansRequest = Message<"optamil.v1.ListPlansRequest"> & {
+};
+
+/**
+ * Describes the message optamil.v1.ListPlansRequest.
+ * Use `create(ListPlansRequestSchema)` to create a new message.
+ */
+export const ListPlansRequestSchema: GenMessage<ListPlansRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 10);
+
+/**
+ * The plans.
+ *
+ * @generated from message optamil.v1.ListPlansResponse
+ */
+export type ListPlansResponse = Message<"optamil.v1.ListPlansResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The plans, smallest first; those of the configuration last.
+   *
+   * @generated from field: repeated optamil.v1.Plan data = 2;
+   */
+  data: Plan[];
+};
+
+/**
+ * Describes the message optamil.v1.ListPlansResponse.
+ * Use `create(ListPlansResponseSchema)` to create a new message.
+ */
+export const ListPlansResponseSchema: GenMessage<ListPlansResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 11);
+
+/**
+ * What an account on it may use.
+ *
+ * @generated from message optamil.v1.Plan
+ */
+export type Plan = Message<"optamil.v1.Plan"> & {
+  /**
+   * Id of the plan.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "plan".
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * Credits of each calendar month (UTC); micro-credits over RPC. Null: by grants alone.
+   *
+   * @generated from field: optional int64 credits_per_month_micro = 3;
+   */
+  creditsPerMonthMicro?: bigint | undefined;
+
+  /**
+   * Requests in any 60 seconds.
+   *
+   * @generated from field: uint32 requests_per_minute = 4;
+   */
+  requestsPerMinute: number;
+
+  /**
+   * Requests in a UTC day.
+   *
+   * @generated from field: uint32 requests_per_day = 5;
+   */
+  requestsPerDay: number;
+
+  /**
+   * Tokens of prompts and answers in any 60 seconds.
+   *
+   * @generated from field: uint32 tokens_per_minute = 6;
+   */
+  tokensPerMinute: number;
+};
+
+/**
+ * Describes the message optamil.v1.Plan.
+ * Use `create(PlanSchema)` to create a new message.
+ */
+export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 12);
+
+/**
+ * A question.
+ *
+ * @generated from message optamil.v1.QueryWarehouseRequest
+ */
+export type QueryWarehouseRequest = Message<"optamil.v1.QueryWarehouseRequest"> & {
+  /**
+   * One statement that reads, such as "SELECT count() FROM optamil.usage_events FINAL".
+   *
+   * @generated from field: string sql = 1;
+   */
+  sql: string;
+
+  /**
+   * ClickHouse's name of the answer's format. Default: JSONEachRow, a JSON object a line.
+   *
+   * @generated from field: string format = 2;
+   */
+  format: string;
+};
+
+/**
+ * Describes the message optamil.v1.QueryWarehouseRequest.
+ * Use `create(QueryWarehouseRequestSchema)` to create a new message.
+ */
+export const QueryWarehouseRequestSchema: GenMessage<QueryWarehouseRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 13);
+
+/**
+ * The answer.
+ *
+ * @generated from message optamil.v1.QueryWarehouseResponse
+ */
+export type QueryWarehouseResponse = Message<"optamil.v1.QueryWarehouseResponse"> & {
+  /**
+   * The rows in the format that was asked for.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message optamil.v1.QueryWarehouseResponse.
+ * Use `create(QueryWarehouseResponseSchema)` to create a new message.
+ */
+export const QueryWarehouseResponseSchema: GenMessage<QueryWarehouseResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 14);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message optamil.v1.AuditRequest
+ */
+export type AuditRequest = Message<"optamil.v1.AuditRequest"> & {
+};
+
+/**
+ * Describes the message optamil.v1.AuditRequest.
+ * Use `create(AuditRequestSchema)` to create a new message.
+ */
+export const AuditRequestSchema: GenMessage<AuditRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 15);
+
+/**
+ * What the audits found.
+ *
+ * @generated from message optamil.v1.AuditResponse
+ */
+export type AuditResponse = Message<"optamil.v1.AuditResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The findings; none with severity "error" means that the books are right.
+   *
+   * @generated from field: repeated optamil.v1.AuditFinding data = 2;
+   */
+  data: AuditFinding[];
+};
+
+/**
+ * Describes the message optamil.v1.AuditResponse.
+ * Use `create(AuditResponseSchema)` to create a new message.
+ */
+export const AuditResponseSchema: GenMessage<AuditResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 16);
+
+/**
+ * Something that is not as it should be.
+ *
+ * @generated from message optamil.v1.AuditFinding
+ */
+export type AuditFinding = Message<"optamil.v1.AuditFinding"> & {
+  /**
+   * Which audit found it: "sequence", "offsets", "events" or "sums".
+   *
+   * @generated from field: string audit = 1;
+   */
+  audit: string;
+
+  /**
+   * "error", or "notice": worth knowing, but no sum is wrong.
+   *
+   * @generated from field: string severity = 2;
+   */
+  severity: string;
+
+  /**
+   * One line.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message optamil.v1.AuditFinding.
+ * Use `create(AuditFindingSchema)` to create a new message.
+ */
+export const AuditFindingSchema: GenMessage<AuditFinding> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 17);
+
+/**
  * For keys with scope admin.
  *
  * @generated from service optamil.v1.AdminService
@@ -163,6 +579,67 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof CreateAccountRequestSchema;
     output: typeof CreateAccountResponseSchema;
+  },
+  /**
+   * Puts an account on another plan at once; its keys stay.
+   *
+   * @generated from rpc optamil.v1.AdminService.SetAccountPlan
+   */
+  setAccountPlan: {
+    methodKind: "unary";
+    input: typeof SetAccountPlanRequestSchema;
+    output: typeof SetAccountPlanResponseSchema;
+  },
+  /**
+   * Grants credits for one billing period, beside those of the plan.
+   *
+   * @generated from rpc optamil.v1.AdminService.GrantCredits
+   */
+  grantCredits: {
+    methodKind: "unary";
+    input: typeof GrantCreditsRequestSchema;
+    output: typeof GrantCreditsResponseSchema;
+  },
+  /**
+   * Takes back the whole charge of one request. A second refund of it changes nothing. Usage shows it when the
+   * warehouse has counted it: about a second later.
+   *
+   * @generated from rpc optamil.v1.AdminService.RefundUsage
+   */
+  refundUsage: {
+    methodKind: "unary";
+    input: typeof RefundUsageRequestSchema;
+    output: typeof RefundUsageResponseSchema;
+  },
+  /**
+   * All plans, smallest first.
+   *
+   * @generated from rpc optamil.v1.AdminService.ListPlans
+   */
+  listPlans: {
+    methodKind: "unary";
+    input: typeof ListPlansRequestSchema;
+    output: typeof ListPlansResponseSchema;
+  },
+  /**
+   * Asks the warehouse of all accounts one reading statement of ClickHouse SQL, for at most 60 seconds.
+   *
+   * @generated from rpc optamil.v1.AdminService.QueryWarehouse
+   */
+  queryWarehouse: {
+    methodKind: "unary";
+    input: typeof QueryWarehouseRequestSchema;
+    output: typeof QueryWarehouseResponseSchema;
+  },
+  /**
+   * Checks that no usage event is lost and none counts twice.
+   *
+   * @generated from rpc optamil.v1.AdminService.Audit
+   */
+  audit: {
+    methodKind: "unary";
+    input: typeof AuditRequestSchema;
+    output: typeof AuditResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optamil_v1_admin, 0);

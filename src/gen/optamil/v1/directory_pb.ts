@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSKDAgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIAEIICgZjaGFuZ2UiTwoOQWNjb3VudENyZWF0ZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkihQEKCktleUNyZWF0ZWQSDgoGa2V5X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRISCgpleHBpcmVzX2F0GAcgASgDIiwKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJtCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBCLsAQoIS2V5U3RhdGUSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhUKDWNyZWF0ZWRfYXRfdXMYByABKAMSEgoKZXhwaXJlc19hdBgIIAEoAxIaCg1yZXZva2VkX2F0X3VzGAkgASgDSACIAQESFQoNcmV2b2tlX3JlYXNvbhgKIAEoCRIPCgd2ZXJzaW9uGAsgASgEQhAKDl9yZXZva2VkX2F0X3VzYgZwcm90bzM");
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIoUBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAyIsCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSKuAQoMQWNjb3VudFN0YXRlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1jcmVhdGVkX2F0X3VzGAUgASgDEg8KB3ZlcnNpb24YBiABKAQSFQoNcGFzc3dvcmRfaGFzaBgHIAEoCRIoCgZncmFudHMYCCADKAsyGC5vcHRhbWlsLnYxLlBlcmlvZEdyYW50cyI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMi7AEKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBEIQCg5fcmV2b2tlZF9hdF91c2IGcHJvdG8z");
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -35,7 +35,7 @@ export type DirectoryRecord = Message<"optamil.v1.DirectoryRecord"> & {
   writtenAtUs: bigint;
 
   /**
-   * Who changed it: a key id, or "bootstrap" or "cli".
+   * Who changed it: a key id, or "bootstrap", "cli" or "sign-up".
    *
    * @generated from field: string actor = 3;
    */
@@ -77,6 +77,22 @@ export type DirectoryRecord = Message<"optamil.v1.DirectoryRecord"> & {
      */
     value: KeyRevoked;
     case: "keyRevoked";
+  } | {
+    /**
+     * Credits beside those of the plan.
+     *
+     * @generated from field: optamil.v1.CreditsGranted credits_granted = 13;
+     */
+    value: CreditsGranted;
+    case: "creditsGranted";
+  } | {
+    /**
+     * Another plan, from now on.
+     *
+     * @generated from field: optamil.v1.AccountPlanChanged account_plan_changed = 14;
+     */
+    value: AccountPlanChanged;
+    case: "accountPlanChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -120,6 +136,13 @@ export type AccountCreated = Message<"optamil.v1.AccountCreated"> & {
    * @generated from field: string plan = 4;
    */
   plan: string;
+
+  /**
+   * "$scrypt$ln=15,r=8,p=1$salt$hash", base64 without padding; empty: no password.
+   *
+   * @generated from field: string password_hash = 5;
+   */
+  passwordHash: string;
 };
 
 /**
@@ -221,6 +244,83 @@ export const KeyRevokedSchema: GenMessage<KeyRevoked> = /*@__PURE__*/
   messageDesc(file_optamil_v1_directory, 3);
 
 /**
+ * Credits for one account and one billing period, beside what its plan allows.
+ *
+ * @generated from message optamil.v1.CreditsGranted
+ */
+export type CreditsGranted = Message<"optamil.v1.CreditsGranted"> & {
+  /**
+   * Id of the grant (UUIDv7).
+   *
+   * @generated from field: string grant_id = 1;
+   */
+  grantId: string;
+
+  /**
+   * Who gets them.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * Micro-credits, 1 or more.
+   *
+   * @generated from field: int64 credits_micro = 3;
+   */
+  creditsMicro: bigint;
+
+  /**
+   * The one period in which they count: "2026-04".
+   *
+   * @generated from field: string period_id = 4;
+   */
+  periodId: string;
+
+  /**
+   * Why, for people; may be empty.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optamil.v1.CreditsGranted.
+ * Use `create(CreditsGrantedSchema)` to create a new message.
+ */
+export const CreditsGrantedSchema: GenMessage<CreditsGranted> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 4);
+
+/**
+ * Another plan for an account, from now on: also for the running period.
+ *
+ * @generated from message optamil.v1.AccountPlanChanged
+ */
+export type AccountPlanChanged = Message<"optamil.v1.AccountPlanChanged"> & {
+  /**
+   * Whose plan.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Id of the new plan.
+   *
+   * @generated from field: string plan = 2;
+   */
+  plan: string;
+};
+
+/**
+ * Describes the message optamil.v1.AccountPlanChanged.
+ * Use `create(AccountPlanChangedSchema)` to create a new message.
+ */
+export const AccountPlanChangedSchema: GenMessage<AccountPlanChanged> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 5);
+
+/**
  * An account as its records have made it: what a replica keeps beside the log.
  *
  * @generated from message optamil.v1.AccountState
@@ -267,6 +367,20 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
    * @generated from field: uint64 version = 6;
    */
   version: bigint;
+
+  /**
+   * As in AccountCreated.
+   *
+   * @generated from field: string password_hash = 7;
+   */
+  passwordHash: string;
+
+  /**
+   * Sums of the grants, earliest period first: the latest 24 periods that have any.
+   *
+   * @generated from field: repeated optamil.v1.PeriodGrants grants = 8;
+   */
+  grants: PeriodGrants[];
 };
 
 /**
@@ -274,7 +388,35 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 4);
+  messageDesc(file_optamil_v1_directory, 6);
+
+/**
+ * What was granted for a period.
+ *
+ * @generated from message optamil.v1.PeriodGrants
+ */
+export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
+  /**
+   * "2026-04".
+   *
+   * @generated from field: string period_id = 1;
+   */
+  periodId: string;
+
+  /**
+   * Sum of the grants, micro-credits.
+   *
+   * @generated from field: int64 credits_micro = 2;
+   */
+  creditsMicro: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.PeriodGrants.
+ * Use `create(PeriodGrantsSchema)` to create a new message.
+ */
+export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 7);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -365,5 +507,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 5);
+  messageDesc(file_optamil_v1_directory, 8);
 

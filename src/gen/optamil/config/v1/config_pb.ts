@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/config/v1/config.proto.
  */
 export const file_optamil_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIvYCCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnRCBwoFX3BvcnQiSAoDVGxzEiAKCWNlcnRfZmlsZRgBIAEoCUINukgEcgIQAergGAIIARIfCghrZXlfZmlsZRgCIAEoCUINukgEcgIQAergGAIIASKAAgoOUHJvdmlkZXJDb25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEiMKBGtpbmQYAiABKAlCFbpIEnIQUgBSBm9wZW5haVIEZGVtbxIdCghiYXNlX3VybBgDIAEoCUILukgI2AEBcgOIAQESEwoLYXBpX2tleV9lbnYYBCABKAkSMAoGbW9kZWxzGAUgAygLMiAub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJNb2RlbBIsCgVyZWxheRgGIAEoCUIdukgachhSAFIIdmVyYmF0aW1SCm5vcm1hbGlzZWQiZAoNUHJvdmlkZXJNb2RlbBIOCgRuYW1lGAEgASgJSAASMwoKZGVwbG95bWVudBgCIAEoCzIdLm9wdGFtaWwuY29uZmlnLnYxLkRlcGxveW1lbnRIADoG6uAYAggBQgYKBGtpbmQibAoKRGVwbG95bWVudBIbCgRuYW1lGAEgASgJQg26SARyAhAB6uAYAggBEhUKDXVwc3RyZWFtX25hbWUYAiABKAkSHwoGd2VpZ2h0GAMgASgNQgq6SAcqBRjoBygBSACIAQFCCQoHX3dlaWdodCLnAgoLTW9kZWxDb25maWcSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAurgGAIIARI4CgR0aWVyGAIgASgJQiq6SCdyJVIAUgRmcmVlUgZidWRnZXRSA21pZFIHcHJlbWl1bVIFdWx0cmESEAoIcHJvdmlkZXIYAyABKAkSJAoOY29udGV4dF90b2tlbnMYBCABKA1CB7pIBCoCKAFIAIgBARInChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoDUIHukgEKgIoAUgBiAEBEhIKBXRvb2xzGAYgASgISAKIAQESEwoGdmlzaW9uGAcgASgISAOIAQESFgoJanNvbl9tb2RlGAggASgISASIAQESEAoIb3duZWRfYnkYCSABKAlCEQoPX2NvbnRleHRfdG9rZW5zQhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IICgZfdG9vbHNCCQoHX3Zpc2lvbkIMCgpfanNvbl9tb2RlIoYECgZMaW1pdHMSJQoOYm9keV9ieXRlc19tYXgYASABKA1CCLpIBSoDKIAISACIAQESKAoSaGVhZGVyc190aW1lb3V0X21zGAIgASgNQge6SAQqAihkSAGIAQESKAoScmVxdWVzdF90aW1lb3V0X21zGAMgASgNQge6SAQqAihkSAKIAQESJQoPaWRsZV90aW1lb3V0X21zGAQgASgNQge6SAQqAihkSAOIAQESJwoRYW5zd2VyX3RpbWVvdXRfbXMYBSABKA1CB7pIBCoCKGRIBIgBARIoChJjb25uZWN0X3RpbWVvdXRfbXMYBiABKA1CB7pIBCoCKGRIBYgBARIxChtwcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXMYByABKA1CB7pIBCoCKGRIBogBARIdChBkcmFpbl90aW1lb3V0X21zGAggASgNSAeIAQFCEQoPX2JvZHlfYnl0ZXNfbWF4QhUKE19oZWFkZXJzX3RpbWVvdXRfbXNCFQoTX3JlcXVlc3RfdGltZW91dF9tc0ISChBfaWRsZV90aW1lb3V0X21zQhQKEl9hbnN3ZXJfdGltZW91dF9tc0IVChNfY29ubmVjdF90aW1lb3V0X21zQh4KHF9wcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXNCEwoRX2RyYWluX3RpbWVvdXRfbXNCBOjgGAFiBnByb3RvMw", [file_buf_validate_validate, file_optamil_options_v1_options]);
+  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIv8DCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEiYKB3NpZ25fdXAYDSABKAlCFbpIEnIQUgBSBG9wZW5SBmNsb3NlZEIHCgVfcG9ydCJICgNUbHMSIAoJY2VydF9maWxlGAEgASgJQg26SARyAhAB6uAYAggBEh8KCGtleV9maWxlGAIgASgJQg26SARyAhAB6uAYAggBIoACCg5Qcm92aWRlckNvbmZpZxI1CgRuYW1lGAEgASgJQie6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYzfSTq4BgCCAESIwoEa2luZBgCIAEoCUIVukgSchBSAFIGb3BlbmFpUgRkZW1vEh0KCGJhc2VfdXJsGAMgASgJQgu6SAjYAQFyA4gBARITCgthcGlfa2V5X2VudhgEIAEoCRIwCgZtb2RlbHMYBSADKAsyIC5vcHRhbWlsLmNvbmZpZy52MS5Qcm92aWRlck1vZGVsEiwKBXJlbGF5GAYgASgJQh26SBpyGFIAUgh2ZXJiYXRpbVIKbm9ybWFsaXNlZCJkCg1Qcm92aWRlck1vZGVsEg4KBG5hbWUYASABKAlIABIzCgpkZXBsb3ltZW50GAIgASgLMh0ub3B0YW1pbC5jb25maWcudjEuRGVwbG95bWVudEgAOgbq4BgCCAFCBgoEa2luZCJsCgpEZXBsb3ltZW50EhsKBG5hbWUYASABKAlCDbpIBHICEAHq4BgCCAESFQoNdXBzdHJlYW1fbmFtZRgCIAEoCRIfCgZ3ZWlnaHQYAyABKA1CCrpIByoFGOgHKAFIAIgBAUIJCgdfd2VpZ2h0IucCCgtNb2RlbENvbmZpZxIeCgRuYW1lGAEgASgJQhC6SAdyBRABGIAC6uAYAggBEjgKBHRpZXIYAiABKAlCKrpIJ3IlUgBSBGZyZWVSBmJ1ZGdldFIDbWlkUgdwcmVtaXVtUgV1bHRyYRIQCghwcm92aWRlchgDIAEoCRIkCg5jb250ZXh0X3Rva2VucxgEIAEoDUIHukgEKgIoAUgAiAEBEicKEW1heF9vdXRwdXRfdG9rZW5zGAUgASgNQge6SAQqAigBSAGIAQESEgoFdG9vbHMYBiABKAhIAogBARITCgZ2aXNpb24YByABKAhIA4gBARIWCglqc29uX21vZGUYCCABKAhIBIgBARIQCghvd25lZF9ieRgJIAEoCUIRCg9fY29udGV4dF90b2tlbnNCFAoSX21heF9vdXRwdXRfdG9rZW5zQggKBl90b29sc0IJCgdfdmlzaW9uQgwKCl9qc29uX21vZGUi7QIKClBsYW5Db25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEk0KF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAIgASgDQie6SA0iCxiAgJqm6q/jASgA6uAYExoPY3JlZGl0c1Blck1vbnRoIAZIAIgBARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAMgASgNQge6SAQqAigBSAGIAQESJgoQcmVxdWVzdHNfcGVyX2RheRgEIAEoDUIHukgEKgIoAUgCiAEBEicKEXRva2Vuc19wZXJfbWludXRlGAUgASgNQge6SAQqAigBSAOIAQFCGgoYX2NyZWRpdHNfcGVyX21vbnRoX21pY3JvQhYKFF9yZXF1ZXN0c19wZXJfbWludXRlQhMKEV9yZXF1ZXN0c19wZXJfZGF5QhQKEl90b2tlbnNfcGVyX21pbnV0ZSKGBAoGTGltaXRzEiUKDmJvZHlfYnl0ZXNfbWF4GAEgASgNQgi6SAUqAyiACEgAiAEBEigKEmhlYWRlcnNfdGltZW91dF9tcxgCIAEoDUIHukgEKgIoZEgBiAEBEigKEnJlcXVlc3RfdGltZW91dF9tcxgDIAEoDUIHukgEKgIoZEgCiAEBEiUKD2lkbGVfdGltZW91dF9tcxgEIAEoDUIHukgEKgIoZEgDiAEBEicKEWFuc3dlcl90aW1lb3V0X21zGAUgASgNQge6SAQqAihkSASIAQESKAoSY29ubmVjdF90aW1lb3V0X21zGAYgASgNQge6SAQqAihkSAWIAQESMQobcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zGAcgASgNQge6SAQqAihkSAaIAQESHQoQZHJhaW5fdGltZW91dF9tcxgIIAEoDUgHiAEBQhEKD19ib2R5X2J5dGVzX21heEIVChNfaGVhZGVyc190aW1lb3V0X21zQhUKE19yZXF1ZXN0X3RpbWVvdXRfbXNCEgoQX2lkbGVfdGltZW91dF9tc0IUChJfYW5zd2VyX3RpbWVvdXRfbXNCFQoTX2Nvbm5lY3RfdGltZW91dF9tc0IeChxfcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zQhMKEV9kcmFpbl90aW1lb3V0X21zQgTo4BgBYgZwcm90bzM", [file_buf_validate_validate, file_optamil_options_v1_options]);
 
 /**
  * The whole file. Every field has a default.
@@ -91,6 +91,29 @@ export type Config = Message<"optamil.config.v1.Config"> & {
    * @generated from field: string log_level = 10;
    */
   logLevel: string;
+
+  /**
+   * Plans that add to or override the catalogue's, by name.
+   *
+   * @generated from field: repeated optamil.config.v1.PlanConfig plans = 11;
+   */
+  plans: PlanConfig[];
+
+  /**
+   * What an answer waits for before it ends: "fsync": its usage event is on the disk. Default fsync; "write" and
+   * "quorum" are not there yet.
+   *
+   * @generated from field: string durability = 12;
+   */
+  durability: string;
+
+  /**
+   * Who may open an account without a key: "open": everybody, "closed": nobody. Default: open where host is a
+   * loopback address, else closed.
+   *
+   * @generated from field: string sign_up = 13;
+   */
+  signUp: string;
 };
 
 /**
@@ -332,6 +355,55 @@ export const ModelConfigSchema: GenMessage<ModelConfig> = /*@__PURE__*/
   messageDesc(file_optamil_config_v1_config, 5);
 
 /**
+ * A plan that adds to or overrides the catalogue's. What is left out is the plan's of that name.
+ *
+ * @generated from message optamil.config.v1.PlanConfig
+ */
+export type PlanConfig = Message<"optamil.config.v1.PlanConfig"> & {
+  /**
+   * Name by which accounts are on it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Granted for each calendar month (UTC), credits with up to 6 decimals. Default of a new plan: none but by grants.
+   *
+   * @generated from field: optional int64 credits_per_month_micro = 2;
+   */
+  creditsPerMonthMicro?: bigint | undefined;
+
+  /**
+   * Requests in any 60 seconds. A new plan needs it.
+   *
+   * @generated from field: optional uint32 requests_per_minute = 3;
+   */
+  requestsPerMinute?: number | undefined;
+
+  /**
+   * Requests in a UTC day. A new plan needs it.
+   *
+   * @generated from field: optional uint32 requests_per_day = 4;
+   */
+  requestsPerDay?: number | undefined;
+
+  /**
+   * Tokens of prompts and answers in any 60 seconds. A new plan needs it.
+   *
+   * @generated from field: optional uint32 tokens_per_minute = 5;
+   */
+  tokensPerMinute?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.config.v1.PlanConfig.
+ * Use `create(PlanConfigSchema)` to create a new message.
+ */
+export const PlanConfigSchema: GenMessage<PlanConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 6);
+
+/**
  * Time-outs and bounds, each with its default.
  *
  * @generated from message optamil.config.v1.Limits
@@ -399,5 +471,5 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 6);
+  messageDesc(file_optamil_config_v1_config, 7);
 

@@ -1,0 +1,143 @@
+// The credits of one account in one period: what is counted, what is settled, what is held.
+import assert from "node:assert/strict";
+import { type TierName, tierNames } from "../catalogue/tiers.ts";
+import type {
+  AdmitRequest,
+  ConfirmedSums,
+  LoadedBase,
+  LogVersion,
+  MicroByTier,
+  PendingUsage,
+} from "./counters.ts";
+
+/** What one open request has taken of a ledger. */
+export type Held = {
+  readonly heldMicro: bigint;
+  readonly lowestMicro: bigint;
+  /** Reserved of the overdraft, for a charge above the hold. */
+  readonly marginMicro: bigint;
+};
+
+/** The prices and bounds of a request. */
+export type Price = Pick<
+  AdmitRequest,
+  "totalMicro" | "overdraftMicro" | "holdMicro" | "lowestMicro" | "leastHoldMicro"
+>;
+
+/**
+ * One ledger. Its rule, checked at every hold: base + pending + held ≤ total, and with the reserved
+ * margins ≤ total + overdraft. No settlement within `chargeMaxMicro` can break it.
+ */
+export class Ledger {
+  readonly periodId: string;
+  #baseByTier: MicroByTier;
+  #version: LogVersion;
+  readonly #pending = new Map<string, PendingUsage>();
+  readonly #pendingByTier: Record<TierName, bigint>;
+  /** Requests whose end may still come: open ones and swept ones that are remembered. */
+  #openCount = 0;
+  #heldMicro = 0n;
+  #lowestMicro = 0n;
+  #marginMicro = 0n;
+
+  constructor(periodId: string, base: LoadedBase) {
+    this.periodId = periodId;
+    this.#baseByTier = base.baseByTierMicro;
+    this.#version = base.version;
+    this.#pendingByTier = { free: 0n, budget: 0n, mid: 0n, premium: 0n, ultra: 0n };
+    for (const usage of base.pending) this.settle(usage);
+  }
+
+  get heldMicro(): bigint {
+    return this.#heldMicro;
+  }
+
+  /** Whether all that it knows is in the base. */
+  get isQuiet(): boolean {
+    return this.#openCount === 0 && this.#pending.size === 0;
+  }
+
+  /** Takes a hold, or says what stands in the way. */
+  hold(price: Price): Held | "credits" | "credits-held" {
+    const { totalMicro, overdraftMicro, holdMicro, lowestMicro } = price;
+    const least = price.leastHoldMicro ?? holdMicro;
+    assert(0n <= lowestMicro && lowestMicro <= least && least <= holdMicro, "prices out of order");
+    const leftMicro = totalMicro - this.#usedMicro();
+    if (leftMicro - this.#lowestMicro < least) return "credits";
+    const freeMicro = leftMicro - this.#heldMicro;
+    if (freeMicro < least) return "credits-held";
+    const heldMicro = smaller(freeMicro, holdMicro);
+    const marginMicro = atLeastZero(smaller(overdraftMicro - this.#marginMicro, heldMicro));
+    const held = { heldMicro, lowestMicro, marginMicro };
+    this.#heldMicro += heldMicro;
+    this.#lowestMicro += lowestMicro;
+    this.#marginMicro += marginMicro;
+    this.#openCount += 1;
+    assert(this.#heldMicro <= leftMicro, "held more than is left");
+    return held;
+  }
+
+  /** Gives a hold back; its request may still settle. */
+  drop(held: Held): void {
+    this.#heldMicro -= held.heldMicro;
+    this.#lowestMicro -= held.lowestMicro;
+    this.#marginMicro -= held.marginMicro;
+    assert(this.#heldMicro >= 0n && this.#lowestMicro >= 0n, "dropped more than was held");
+  }
+
+  /** Forgets a request whose hold was given back: nothing more comes of it. */
+  close(): void {
+    this.#openCount -= 1;
+    assert(this.#openCount >= 0, "closed more requests than were open");
+  }
+
+  /** Adds a settled event; one that is there already changes nothing. */
+  settle(usage: PendingUsage): void {
+    if (this.#pending.has(usage.eventId)) return;
+    this.#pending.set(usage.eventId, usage);
+    this.#pendingByTier[usage.tier] += usage.creditsMicro;
+  }
+
+  /** Takes over sums unless they are older than the base; the ids leave pending in any case. */
+  confirm(sums: ConfirmedSums): void {
+    for (const eventId of sums.includedIds) {
+      const usage = this.#pending.get(eventId);
+      if (usage === undefined) continue;
+      this.#pending.delete(eventId);
+      this.#pendingByTier[usage.tier] -= usage.creditsMicro;
+    }
+    if (!isLater(sums.version, this.#version)) return;
+    this.#baseByTier = sums.baseByTierMicro;
+    this.#version = sums.version;
+  }
+
+  usedByTier(): MicroByTier {
+    const used = { ...this.#baseByTier };
+    for (const tier of tierNames) used[tier] += this.#pendingByTier[tier];
+    return used;
+  }
+
+  #usedMicro(): bigint {
+    return sumOf(this.#baseByTier) + sumOf(this.#pendingByTier);
+  }
+}
+
+/** Σ of the tiers: the only way in which a total comes about. */
+export function sumOf(byTier: MicroByTier): bigint {
+  return byTier.free + byTier.budget + byTier.mid + byTier.premium + byTier.ultra;
+}
+
+/** The larger of an amount and 0. */
+export function atLeastZero(micro: bigint): bigint {
+  return micro > 0n ? micro : 0n;
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
+function isLater(version: LogVersion, than: LogVersion): boolean {
+  if (version.epoch !== than.epoch) return version.epoch > than.epoch;
+  return version.offset > than.offset;
+}

@@ -1,0 +1,40 @@
+// Reads the models of the configuration into overrides of the catalogue.
+import type { ModelConfig } from "../gen/optamil/config/v1/config_pb.ts";
+import { SettingsError } from "../platform/settings.ts";
+import { createCatalogue, type ModelOverride } from "./models.ts";
+import { tierNames } from "./tiers.ts";
+
+/** The overrides; throws SettingsError with the path of every mistake. */
+export function toModelOverrides(models: readonly ModelConfig[]): ModelOverride[] {
+  const builtIn = createCatalogue();
+  const problems: string[] = [];
+  const overrides = models.map((model, at) => {
+    const path = `models[${at}]`;
+    if (model.name === builtIn.autoModel.name) problems.push(`${path}.name: 'auto' is the router`);
+    else if (model.tier === "" && builtIn.byName(model.name) === undefined) {
+      problems.push(`${path}.tier: is missing; a model that the catalogue does not have needs it`);
+    }
+    return toOverride(model);
+  });
+  if (problems.length > 0) throw new SettingsError(problems);
+  return overrides;
+}
+
+/** Only what the configuration says: everything else is the catalogue's, or its default. */
+function toOverride(model: ModelConfig): ModelOverride {
+  const { contextTokens, maxOutputTokens, tools, vision, jsonMode } = model;
+  const tier = tierNames.find((name) => name === model.tier);
+  return {
+    name: model.name,
+    ...(tier !== undefined && { tier }),
+    ...(model.provider !== "" && { provider: model.provider }),
+    ...(model.ownedBy !== "" && { ownedBy: model.ownedBy }),
+    ...(contextTokens !== undefined && { contextTokens }),
+    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+    capabilities: {
+      ...(tools !== undefined && { tools }),
+      ...(vision !== undefined && { vision }),
+      ...(jsonMode !== undefined && { jsonMode }),
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// What the counters load of an account: the sums of the warehouse, and what the log holds beyond them.
+import type { TierName } from "../catalogue/tiers.ts";
+import type { ConsumerRecords } from "./consumer-store.ts";
+import { decodeEvent, toEventIdText, toTierName } from "./event.ts";
+import type { LogRecord, LogVersion, UsageLogReader } from "./usage-log.ts";
+import { type MicroByTier, nothingUsed } from "./warehouse.ts";
+
+/** An account's usage of a period as far as it is durable; what `admission` calls a LoadedBase. */
+export type AccountTail = {
+  readonly baseByTierMicro: MicroByTier;
+  readonly version: LogVersion;
+  /** Charged events beyond the version. */
+  readonly pending: readonly {
+    readonly eventId: string;
+    readonly tier: TierName;
+    readonly creditsMicro: bigint;
+  }[];
+};
+
+/** What it is read from. */
+export type TailParts = {
+  readonly log: UsageLogReader;
+  readonly records: Pick<ConsumerRecords, "base" | "progress">;
+};
+
+const limits = { eventsMax: 10_000, bytesMax: 8 * 1024 * 1024 };
+
+/** Reads an account's base and its part of the log's tail: the tail is what the consumer is behind, seconds as a rule. */
+export async function readAccountTail(
+  accountId: string,
+  periodId: string,
+  { log, records }: TailParts,
+): Promise<AccountTail> {
+  const base = records.base(accountId, periodId);
+  const progress = records.progress(log.name);
+  const version = base?.version ?? { epoch: log.epoch, offset: 0 };
+  const confirmed = progress?.epoch === log.epoch ? progress.confirmedOffset : 0;
+  const from = version.epoch === log.epoch ? Math.max(version.offset, confirmed) : confirmed;
+  const pending = new Map<string, AccountTail["pending"][number]>();
+  for (let offset = from; ; ) {
+    const { records: batch, endOffset } = await log.read(offset, limits);
+    for (const record of batch) note(record, accountId, periodId, pending);
+    const last = batch.at(-1);
+    if (last === undefined || last.offset + 1 >= endOffset) break;
+    offset = last.offset + 1;
+  }
+  return {
+    baseByTierMicro: base?.microByTier ?? nothingUsed,
+    version,
+    pending: [...pending.values()],
+  };
+}
+
+function note(
+  { bytes }: LogRecord,
+  accountId: string,
+  periodId: string,
+  pending: Map<string, AccountTail["pending"][number]>,
+): void {
+  const event = decodeEvent(bytes);
+  if (event.accountId !== accountId || event.periodId !== periodId || event.rev === 0) return;
+  const tier = toTierName(event.tier);
+  if (tier === undefined || event.creditsMicro === 0n) return;
+  const eventId = toEventIdText(event.eventId);
+  pending.set(eventId, { eventId, tier, creditsMicro: event.creditsMicro });
+}

@@ -1,0 +1,41 @@
+// Lets through what an analyst may ask: one statement that reads, and nothing that reaches outside.
+import { invalidRequest } from "../platform/errors.ts";
+
+const statementCharsMax = 100_000;
+const readingWords = ["select", "with", "show", "describe", "desc", "explain", "exists"];
+
+/**
+ * Words that the engine's read-only mode lets through although they reach outside: `file()` reads any file
+ * of the machine, INTO OUTFILE writes one, KILL ends other queries, the rest call hosts or load code.
+ */
+const outsideWords =
+  /^(file|outfile|kill|catboostevaluate|reversednsquery|ai(classify|embed|extract|generate|translate))$/i;
+
+// Strings, quoted names, comments, words, anything else. The order matters: a quote begins a string first.
+const tokens =
+  /'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`|--[^\n]*|\/\*.*?\*\/|[\p{L}_][\p{L}\p{N}_]*|\s+|./gsu;
+
+/** The statement, without a semicolon at its end. Throws `invalid_request`. */
+export function parseAnalystSql(text: string): string {
+  if (text.length > statementCharsMax) throw invalidRequest("The statement is too long.");
+  const statement = text.trim().replace(/[\s;]+$/, "");
+  const code = (statement.match(tokens) ?? []).filter((token) => !/^(\s|--|\/\*)/.test(token));
+  const first = code.find((token) => token !== "(")?.toLowerCase() ?? "";
+  if (!readingWords.includes(first)) {
+    throw invalidRequest(`Only statements that read are taken: ${readingWords.join(", ")}.`);
+  }
+  for (const token of code) checkToken(token);
+  return statement;
+}
+
+function checkToken(token: string): void {
+  if (token === ";") throw invalidRequest("Only one statement at a time is taken.");
+  // Heredocs, escapes in names and half-open quotes could hide a word from this check.
+  if (/^["'`$#]$/.test(token)) {
+    throw invalidRequest(`The statement has a ${token} that is not closed or not taken here.`);
+  }
+  const quoted = /^["`]/.test(token);
+  if (quoted && token.includes("\\")) throw invalidRequest("Escapes in names are not taken.");
+  const word = quoted ? token.slice(1, -1) : token;
+  if (outsideWords.test(word)) throw invalidRequest(`${word} is not taken here.`);
+}

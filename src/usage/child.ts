@@ -1,0 +1,200 @@
+// The consumer's own process: the driver of its steps, and the answers to questions about the warehouse.
+import type { Clock } from "../platform/clock.ts";
+import { OptamilError } from "../platform/errors.ts";
+import { audit } from "./audit.ts";
+import {
+  type Answer,
+  type FromChild,
+  isToChild,
+  type Question,
+  type ToChild,
+} from "./child-messages.ts";
+import { Consumer } from "./consumer.ts";
+import type { ConsumerRecords, ConsumerStore } from "./consumer-store.ts";
+import type { UsageLogReader } from "./usage-log.ts";
+import type { AuditedWarehouse, QueriedWarehouse, Warehouse } from "./warehouse.ts";
+
+/** The way to the gateway: in a forked process `process.send` and the events "message" and "disconnect". */
+export interface ChildPort {
+  send(message: FromChild): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Called when the gateway is gone. */
+  onClose(listener: () => void): void;
+}
+
+/** What the child opens; closed by it at the end. */
+export type ChildParts = {
+  readonly log: UsageLogReader;
+  readonly warehouse: Warehouse & AuditedWarehouse & QueriedWarehouse;
+  readonly store: ConsumerStore & ConsumerRecords;
+};
+
+/** Settings of the child. */
+export type ChildOptions = {
+  readonly clock: Clock;
+  /** Rest between two looks at an empty log, milliseconds. Default 100: what a row may be late. */
+  readonly idleMs?: number | undefined;
+  /** Rest after something failed: doubled from the first to the second with each failure. Default 200 and 10,000. */
+  readonly retryMs?: readonly [number, number] | undefined;
+};
+
+/**
+ * Runs until the gateway says "stop" or is gone. The process must end when this resolves, as a statement
+ * may still be running; it rejects when something cannot be opened.
+ */
+export async function runConsumerChild(
+  port: ChildPort,
+  openParts: () => Promise<ChildParts>,
+  options: ChildOptions,
+): Promise<void> {
+  const child = new ConsumerChild(port, options);
+  const start = await child.started();
+  if (start === undefined) return;
+  const parts = await openParts();
+  try {
+    await child.run(parts, start);
+  } finally {
+    await Promise.all([parts.log.close(), parts.store.close(), parts.warehouse.close()]);
+  }
+}
+
+type Start = Extract<ToChild, { type: "start" }>;
+type Asked = Extract<ToChild, { type: "ask" }>;
+
+class ConsumerChild {
+  readonly #port: ChildPort;
+  readonly #options: ChildOptions;
+  readonly #start = Promise.withResolvers<Start | undefined>();
+  #parts: ChildParts | undefined;
+  /** Audits wait for the end of a step, as nothing may be inserted meanwhile. */
+  #audits: Asked[] = [];
+  #stopped = false;
+  #wake = () => {};
+
+  constructor(port: ChildPort, options: ChildOptions) {
+    this.#port = port;
+    this.#options = options;
+    port.onMessage((message) => {
+      if (isToChild(message)) this.#take(message);
+    });
+    port.onClose(() => this.#stop());
+  }
+
+  /** The first message; undefined if the gateway was gone before it. */
+  started(): Promise<Start | undefined> {
+    return this.#start.promise;
+  }
+
+  async run(parts: ChildParts, start: Start): Promise<void> {
+    const {
+      clock,
+      idleMs = 100,
+      retryMs: [retryMinMs, retryMaxMs] = [200, 10_000],
+    } = this.#options;
+    const consumer = new Consumer({
+      ...parts,
+      clock,
+      lastExit: start.lastExit,
+      deliveredOffset: start.deliveredOffset,
+      deliver: async (confirmation) => this.#port.send({ type: "confirmed", confirmation }),
+    });
+    this.#parts = parts;
+    this.#port.send({ type: "ready" });
+    for (let retryMs = retryMinMs; !this.#stopped; ) {
+      try {
+        await this.#answerAudits(consumer, parts);
+        const step = await consumer.step();
+        retryMs = retryMinMs;
+        if (step.records > 0) this.#port.send({ type: "progress", ...pick(step) });
+        if (step.records === 0 && !step.confirmed) await this.#rest(idleMs);
+      } catch (error) {
+        this.#port.send({ type: "trouble", message: textOf(error) });
+        await this.#rest(retryMs);
+        retryMs = Math.min(2 * retryMs, retryMaxMs);
+      }
+    }
+  }
+
+  #take(message: ToChild): void {
+    if (message.type === "start") this.#start.resolve(message);
+    else if (message.type === "stop") this.#stop();
+    else if (message.question.kind !== "audit") void this.#answer(message);
+    else {
+      this.#audits.push(message);
+      this.#wake();
+    }
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#start.resolve(undefined);
+    this.#wake();
+  }
+
+  #rest(restMs: number): Promise<void> {
+    if (this.#stopped || this.#audits.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, restMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #answerAudits(consumer: Consumer, parts: ChildParts): Promise<void> {
+    const asked = this.#audits;
+    if (asked.length === 0) return;
+    this.#audits = [];
+    await this.#reply(asked, async () => {
+      await consumer.confirmAll();
+      const { warehouse, store: records } = parts;
+      return { kind: "audit", findings: await audit({ warehouse, records }) };
+    });
+  }
+
+  #answer(asked: Asked): Promise<void> {
+    return this.#reply([asked], () => this.#find(asked.question));
+  }
+
+  async #find(question: Question): Promise<Answer> {
+    const warehouse = this.#parts?.warehouse;
+    if (warehouse === undefined) throw new Error("the warehouse is not open yet");
+    switch (question.kind) {
+      case "sql":
+        return { kind: "sql", text: await warehouse.sql(question.text, question.format) };
+      case "event":
+        return {
+          kind: "event",
+          event: await warehouse.event(question.accountId, question.eventId),
+        };
+      case "sums":
+        return {
+          kind: "sums",
+          sums: await warehouse.sums(question.accountIds, question.periodIds),
+        };
+      case "audit":
+        throw new Error("audits are answered between two steps");
+    }
+  }
+
+  /** Answers all who asked the same; never throws. */
+  async #reply(asked: readonly Asked[], find: () => Promise<Answer>): Promise<void> {
+    try {
+      const answer = await find();
+      for (const { id } of asked) this.#port.send({ type: "answer", id, answer });
+    } catch (error) {
+      const invalid = error instanceof OptamilError && error.code === "invalid_request";
+      const message = textOf(error);
+      for (const { id } of asked) this.#port.send({ type: "refusal", id, message, invalid });
+    }
+  }
+}
+
+function pick({ records, dead, lag }: { records: number; dead: number; lag: number }) {
+  return { records, dead, lag };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

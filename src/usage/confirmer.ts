@@ -1,0 +1,122 @@
+// Asks the warehouse for the sums of the accounts that have new events, at a pace that it can stand.
+import { EventKind } from "../gen/optamil/v1/event_pb.ts";
+import type { ConfirmedPeriod, ConsumerParts } from "./consumer-parts.ts";
+import type { ConsumerProgress } from "./consumer-store.ts";
+import { toEventIdText } from "./event.ts";
+import { nothingUsed, type PlacedEvent } from "./warehouse.ts";
+
+/** An account and period with events since it was last confirmed. */
+type Touched = {
+  readonly accountId: string;
+  readonly periodId: string;
+  /** Offset of the first of them. */
+  readonly firstOffset: number;
+  readonly eventIds: string[];
+};
+
+/** Accounts of one grouped query. */
+const accountsMax = 1_000;
+/** Ids that wait before sums are asked for out of turn: about 10 MB. */
+const waitingIdsMax = 100_000;
+const confirmEveryMs = 1_000;
+/** A confirm may take a twentieth of the warehouse's time. */
+const confirmPauseFactor = 20;
+
+/** The accounts that wait for their sums, the one that waits longest first. */
+export class Confirmer {
+  readonly #parts: ConsumerParts;
+  readonly #touched = new Map<string, Touched>();
+  #waitingIds = 0;
+  #dueAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: ConsumerParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether nothing waits. */
+  get idle(): boolean {
+    return this.#touched.size === 0;
+  }
+
+  /** Whether sums should be asked for now. */
+  get due(): boolean {
+    if (this.#waitingIds >= waitingIdsMax) return true;
+    return !this.idle && this.#parts.clock.monotonicMs() >= this.#dueAtMs;
+  }
+
+  /** Takes note of an event. Refusals and swept requests (rev 0) have nothing to sum up. */
+  add({ offset, event }: PlacedEvent): void {
+    if (event.rev === 0 || event.kind === EventKind.REJECTED) return;
+    const { accountId, periodId } = event;
+    const key = `${periodId} ${accountId}`;
+    const entry = this.#touched.get(key);
+    const eventId = toEventIdText(event.eventId);
+    this.#waitingIds++;
+    if (entry !== undefined) entry.eventIds.push(eventId);
+    else this.#touched.set(key, { accountId, periodId, firstOffset: offset, eventIds: [eventId] });
+  }
+
+  /**
+   * Sums up the accounts that have waited longest, writes the sums down and delivers them; gives the
+   * progress with its new `confirmedOffset`. Everything below `progress.offset` must have been added, and
+   * no batch may be in doubt: its rows would be in the sums, its ids would not.
+   */
+  async confirm(progress: ConsumerProgress): Promise<ConsumerProgress> {
+    const { log, store, deliver } = this.#parts;
+    const entries = this.#oldest(accountsMax);
+    if (entries.length === 0) return progress;
+    const version = { epoch: log.epoch, offset: progress.offset };
+    const sums = (await this.#sumUp(entries)).map((sum) => ({ ...sum, version }));
+    const confirmedOffset = this.#lowestOffsetAfter(entries.length, progress.offset);
+    const bases = sums.map(({ baseByTierMicro, ...sum }) => ({
+      ...sum,
+      microByTier: baseByTierMicro,
+    }));
+    // Bases before the delivery: counters that load an account after it hear no more of these ids.
+    await store.save({ logName: log.name, bases });
+    await deliver({ confirmedOffset, sums });
+    // The offset after it: written down but not delivered, the ids would stay open for ever.
+    const confirmed = { ...progress, confirmedOffset };
+    await store.save({ logName: log.name, progress: confirmed });
+    for (const { periodId, accountId, eventIds } of entries) {
+      this.#touched.delete(`${periodId} ${accountId}`);
+      this.#waitingIds -= eventIds.length;
+    }
+    return confirmed;
+  }
+
+  /** One grouped query, after which the next one waits. */
+  async #sumUp(entries: readonly Touched[]): Promise<Omit<ConfirmedPeriod, "version">[]> {
+    const { warehouse, clock } = this.#parts;
+    const startedAtMs = clock.monotonicMs();
+    const accountIds = [...new Set(entries.map(({ accountId }) => accountId))];
+    const periodIds = [...new Set(entries.map(({ periodId }) => periodId))];
+    const found = await warehouse.sums(accountIds, periodIds);
+    const endedAtMs = clock.monotonicMs();
+    const pauseMs = Math.max(confirmEveryMs, confirmPauseFactor * (endedAtMs - startedAtMs));
+    this.#dueAtMs = endedAtMs + pauseMs;
+    const byKey = new Map(found.map((sum) => [`${sum.periodId} ${sum.accountId}`, sum]));
+    return entries.map(({ accountId, periodId, eventIds }) => {
+      const sum = byKey.get(`${periodId} ${accountId}`);
+      const baseByTierMicro = sum?.microByTier ?? nothingUsed;
+      return { accountId, periodId, baseByTierMicro, includedIds: eventIds };
+    });
+  }
+
+  #oldest(count: number): Touched[] {
+    const entries: Touched[] = [];
+    for (const entry of this.#touched.values()) {
+      if (entries.push(entry) === count) break;
+    }
+    return entries;
+  }
+
+  /** Offset below which nothing waits once the `count` oldest are confirmed. */
+  #lowestOffsetAfter(count: number, otherwise: number): number {
+    let index = 0;
+    for (const { firstOffset } of this.#touched.values()) {
+      if (index++ === count) return firstOffset;
+    }
+    return otherwise;
+  }
+}

@@ -1,0 +1,54 @@
+// Finds where a consumer goes on, from its store or, where that is lost, from the warehouse itself.
+import type { ConsumerParts } from "./consumer-parts.ts";
+import type { ConsumerProgress } from "./consumer-store.ts";
+import { afterDeath } from "./trial.ts";
+
+/** Where to go on. */
+export type ConsumerStart = {
+  readonly progress: ConsumerProgress;
+  /** Record from which on accounts are found again whose sums are not confirmed. */
+  readonly cursor: number;
+};
+
+const oneRecord = { eventsMax: 1, bytesMax: 1 };
+const accountsPerPage = 1_000;
+
+/** Reads where the last process was, and judges by its exit the batch on which it was. */
+export async function findStart(parts: ConsumerParts): Promise<ConsumerStart> {
+  const { log, store, lastExit = "killed", deliveredOffset } = parts;
+  const known = store.progress(log.name);
+  if (known?.epoch !== log.epoch) return startAnew(parts, known === undefined);
+  const progress = { ...known, trial: known.trial && afterDeath(known.trial, lastExit) };
+  if (progress.trial !== undefined) await store.save({ logName: log.name, progress });
+  const { firstOffset } = await log.read(known.confirmedOffset, oneRecord);
+  const namedOffset = Math.min(known.confirmedOffset, deliveredOffset ?? known.confirmedOffset);
+  return { progress, cursor: Math.max(firstOffset, namedOffset) };
+}
+
+/** A new log, or a lost store: the warehouse tells what of the log it has. */
+async function startAnew(parts: ConsumerParts, storeIsLost: boolean): Promise<ConsumerStart> {
+  const { log, store, warehouse } = parts;
+  const { firstOffset } = await log.read(0, oneRecord);
+  const runs = await warehouse.logs();
+  const run = runs.find(
+    ({ logName, logEpoch }) => logName === log.name && logEpoch === BigInt(log.epoch),
+  );
+  const offset = Math.max(firstOffset, run === undefined ? 0 : Number(run.last) + 1);
+  const progress = { epoch: log.epoch, offset, confirmedOffset: offset, trial: undefined };
+  if (storeIsLost) await restoreBases(parts, progress);
+  await store.save({ logName: log.name, progress });
+  return { progress, cursor: offset };
+}
+
+/** Writes the sums of all accounts; the progress comes after them, or a crash here would hide the rest. */
+async function restoreBases(parts: ConsumerParts, progress: ConsumerProgress): Promise<void> {
+  const { log, store, warehouse } = parts;
+  const version = { epoch: progress.epoch, offset: progress.offset };
+  for (let after = ""; ; ) {
+    const sums = await warehouse.sumsAfter(after, accountsPerPage);
+    const last = sums.at(-1);
+    if (last === undefined) return;
+    after = last.accountId;
+    await store.save({ logName: log.name, bases: sums.map((sum) => ({ ...sum, version })) });
+  }
+}

@@ -1,0 +1,226 @@
+// Makes usage events: the record of each admitted request, each sampled refusal and each refund.
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { TierName } from "../catalogue/tiers.ts";
+import {
+  AttemptSchema,
+  EventKind,
+  Outcome,
+  Tier,
+  type UsageEvent,
+  UsageEventSchema,
+} from "../gen/optamil/v1/event_pb.ts";
+import { toUuidText } from "../platform/uuid.ts";
+import type { TokenCounts } from "./tokens.ts";
+
+/** What is known of a request when it is admitted. */
+export type AdmittedRequest = {
+  /** UUIDv7 as text; the id of the hold. */
+  readonly eventId: string;
+  readonly accountId: string;
+  readonly keyId: string;
+  /** "2026-04". */
+  readonly periodId: string;
+  /** Unix milliseconds. */
+  readonly admittedAtMs: number;
+  /** Model asked for, "auto" included. */
+  readonly requestedModel: string;
+  readonly stream: boolean;
+  readonly holdMicro: bigint;
+  /** Version of the schedule that prices it. */
+  readonly scheduleVersion: number;
+  /** As the client sees it in `x-request-id`. */
+  readonly requestId: string;
+};
+
+/** One call to a provider. */
+export type AttemptRecord = {
+  readonly model: string;
+  readonly provider: string;
+  /** HTTP status; 0: none came. */
+  readonly status: number;
+  readonly latencyMs: number;
+  /** Kind of failure; empty: none. */
+  readonly errorClass: string;
+};
+
+/** What is known of a request when it has ended. */
+export type RequestEnd = {
+  readonly outcome: Outcome;
+  /** Unix milliseconds. */
+  readonly finishedAtMs: number;
+  /** The model that answered, with its tier and provider; undefined if none did. */
+  readonly served:
+    | { readonly model: string; readonly tier: TierName; readonly provider: string }
+    | undefined;
+  readonly tokens: TokenCounts;
+  readonly creditsMicro: bigint;
+  /** List cost at the model that answered, and at the strongest one. */
+  readonly providerCostNanoUsd: bigint;
+  readonly baselineCostNanoUsd: bigint;
+  /** Calls to providers, in order. */
+  readonly attempts: readonly AttemptRecord[];
+  /** Status of the answer; 499 where the client had left. */
+  readonly httpStatus: number;
+  /** Admission to first content; undefined if none came. */
+  readonly firstTokenMs: number | undefined;
+  /** Why the router chose the model; default: the client named it. */
+  readonly route?: string | undefined;
+};
+
+/** A request that was refused after authentication. */
+export type RefusedRequest = Omit<AdmittedRequest, "holdMicro" | "scheduleVersion"> & {
+  readonly outcome: Outcome;
+  readonly httpStatus: number;
+  /** Refusals that this one stands for, itself included. */
+  readonly count: number;
+};
+
+/** The charge that a refund takes back. */
+export type ChargedEvent = {
+  readonly eventId: string;
+  readonly accountId: string;
+  readonly periodId: string;
+  readonly tier: TierName;
+  readonly creditsMicro: bigint;
+};
+
+const tierByName: Readonly<Record<TierName, Tier>> = {
+  free: Tier.FREE,
+  budget: Tier.BUDGET,
+  mid: Tier.MID,
+  premium: Tier.PREMIUM,
+  ultra: Tier.ULTRA,
+};
+const tierNameOf: ReadonlyMap<Tier, TierName> = new Map([
+  [Tier.FREE, "free"],
+  [Tier.BUDGET, "budget"],
+  [Tier.MID, "mid"],
+  [Tier.PREMIUM, "premium"],
+  [Tier.ULTRA, "ultra"],
+]);
+
+/** The name of a tier; undefined where none served, or for one that this version does not know. */
+export function toTierName(tier: Tier): TierName | undefined {
+  return tierNameOf.get(tier);
+}
+
+/** The hold of a request: rev 0 at no charge, word for word what stays of it if the gateway dies. */
+export function createHold(admitted: AdmittedRequest): UsageEvent {
+  const { eventId, admittedAtMs, keyId, ...same } = admitted;
+  return create(UsageEventSchema, {
+    ...same,
+    eventId: fromEventIdText(eventId),
+    keyJti: keyId,
+    kind: EventKind.REQUEST,
+    outcome: Outcome.GATEWAY_ABORT,
+    admittedAtUs: toMicros(admittedAtMs),
+    finishedAtUs: toMicros(admittedAtMs),
+  });
+}
+
+/** The end of a held request: rev 1, which replaces rev 0. */
+export function createSettlement(hold: UsageEvent, end: RequestEnd): UsageEvent {
+  const { served, tokens } = end;
+  return create(UsageEventSchema, {
+    ...hold,
+    rev: 1,
+    outcome: end.outcome,
+    finishedAtUs: toMicros(end.finishedAtMs),
+    servedModel: served?.model ?? "",
+    tier: served === undefined ? Tier.UNSPECIFIED : tierByName[served.tier],
+    provider: served?.provider ?? "",
+    promptTokens: BigInt(tokens.prompt),
+    cachedTokens: BigInt(tokens.cached),
+    completionTokens: BigInt(tokens.completion),
+    reasoningTokens: BigInt(tokens.reasoning),
+    tokensEstimated: tokens.estimated,
+    creditsMicro: end.creditsMicro,
+    providerCostNanousd: end.providerCostNanoUsd,
+    baselineCostNanousd: end.baselineCostNanoUsd,
+    attempts: end.attempts.map((attempt) =>
+      create(AttemptSchema, {
+        ...attempt,
+        latencyMs: toWholeMs(attempt.latencyMs),
+      }),
+    ),
+    httpStatus: end.httpStatus,
+    ttftMs: toWholeMs(end.firstTokenMs ?? 0),
+    route: end.route ?? "",
+  });
+}
+
+/** A refusal after authentication, free of charge. */
+export function createRejection(refused: RefusedRequest): UsageEvent {
+  const hold = createHold({ ...refused, holdMicro: 0n, scheduleVersion: 0 });
+  return create(UsageEventSchema, {
+    ...hold,
+    rev: 1,
+    kind: EventKind.REJECTED,
+    outcome: refused.outcome,
+    httpStatus: refused.httpStatus,
+    requestCount: refused.count,
+  });
+}
+
+/**
+ * Takes back the whole charge of an event, in its own tier and period.
+ *
+ * The id follows from the charged event's, so that a second refund is the same event: no tier of a
+ * period can fall below 0.
+ */
+export function createRefund(charged: ChargedEvent, atMs: number): UsageEvent {
+  return create(UsageEventSchema, {
+    eventId: fromEventIdText(toRefundId(charged.eventId)),
+    refEventId: fromEventIdText(charged.eventId),
+    rev: 1,
+    kind: EventKind.ADJUSTMENT,
+    outcome: Outcome.OK,
+    accountId: charged.accountId,
+    periodId: charged.periodId,
+    tier: tierByName[charged.tier],
+    creditsMicro: -charged.creditsMicro,
+    admittedAtUs: toMicros(atMs),
+    finishedAtUs: toMicros(atMs),
+  });
+}
+
+/** The id of an event's refund: UUIDv8 (RFC 9562 §5.8) with the time of the charged event. */
+export function toRefundId(eventId: string): string {
+  const charged = fromEventIdText(eventId);
+  const id = createHash("sha256").update("refund").update(charged).digest().subarray(0, 16);
+  id.set(charged.subarray(0, 6));
+  id.writeUInt8(0x80 | (id.readUInt8(6) & 0x0f), 6);
+  id.writeUInt8(0x80 | (id.readUInt8(8) & 0x3f), 8);
+  return toEventIdText(id);
+}
+
+/** The value of the record in the usage log. */
+export function encodeEvent(event: UsageEvent): Uint8Array {
+  return toBinary(UsageEventSchema, event);
+}
+
+/** The event in a record; throws where the bytes are none. Unknown fields stay in it. */
+export function decodeEvent(bytes: Uint8Array): UsageEvent {
+  return fromBinary(UsageEventSchema, bytes);
+}
+
+/** The text of an event id of 16 bytes. */
+export function toEventIdText(eventId: Uint8Array): string {
+  return toUuidText(Uint8Array.from(eventId));
+}
+
+/** The 16 bytes of an event id's text. */
+export function fromEventIdText(eventId: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(eventId.replaceAll("-", ""), "hex"));
+}
+
+/** Milliseconds as whole microseconds. */
+export function toMicros(wallMs: number): bigint {
+  return BigInt(Math.round(wallMs * 1_000));
+}
+
+function toWholeMs(durationMs: number): number {
+  return Math.max(0, Math.round(durationMs));
+}

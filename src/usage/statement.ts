@@ -1,0 +1,30 @@
+// The SQL statements, one file each under sql/.
+import { readFileSync } from "node:fs";
+
+/** What makes the tables and views, in order; repeating it changes nothing. */
+export const schemaStatements = [
+  "database",
+  "usage-events",
+  "usage-records",
+  "usage-records-feed",
+  "view-usage",
+  "view-usage-by-day",
+  "view-latency",
+  "view-outcomes",
+] as const;
+
+/** Name of a statement: of its file without the ending. */
+export type StatementName =
+  | (typeof schemaStatements)[number]
+  | "sums"
+  | "sums-page"
+  | "event"
+  | "audit-boots"
+  | "audit-logs"
+  | "audit-events"
+  | "audit-rows";
+
+/** The text of a statement. Placeholders are ClickHouse's own: `{name:Type}`. */
+export function readStatement(name: StatementName): string {
+  return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), "utf8");
+}

@@ -1,0 +1,113 @@
+// Events as rows of the warehouse, in a format whose escapes nothing in an event can break out of.
+import { Buffer } from "node:buffer";
+import { EventKind, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+import { toEventIdText, toTierName } from "./event.ts";
+import { outcomeName } from "./outcome.ts";
+import type { EventBatch } from "./warehouse.ts";
+
+type Cell = string | number | boolean | object;
+
+const noEvent = "00000000-0000-0000-0000-000000000000";
+
+/** The columns that `toRows` fills, in its order. */
+export const rowColumns: readonly string[] = `
+  account_id period_id event_id rev kind outcome
+  key_id request_id request_count admitted_at finished_at stream
+  ttft_ms http_status requested_model served_model tier provider
+  route prompt_tokens cached_tokens completion_tokens reasoning_tokens tokens_estimated
+  credits_micro hold_micro schedule_version provider_cost_nanousd baseline_cost_nanousd attempts
+  ref_event_id gateway_id boot_epoch local_seq log_name log_epoch
+  log_offset
+`
+  .trim()
+  .split(/\s+/);
+
+/**
+ * The batch in ClickHouse's JSONCompactEachRow: a JSON array for each row, a comma between them, UTF-8.
+ * One `JSON.stringify` for all rows costs half of one for each.
+ */
+export function toRows(batch: EventBatch): Buffer<ArrayBuffer> {
+  const rows = batch.events.map(({ offset, event }) => [
+    ...toCells(event),
+    batch.logName,
+    batch.logEpoch,
+    offset,
+  ]);
+  return Buffer.from(JSON.stringify(rows).slice(1, -1));
+}
+
+/** One cell for each column but the log's three. A table of functions by column would cost twice as much. */
+function toCells(event: UsageEvent): Cell[] {
+  return [
+    event.accountId,
+    event.periodId,
+    toEventIdText(event.eventId),
+    event.rev,
+    toKindName(event.kind),
+    outcomeName(event.outcome) ?? "",
+    event.keyJti,
+    event.requestId,
+    event.requestCount,
+    toTimeText(event.admittedAtUs),
+    toTimeText(event.finishedAtUs),
+    event.stream,
+    event.ttftMs,
+    Math.min(event.httpStatus, 999),
+    event.requestedModel,
+    event.servedModel,
+    toTierName(event.tier) ?? "",
+    event.provider,
+    event.route,
+    toExact(event.promptTokens),
+    toExact(event.cachedTokens),
+    toExact(event.completionTokens),
+    toExact(event.reasoningTokens),
+    event.tokensEstimated,
+    toExact(event.creditsMicro),
+    toExact(event.holdMicro),
+    event.scheduleVersion,
+    toExact(event.providerCostNanousd),
+    toExact(event.baselineCostNanousd),
+    toAttempts(event),
+    event.refEventId.length === 16 ? toEventIdText(event.refEventId) : noEvent,
+    event.gatewayId,
+    toExact(event.bootEpoch),
+    toExact(event.localSeq),
+  ];
+}
+
+/**
+ * The token by which the warehouse knows a batch that it has stored already. The number of rows is part of
+ * it: if another version takes as poison what this one does not, that is another batch.
+ */
+export function toInsertToken({ logName, logEpoch, events }: EventBatch): string {
+  const [first, last] = [events.at(0)?.offset ?? 0, events.at(-1)?.offset ?? 0];
+  return `${logName}/${logEpoch}/${first}-${last}/${events.length}`;
+}
+
+function toKindName(kind: EventKind): string {
+  if (kind === EventKind.ADJUSTMENT) return "adjustment";
+  return kind === EventKind.REJECTED ? "rejected" : "request";
+}
+
+/** A number where that is exact, else its digits. */
+function toExact(amount: bigint): number | string {
+  const number = Number(amount);
+  return Number.isSafeInteger(number) ? number : String(amount);
+}
+
+/** Seconds with six decimals, as DateTime64(6) reads them. */
+function toTimeText(atUs: bigint): string {
+  const digits = String(atUs < 0n ? 0n : atUs).padStart(7, "0");
+  return `${digits.slice(0, -6)}.${digits.slice(-6)}`;
+}
+
+function toAttempts(event: UsageEvent): object {
+  return event.attempts.map(({ model, provider, status, latencyMs, errorClass }) => ({
+    model,
+    provider,
+    status,
+    latency_ms: latencyMs,
+    error_class: errorClass,
+  }));
+}

@@ -1,0 +1,97 @@
+// The ports of the warehouse: where events are kept for good, summed up, audited and asked about.
+import type { TierName } from "../catalogue/tiers.ts";
+import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+
+/** Keeps events and sums them up. One row counts for each event, however often it is inserted. */
+export interface Warehouse {
+  /** Resolves when the rows are durable. Throws `BatchRejected` when trying again is no use. */
+  insert(batch: EventBatch): Promise<void>;
+  /** What the accounts have used in the periods: all that was inserted before the call. At most 1,000 accounts. */
+  sums(accountIds: readonly string[], periodIds: readonly string[]): Promise<readonly PeriodSums[]>;
+  /** The sums of all accounts, `limit` accounts at a time, those after the given one; none: no more. */
+  sumsAfter(accountId: string, limit: number): Promise<readonly PeriodSums[]>;
+  close(): Promise<void>;
+}
+
+/** Consecutive records of one log, without the poisonous ones. */
+export type EventBatch = {
+  readonly logName: string;
+  readonly logEpoch: number;
+  readonly events: readonly PlacedEvent[];
+};
+
+/** An event and its place in the log. */
+export type PlacedEvent = { readonly offset: number; readonly event: UsageEvent };
+
+/** Micro-credits by tier. */
+export type MicroByTier = Readonly<Record<TierName, bigint>>;
+
+/** What an account has used in a period. */
+export type PeriodSums = {
+  readonly accountId: string;
+  readonly periodId: string;
+  readonly microByTier: MicroByTier;
+};
+
+/** Nothing used. */
+export const nothingUsed: MicroByTier = { free: 0n, budget: 0n, mid: 0n, premium: 0n, ultra: 0n };
+
+/** Rows that the warehouse refuses for what is in them. */
+export class BatchRejected extends Error {
+  override readonly name = "BatchRejected";
+}
+
+/** What the audits ask. */
+export interface AuditedWarehouse {
+  /** Sequence numbers by gateway boot. */
+  boots(): Promise<readonly BootRecords[]>;
+  /** Offsets by log. */
+  logs(): Promise<readonly LogRecords[]>;
+  /** Up to 100 events that are not stored exactly once, of one part of all ids. */
+  oddEvents(part: number, parts: number): Promise<readonly OddEvent[]>;
+  rows(): Promise<{ readonly rows: bigint; readonly effective: bigint }>;
+}
+
+/** Numbers that should be contiguous: how many there are, from where to where, and their sum. */
+export type NumberRun = {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly records: bigint;
+  readonly total: bigint;
+};
+
+/** Sequence numbers of one boot of a gateway. */
+export type BootRecords = NumberRun & { readonly gatewayId: string; readonly bootEpoch: bigint };
+
+/** Offsets of one log. */
+export type LogRecords = NumberRun & { readonly logName: string; readonly logEpoch: bigint };
+
+/** An event with so many records in the log and so many rows that count. */
+export type OddEvent = {
+  readonly eventId: string;
+  readonly records: number;
+  readonly rows: number;
+};
+
+/** What people ask. */
+export interface QueriedWarehouse {
+  /**
+   * The answer to one reading statement, as text in a ClickHouse format (default JSONEachRow). Bounded in
+   * time, rows and bytes. Throws `invalid_request` with what is wrong with the statement.
+   */
+  sql(text: string, format?: string): Promise<string>;
+  /** One event as it counts; undefined if the account has none of this id. */
+  event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
+}
+
+/** An event as it counts, as far as a refund needs it. */
+export type StoredEvent = {
+  readonly eventId: string;
+  readonly accountId: string;
+  readonly periodId: string;
+  /** request, rejected or adjustment. */
+  readonly kind: string;
+  /** Undefined where none served. */
+  readonly tier: TierName | undefined;
+  readonly creditsMicro: bigint;
+};

@@ -1,0 +1,147 @@
+/** What every usage log must do, whatever it is made of: run it with a `home` of the adapter. */
+import { describe, expect, it, onTestFinished } from "vitest";
+import { EventKind, Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
+import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import type { UsageLog, UsageLogReader } from "../../src/usage/usage-log.ts";
+import { sampleEvent, sampleHold, sampleSettlement } from "../usage/sample-events.ts";
+
+/** Where logs of an adapter live, for one test. */
+export type UsageLogHome = {
+  /** Starts a gateway: opens the log for writing. The one before must have been closed or crashed. */
+  open(options?: { readonly spoolEventsMax?: number }): Promise<UsageLog>;
+  /** Opens what a consumer in another process would. Only after the first `open`. */
+  openReader(): Promise<UsageLogReader>;
+  remove(): Promise<void>;
+};
+
+const allLimits = { eventsMax: 10_000, bytesMax: 1e9 };
+
+async function readAll(reader: UsageLogReader): Promise<UsageEvent[]> {
+  const { records } = await reader.read(0, allLimits);
+  expect(records.map(({ offset }) => offset)).toEqual(records.map((_, index) => index));
+  return records.map(({ bytes }) => decodeEvent(bytes));
+}
+
+function idsOf(events: readonly UsageEvent[]): string[] {
+  return events.map(({ eventId }) => toEventIdText(eventId));
+}
+
+/** The suite. */
+export function describeUsageLog(name: string, createHome: () => Promise<UsageLogHome>): void {
+  describe(`the usage log in ${name}`, () => {
+    async function createOpenHome(): Promise<UsageLogHome & { log: UsageLog }> {
+      const home = await createHome();
+      onTestFinished(() => home.remove());
+      return { ...home, log: await home.open() };
+    }
+
+    it("gives events back in the order in which they were appended, at offsets without gaps", async () => {
+      const { log, openReader } = await createOpenHome();
+      const events = Array.from({ length: 500 }, () => sampleEvent());
+      await Promise.all(events.map((event) => log.append(event)));
+      const reader = await openReader();
+      expect(idsOf(await readAll(reader))).toEqual(idsOf(events));
+      expect(log.status().endOffset).toBe(500);
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("numbers the events of a boot from 1 without gaps", async () => {
+      const { log, openReader } = await createOpenHome();
+      for (let round = 0; round < 3; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => log.append(sampleEvent())));
+      }
+      const reader = await openReader();
+      const events = await readAll(reader);
+      expect(events.map(({ localSeq }) => Number(localSeq))).toEqual(events.map((_, at) => at + 1));
+      expect(new Set(events.map(({ bootEpoch }) => bootEpoch)).size).toBe(1);
+      expect(events[0]?.gatewayId).toBe("gateway-1");
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("holds no record of a hold until it ends", async () => {
+      const { log, openReader } = await createOpenHome();
+      const hold = sampleHold();
+      await log.hold(hold);
+      const reader = await openReader();
+      expect(await readAll(reader)).toEqual([]);
+      expect(log.status().openHolds).toBe(1);
+      await log.append(sampleSettlement(hold));
+      expect(log.status()).toMatchObject({ openHolds: 0, endOffset: 1 });
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("ends a hold whose gateway died: aborted, rev 0, free, once", async () => {
+      const { log, open, openReader } = await createOpenHome();
+      const [done, dead] = [sampleHold(), sampleHold()];
+      await Promise.all([log.hold(done), log.hold(dead)]);
+      await log.append(sampleSettlement(done));
+      await log.close();
+      await (await open()).close();
+      const log3 = await open();
+      const reader = await openReader();
+      const events = await readAll(reader);
+      expect(idsOf(events)).toEqual(idsOf([done, dead]));
+      expect(events[1]).toMatchObject({
+        rev: 0,
+        kind: EventKind.REQUEST,
+        outcome: Outcome.GATEWAY_ABORT,
+        creditsMicro: 0n,
+        localSeq: 1n,
+      });
+      expect(log3.status().openHolds).toBe(0);
+      await Promise.all([reader.close(), log3.close()]);
+    });
+
+    it("goes on where it ended, in a new boot of the same log", async () => {
+      const { log, open, openReader } = await createOpenHome();
+      await log.append(sampleEvent());
+      await log.close();
+      const again = await open();
+      await again.append(sampleEvent());
+      const reader = await openReader();
+      const [first, second] = await readAll(reader);
+      expect(second?.bootEpoch).toBeGreaterThan(first?.bootEpoch ?? 0n);
+      expect(second?.localSeq).toBe(1n);
+      await Promise.all([reader.close(), again.close()]);
+    });
+
+    it("lets its reader see what came after it was opened", async () => {
+      const { log, openReader } = await createOpenHome();
+      const reader = await openReader();
+      const before = await reader.read(0, allLimits);
+      expect(before).toMatchObject({ records: [], endOffset: 0 });
+      await log.append(sampleEvent());
+      const after = await reader.read(0, allLimits);
+      expect(after.records).toHaveLength(1);
+      expect(after.endOffset).toBe(1);
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("cuts batches by number and by size, with one record at least", async () => {
+      const { log, openReader } = await createOpenHome();
+      await Promise.all(Array.from({ length: 10 }, () => log.append(sampleEvent())));
+      const reader = await openReader();
+      const some = await reader.read(4, { eventsMax: 3, bytesMax: 1e9 });
+      expect(some.records.map(({ offset }) => offset)).toEqual([4, 5, 6]);
+      const one = await reader.read(9, { eventsMax: 3, bytesMax: 1 });
+      expect(one.records.map(({ offset }) => offset)).toEqual([9]);
+      const none = await reader.read(10, { eventsMax: 3, bytesMax: 1 });
+      expect(none.records).toEqual([]);
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("refuses holds with service_unavailable when too much is unconfirmed, but takes their ends", async () => {
+      const home = await createHome();
+      onTestFinished(() => home.remove());
+      const log = await home.open({ spoolEventsMax: 3 });
+      const hold = sampleHold();
+      await log.hold(hold);
+      await Promise.all(Array.from({ length: 3 }, () => log.append(sampleEvent())));
+      expect(log.status()).toMatchObject({ spoolShare: 1, refusing: "spool" });
+      await expect(log.hold(sampleHold())).rejects.toMatchObject({ code: "service_unavailable" });
+      await log.append(sampleSettlement(hold));
+      expect(log.status().endOffset).toBe(4);
+      await log.close();
+    });
+  });
+}

@@ -1,0 +1,199 @@
+/** What every warehouse must do: run it with a `home` of the adapter. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
+import { decodeEvent, encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import {
+  type AuditedWarehouse,
+  nothingUsed,
+  type PeriodSums,
+  type Warehouse,
+} from "../../src/usage/warehouse.ts";
+import { createEventId, periodId, sampleEvent, sampleHold } from "../usage/sample-events.ts";
+
+/** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
+export type WarehouseHome = {
+  open(): Promise<Warehouse & AuditedWarehouse>;
+  remove(): Promise<void>;
+};
+
+const credit = 1_000_000n;
+
+/** Names that end strings, statements, lines and rows wherever they are not escaped. */
+const hostileNames = [
+  "o'brien",
+  "a\\",
+  "a\\'",
+  'say "hi"',
+  "'; DROP TABLE optamil.usage_events; --",
+  "') UNION ALL SELECT 1 --",
+  "{accounts:Array(String)}",
+  "a,b]\t[c",
+  "\\N",
+  "NULL",
+  "%s$1`",
+  "😀 𝒳 ｆｕｌｌ",
+  "\u202egnp.exe",
+  "null\u0000byte",
+];
+
+/** The suite. */
+export function describeWarehouse(name: string, createHome: () => Promise<WarehouseHome>): void {
+  describe(`the warehouse in ${name}`, () => {
+    let home: WarehouseHome;
+    let warehouse: Warehouse & AuditedWarehouse;
+    let offset = 0;
+
+    beforeAll(async () => {
+      home = await createHome();
+      warehouse = await home.open();
+    });
+    afterAll(async () => {
+      await warehouse.close();
+      await home.remove();
+    });
+
+    /** Inserts events at the next offsets, or again at those of before. */
+    async function insert(events: readonly UsageEvent[], first = offset): Promise<number> {
+      offset = Math.max(offset, first + events.length);
+      const placed = events.map((event, index) => ({ offset: first + index, event }));
+      await warehouse.insert({ logName: "usage/0", logEpoch: 7, events: placed });
+      return first;
+    }
+
+    async function sumsOf(accountId: string): Promise<PeriodSums | undefined> {
+      const sums = await warehouse.sums([accountId], [periodId]);
+      expect(sums.length).toBeLessThanOrEqual(1);
+      return sums[0];
+    }
+
+    it("sums up by account, period and tier", async () => {
+      await insert([
+        sampleEvent({ accountId: "sum-1", tier: "budget" }),
+        sampleEvent({ accountId: "sum-1", tier: "mid", creditsMicro: 5n * credit }),
+        sampleEvent({ accountId: "sum-2", tier: "mid" }),
+        sampleEvent({ accountId: "sum-1", tier: "budget", creditsMicro: 3n }),
+      ]);
+      expect(await sumsOf("sum-1")).toEqual({
+        accountId: "sum-1",
+        periodId,
+        microByTier: { ...nothingUsed, budget: credit + 3n, mid: 5n * credit },
+      });
+      const both = await warehouse.sums(["sum-2", "sum-1"], [periodId, "2026-05"]);
+      expect(both.map(({ accountId }) => accountId).toSorted()).toEqual(["sum-1", "sum-2"]);
+    });
+
+    it("knows nothing of accounts and periods without events", async () => {
+      expect(await warehouse.sums(["nobody"], [periodId])).toEqual([]);
+      expect(await warehouse.sums(["sum-1"], ["2019-01"])).toEqual([]);
+      expect(await warehouse.sums([], [])).toEqual([]);
+    });
+
+    it("is exact where doubles are not", async () => {
+      const creditsMicro = 2n ** 53n + 1n;
+      await insert([sampleEvent({ accountId: "exact", creditsMicro })]);
+      expect((await sumsOf("exact"))?.microByTier.budget).toBe(creditsMicro);
+    });
+
+    it("counts an event once, in whatever batches and how often it comes", async () => {
+      const events = Array.from({ length: 20 }, () => sampleEvent({ accountId: "twice" }));
+      const first = await insert(events);
+      await insert(events, first);
+      await insert(events.slice(5, 15), first + 5);
+      for (const [index, event] of events.entries()) await insert([event], first + index);
+      expect((await sumsOf("twice"))?.microByTier.budget).toBe(20n * credit);
+    });
+
+    it("takes a batch after one that it dropped as repeated", async () => {
+      const events = [sampleEvent({ accountId: "token" }), sampleEvent({ accountId: "token" })];
+      const first = await insert(events);
+      await insert(events, first);
+      await insert([sampleEvent({ accountId: "token" })]);
+      expect((await sumsOf("token"))?.microByTier.budget).toBe(3n * credit);
+    });
+
+    it("counts the highest rev, in whatever order they come", async () => {
+      const event = sampleEvent({ accountId: "rev" });
+      const corrected = { ...event, rev: 2, creditsMicro: 0n };
+      const swept = { ...event, rev: 0, creditsMicro: 0n };
+      await insert([corrected]);
+      await insert([event, swept]);
+      expect((await sumsOf("rev"))?.microByTier.budget ?? 0n).toBe(0n);
+      const late = sampleEvent({ accountId: "late" });
+      await insert([{ ...late, rev: 0, creditsMicro: 0n }]);
+      await insert([late]);
+      expect((await sumsOf("late"))?.microByTier.budget).toBe(credit);
+    });
+
+    it("has what was inserted in the very next sum", async () => {
+      for (let count = 1n; count <= 5n; count++) {
+        await insert([sampleEvent({ accountId: "next" })]);
+        expect((await sumsOf("next"))?.microByTier.budget).toBe(count * credit);
+      }
+    });
+
+    it.each(hostileNames)("takes the name %j as nothing but a name", async (accountId) => {
+      const event = sampleEvent({ accountId });
+      const names = { keyJti: accountId, servedModel: accountId, provider: accountId };
+      const attempt = event.attempts.map((one) => ({ ...one, errorClass: accountId }));
+      const hostile = decodeEvent(encodeEvent({ ...event, ...names, attempts: attempt }));
+      await insert([hostile]);
+      expect(await sumsOf(accountId)).toEqual({
+        accountId,
+        periodId,
+        microByTier: { ...nothingUsed, budget: credit },
+      });
+    });
+
+    it("pages through the sums of all accounts in their order", async () => {
+      const seen: string[] = [];
+      for (let after = ""; ; ) {
+        const page = await warehouse.sumsAfter(after, 3);
+        const last = page.at(-1);
+        if (last === undefined) break;
+        seen.push(...page.map(({ accountId }) => accountId));
+        after = last.accountId;
+      }
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen).toEqual(expect.arrayContaining(["sum-1", "twice", "rev", ...hostileNames]));
+    });
+
+    it("tells of each boot and log how many records it has, once for each record", async () => {
+      const records = Array.from({ length: 10 }, (_, index) => {
+        const event =
+          index === 0 ? sampleHold({ accountId: "run" }) : sampleEvent({ accountId: "run" });
+        return { ...event, gatewayId: "gateway-run", bootEpoch: 3n, localSeq: BigInt(index + 1) };
+      });
+      const first = await insert(records);
+      await insert(records, first);
+      const boots = await warehouse.boots();
+      expect(boots.find(({ gatewayId }) => gatewayId === "gateway-run")).toEqual({
+        gatewayId: "gateway-run",
+        bootEpoch: 3n,
+        first: 1n,
+        last: 10n,
+        records: 10n,
+        total: 55n,
+      });
+      const [log] = await warehouse.logs();
+      expect(log).toMatchObject({ logName: "usage/0", logEpoch: 7n, first: 0n });
+      expect(log?.records).toBe(BigInt(offset));
+    });
+
+    it("finds every event stored once, and rows that do not count", async () => {
+      expect(await warehouse.oddEvents(0, 1)).toEqual([]);
+      const { rows, effective } = await warehouse.rows();
+      expect(rows).toBeGreaterThanOrEqual(effective);
+      expect(effective).toBeGreaterThan(50n);
+    });
+
+    it("keeps what it has when it is opened again", async () => {
+      const eventId = createEventId();
+      const event = sampleEvent({ eventId, accountId: "again" });
+      await insert([event]);
+      await warehouse.close();
+      warehouse = await home.open();
+      expect((await sumsOf("again"))?.microByTier.budget).toBe(credit);
+      expect(toEventIdText(event.eventId)).toBe(eventId);
+    });
+  });
+}

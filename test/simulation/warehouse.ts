@@ -1,0 +1,96 @@
+/** A model of the warehouse: rows that replace each other by rev, and blocks that are deduplicated by token. */
+import type { MicroByTier } from "../../src/admission/counters.ts";
+import type { AuditedWarehouse, EventBatch, Warehouse } from "../../src/usage/warehouse.ts";
+import { byTier } from "../admission/requests.ts";
+import type { Bug } from "./bugs.ts";
+import { fromUsageEvent, type SimEvent } from "./events.ts";
+import type { Scheduler, SimProcess } from "./scheduler.ts";
+
+/** A server of its own: an insert that was sent may be applied after its sender has died. */
+export class SimWarehouse {
+  /** Whether inserts fail, before or after they were applied. */
+  ambiguous: boolean;
+  /** Batches that were stored more than once, although they were one and the same insert. */
+  repeatedBatches = 0;
+  readonly #rows: SimEvent[] = [];
+  readonly #effective = new Map<string, SimEvent>();
+  readonly #tokens = new Set<string>();
+  readonly #ranges = new Set<string>();
+  readonly #scheduler: Scheduler;
+  readonly #bug: Bug | undefined;
+
+  constructor(scheduler: Scheduler, ambiguous: boolean, bug: Bug | undefined) {
+    this.#scheduler = scheduler;
+    this.ambiguous = ambiguous;
+    this.#bug = bug;
+  }
+
+  /** The warehouse as one process uses it. */
+  connect(process: SimProcess): Warehouse & Pick<AuditedWarehouse, "logs"> {
+    return {
+      insert: (batch) => this.#insert(batch, process),
+      sums: async (accountIds, periodIds) => {
+        await process.sleep(this.#scheduler.between(2, 40));
+        const keys = accountIds.flatMap((accountId) =>
+          periodIds.map((periodId) => ({ accountId, periodId })),
+        );
+        const sums = keys.map((key) => ({ ...key, microByTier: this.sums(key) }));
+        await process.sleep(this.#scheduler.between(0, 15));
+        return sums;
+      },
+      sumsAfter: () => Promise.resolve([]),
+      logs: () => Promise.resolve([]),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  /** What an account has used of a period by all rows so far. */
+  sums({ accountId, periodId }: { accountId: string; periodId: string }): MicroByTier {
+    const sums = { ...byTier() };
+    const adding = this.#bug === "billing adds up rows instead of events";
+    for (const row of adding ? this.#rows : this.#effective.values()) {
+      if (row.accountId === accountId && row.periodId === periodId) {
+        sums[row.tier] += row.creditsMicro;
+      }
+    }
+    return sums;
+  }
+
+  /** The rows that count. */
+  effective(): SimEvent[] {
+    return [...this.#effective.values()];
+  }
+
+  async #insert({ logName, events }: EventBatch, process: SimProcess): Promise<void> {
+    const range = `${logName}/${events[0]?.offset}-${events.at(-1)?.offset}`;
+    const random = this.#bug === "a batch gets a random token each time";
+    const token = random ? `${range}#${this.#scheduler.random()}` : range;
+    const rows = events.map(({ event }) => fromUsageEvent(event));
+    const applyMs = this.#scheduler.between(1, 40);
+    if (this.#bug === "the warehouse acknowledges before it has inserted") {
+      process.later(applyMs, () => this.#apply(token, range, rows));
+      return;
+    }
+    const lost = this.ambiguous && this.#scheduler.chance(0.1);
+    const answerLost = this.ambiguous && this.#scheduler.chance(0.15);
+    if (!lost) this.#scheduler.after(applyMs, () => this.#apply(token, range, rows));
+    await process.sleep(applyMs + this.#scheduler.between(1, 40));
+    if (lost || answerLost) throw new NoAnswer("the insert was not answered");
+  }
+
+  #apply(token: string, range: string, rows: readonly SimEvent[]): void {
+    if (this.#tokens.has(token)) return;
+    this.#tokens.add(token);
+    if (this.#ranges.has(range)) this.repeatedBatches += 1;
+    this.#ranges.add(range);
+    this.#scheduler.trace(`insert ${range}`);
+    for (const row of rows) {
+      this.#rows.push(row);
+      const key = `${row.accountId}/${row.periodId}/${row.eventId}`;
+      if (row.rev >= (this.#effective.get(key)?.rev ?? 0)) this.#effective.set(key, row);
+    }
+  }
+}
+
+/** Something of which nobody knows whether it was done. */
+export class NoAnswer extends Error {}

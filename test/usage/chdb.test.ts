@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
+import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
+import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
+import { describeWarehouse } from "../contracts/warehouse.ts";
+import { admittedAtMs, periodId, sampleEvent } from "./sample-events.ts";
+
+function createFolder(): string {
+  return mkdtempSync(join(tmpdir(), "optamil-chdb-"));
+}
+
+describeWarehouse("chDB", async () => {
+  const path = createFolder();
+  return {
+    open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
+describe("the warehouse in chDB", () => {
+  const path = createFolder();
+  let warehouse: ChdbWarehouse;
+  const event = sampleEvent();
+
+  beforeAll(async () => {
+    warehouse = await openChdbWarehouse(path);
+    const events = [{ offset: 0, event }];
+    await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
+  });
+  afterAll(async () => {
+    await warehouse.close();
+    rmSync(path, { recursive: true, force: true });
+  });
+
+  it("stores every field of an event", async () => {
+    const [row] = (await warehouse.sql("SELECT * FROM usage_events")).trim().split("\n");
+    expect(JSON.parse(row ?? "")).toEqual({
+      account_id: "acme",
+      period_id: "2026-04",
+      event_id: toEventIdText(event.eventId),
+      rev: 1,
+      kind: "request",
+      outcome: "stream_ok",
+      key_id: "0196362b-1000-7000-8000-000000000001",
+      request_id: "req-1",
+      request_count: 0,
+      admitted_at: "2026-04-15 12:00:00.000000",
+      finished_at: "2026-04-15 12:00:00.850000",
+      stream: true,
+      ttft_ms: 230,
+      http_status: 200,
+      requested_model: "auto",
+      served_model: "deepseek-chat",
+      tier: "budget",
+      provider: "demo",
+      route: "auto: budget",
+      prompt_tokens: 120,
+      cached_tokens: 20,
+      completion_tokens: 30,
+      reasoning_tokens: 10,
+      tokens_estimated: false,
+      credits_micro: 1_000_000,
+      hold_micro: 1_000_000,
+      schedule_version: 1,
+      provider_cost_nanousd: 47_000,
+      baseline_cost_nanousd: 4_050_000,
+      attempts: [
+        {
+          model: "gemini-2.5-flash",
+          provider: "gemini",
+          status: 503,
+          latency_ms: 41,
+          error_class: "http_5xx",
+        },
+        { model: "deepseek-chat", provider: "demo", status: 200, latency_ms: 800, error_class: "" },
+      ],
+      ref_event_id: "00000000-0000-0000-0000-000000000000",
+      gateway_id: "",
+      boot_epoch: 0,
+      local_seq: 0,
+      log_name: "usage/0",
+      log_epoch: 1,
+      log_offset: 0,
+    });
+  });
+
+  it("has a cell for each column", () => {
+    const events = [{ offset: 3, event }];
+    const [row] = JSON.parse(`[${toRows({ logName: "usage/0", logEpoch: 1, events })}]`);
+    expect(row).toHaveLength(rowColumns.length);
+  });
+
+  it.each([
+    ["usage", { credits: 1, provider_cost_usd: 0.000047, duration_ms: 850 }],
+    [
+      "usage_by_day",
+      { day: "2026-04-15", tier: "budget", model: "deepseek-chat", requests: 1, credits: 1 },
+    ],
+    [
+      "latency",
+      { hour: "2026-04-15 12:00:00", provider: "demo", answers: 1, first_token_p50_ms: 230 },
+    ],
+    ["outcomes", { outcome: "stream_ok", requested_model: "auto", requests: 1, attempts: 2 }],
+  ])("answers analysts from the view %s", async (view, expected) => {
+    const rows = (await warehouse.sql(`SELECT * FROM ${view}`)).trim().split("\n");
+    expect(rows).toHaveLength(1);
+    expect(JSON.parse(rows[0] ?? "")).toMatchObject(expected);
+  });
+
+  it("documents its views and columns", async () => {
+    const views = "SELECT name FROM system.tables WHERE database = 'optamil' AND engine = 'View'";
+    const undocumented = await warehouse.sql(`${views} AND comment = ''`);
+    expect(undocumented).toBe("");
+    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(4);
+  });
+
+  it("answers in the format that is asked for", async () => {
+    expect(await warehouse.sql("SELECT 1 AS one, 'a' AS two", "CSVWithNames")).toBe(
+      '"one","two"\n1,"a"\n',
+    );
+    await expect(warehouse.sql("SELECT 1", "CSV; DROP")).rejects.toMatchObject({
+      code: "invalid_request",
+    });
+  });
+
+  it("tells analysts what is wrong with a statement", async () => {
+    const wrong = warehouse.sql("SELECT no_such_column FROM usage");
+    await expect(wrong).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining("no_such_column"),
+    });
+  });
+
+  it.each([
+    "DROP TABLE usage_events",
+    "INSERT INTO usage_events (account_id) VALUES ('x')",
+    "ALTER TABLE usage_events DELETE WHERE 1",
+    "SET readonly = 0",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+    "SELECT * FROM executable('ls', 'TSV', 'a String')",
+    "SELECT file('/etc/passwd')",
+    "SELECT 1 INTO OUTFILE '/tmp/optamil-outfile'",
+    "CREATE TEMPORARY TABLE x (a Int8)",
+    "KILL QUERY WHERE 1",
+    "SYSTEM SHUTDOWN",
+  ])("refuses analysts the statement %s", async (statement) => {
+    await expect(warehouse.sql(statement)).rejects.toMatchObject({ code: "invalid_request" });
+    expect(await warehouse.sql("SELECT count() FROM usage", "TSV")).toBe("1\n");
+  });
+
+  it("finds one event of an account, with what a refund needs", async () => {
+    const eventId = toEventIdText(event.eventId);
+    const found = await warehouse.event("acme", eventId);
+    expect(found).toEqual({
+      eventId,
+      accountId: "acme",
+      periodId,
+      kind: "request",
+      tier: "budget",
+      creditsMicro: 1_000_000n,
+    });
+    expect(await warehouse.event("other", eventId)).toBeUndefined();
+  });
+
+  it("takes a second refund of an event as the first one", async () => {
+    const eventId = toEventIdText(event.eventId);
+    const charged = {
+      eventId,
+      accountId: "acme",
+      periodId,
+      tier: "budget",
+      creditsMicro: 1_000_000n,
+    } as const;
+    const refunds = [
+      createRefund(charged, admittedAtMs),
+      createRefund(charged, admittedAtMs + 5_000),
+    ];
+    const events = refunds.map((refund, index) => ({ offset: 1 + index, event: refund }));
+    await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
+    const [sum] = await warehouse.sums(["acme"], [periodId]);
+    expect(sum?.microByTier.budget).toBe(0n);
+    expect((await warehouse.event("acme", toRefundId(eventId)))?.creditsMicro).toBe(-1_000_000n);
+  });
+});

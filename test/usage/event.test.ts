@@ -1,0 +1,196 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { EventKind, Outcome, Tier } from "../../src/gen/optamil/v1/event_pb.ts";
+import {
+  createRefund,
+  createRejection,
+  decodeEvent,
+  encodeEvent,
+  fromEventIdText,
+  toEventIdText,
+  toRefundId,
+  toTierName,
+} from "../../src/usage/event.ts";
+import { findFlaw } from "../../src/usage/event-flaw.ts";
+import { type Ending, outcomeName, toOutcome, toRejection } from "../../src/usage/outcome.ts";
+import {
+  admittedAtMs,
+  createEventId,
+  periodId,
+  sampleEvent,
+  sampleHold,
+  sampleSettlement,
+} from "./sample-events.ts";
+
+describe("a hold", () => {
+  it("is what stays of the request if the gateway dies: rev 0, aborted, free", () => {
+    const hold = sampleHold();
+    expect(hold).toMatchObject({
+      rev: 0,
+      kind: EventKind.REQUEST,
+      outcome: Outcome.GATEWAY_ABORT,
+      creditsMicro: 0n,
+      holdMicro: 1_000_000n,
+      periodId: "2026-04",
+      admittedAtUs: BigInt(admittedAtMs) * 1_000n,
+    });
+    expect(findFlaw(hold)).toBeUndefined();
+  });
+});
+
+describe("a settlement", () => {
+  it("is rev 1 of the same event, in the period of the admission", () => {
+    const hold = sampleHold();
+    const settled = sampleSettlement(hold);
+    expect(settled.eventId).toEqual(hold.eventId);
+    expect(settled).toMatchObject({
+      rev: 1,
+      periodId,
+      outcome: Outcome.STREAM_OK,
+      tier: Tier.BUDGET,
+      servedModel: "deepseek-chat",
+      creditsMicro: 1_000_000n,
+      cachedTokens: 20n,
+      baselineCostNanousd: 4_050_000n,
+    });
+    expect(settled.attempts.map(({ status }) => status)).toEqual([503, 200]);
+  });
+
+  it("leaves the hold as it is", () => {
+    const hold = sampleHold();
+    sampleSettlement(hold);
+    expect(hold.rev).toBe(0);
+  });
+
+  it("comes out of its bytes as it went in", () => {
+    const settled = sampleEvent();
+    expect(decodeEvent(encodeEvent(settled))).toEqual(settled);
+  });
+
+  it("keeps the fields of a later version", () => {
+    const later = Uint8Array.from([...encodeEvent(sampleEvent()), 0xa0, 0x7d, 0x07]);
+    expect(encodeEvent(decodeEvent(later))).toEqual(later);
+  });
+});
+
+describe("a refusal", () => {
+  it("is free and says for how many it stands", () => {
+    const rejection = createRejection({
+      eventId: createEventId(),
+      accountId: "acme",
+      keyId: "key",
+      periodId,
+      admittedAtMs,
+      requestedModel: "auto",
+      stream: false,
+      requestId: "req",
+      outcome: toRejection(429),
+      httpStatus: 429,
+      count: 17,
+    });
+    expect(rejection).toMatchObject({ rev: 1, creditsMicro: 0n, requestCount: 17 });
+    expect(outcomeName(rejection.outcome)).toBe("rejected_429");
+    expect(findFlaw(rejection)).toBeUndefined();
+  });
+
+  it.each([
+    [402, "rejected_402"],
+    [429, "rejected_429"],
+    [400, "rejected_4xx"],
+    [404, "rejected_4xx"],
+  ])("with status %i is %s", (status, name) => {
+    expect(outcomeName(toRejection(status))).toBe(name);
+  });
+});
+
+describe("a refund", () => {
+  const eventId = createEventId();
+  const charged = {
+    eventId,
+    accountId: "acme",
+    periodId: "2026-03",
+    tier: "mid",
+    creditsMicro: 5_000_000n,
+  } as const;
+
+  it("takes the whole charge back, in its tier and period", () => {
+    const refund = createRefund(charged, admittedAtMs);
+    expect(toEventIdText(refund.refEventId)).toBe(eventId);
+    expect(refund).toMatchObject({
+      creditsMicro: -5_000_000n,
+      tier: Tier.MID,
+      periodId: "2026-03",
+    });
+    expect(findFlaw(refund)).toBeUndefined();
+  });
+
+  it("has an id that follows from the charged event's: a second one is the same event", () => {
+    expect(toRefundId(eventId)).toBe(toRefundId(eventId));
+    expect(toRefundId(eventId)).not.toBe(toRefundId(createEventId()));
+    expect(toRefundId(eventId)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab]/);
+  });
+});
+
+describe("the id's text", () => {
+  it("gives the id back", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (id) => {
+        expect(fromEventIdText(toEventIdText(id))).toEqual(id);
+      }),
+    );
+  });
+});
+
+describe("the outcome", () => {
+  it.each<[Ending["by"], boolean, boolean, string]>([
+    ["complete", false, true, "ok"],
+    ["complete", true, true, "stream_ok"],
+    ["client", true, false, "client_cancel_before"],
+    ["client", true, true, "client_cancel_partial"],
+    ["deadline", false, false, "timeout"],
+    ["deadline", true, true, "client_cancel_partial"],
+    ["upstream", true, false, "upstream_error"],
+    ["upstream", true, true, "upstream_partial"],
+    ["gateway", true, false, "gateway_abort"],
+    ["gateway", true, true, "upstream_partial"],
+  ])("ended by %s, stream %s, content sent %s, is %s", (by, stream, contentSent, name) => {
+    expect(outcomeName(toOutcome({ by, stream, contentSent }))).toBe(name);
+  });
+});
+
+describe("an event is poison", () => {
+  it.each<[string, Partial<ReturnType<typeof sampleEvent>>]>([
+    ["without an id of 16 bytes", { eventId: new Uint8Array(15) }],
+    ["without an account", { accountId: "" }],
+    ["with a line break in its account", { accountId: "a\nb" }],
+    ["with a very long account", { accountId: "a".repeat(129) }],
+    ["with a period that is none", { periodId: "2026-13" }],
+    ["with a period that is not the admission's", { periodId: "2026-05" }],
+    ["without a time", { admittedAtUs: 0n }],
+
+    ["with a negative charge", { creditsMicro: -1n }],
+    ["with an absurd charge", { creditsMicro: 10n ** 15n }],
+    ["with a charge but no tier", { tier: Tier.UNSPECIFIED }],
+    ["with absurd tokens", { promptTokens: 2n ** 63n }],
+    ["with an absurd rev", { rev: 4_294_967_295 }],
+    ["with a novel in its route", { route: "x".repeat(5_000) }],
+    ["that adjusts no event", { kind: EventKind.ADJUSTMENT }],
+    ["that charges for a refusal", { kind: EventKind.REJECTED }],
+  ])("%s", (_case, change) => {
+    expect(findFlaw({ ...sampleEvent(), ...change })).toEqual(expect.any(String));
+  });
+
+  it.each([
+    ["kind", [0x18, 99]],
+    ["outcome", [0xb0, 0x01, 99]],
+    ["tier", [0x58, 99]],
+  ])("with a %s of the future", (_field, appended) => {
+    const bytes = Uint8Array.from([...encodeEvent(sampleEvent()), ...appended]);
+    expect(findFlaw(decodeEvent(bytes))).toMatch(/^unknown/);
+  });
+
+  it("otherwise not", () => {
+    expect(findFlaw(sampleEvent())).toBeUndefined();
+    expect(toTierName(sampleEvent().tier)).toBe("budget");
+  });
+});

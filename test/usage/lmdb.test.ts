@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openLmdbUsageLog } from "../../src/usage/lmdb.ts";
+import { openLmdbUsageLogReader } from "../../src/usage/lmdb-reader.ts";
+import { ManualClock } from "../admission/manual-clock.ts";
+import { describeUsageLog } from "../contracts/usage-log.ts";
+import { createDataFolder } from "./data-folder.ts";
+import { sampleEvent, sampleHold } from "./sample-events.ts";
+
+const dayMs = 86_400_000;
+const options = {
+  gatewayId: "gateway-1",
+  clock: new ManualClock(),
+  reserveBytes: 4_096,
+  onBroken: (cause: unknown) => expect.unreachable(String(cause)),
+};
+
+describeUsageLog("LMDB", async () => {
+  const path = join(createDataFolder(), "log");
+  return {
+    open: (more) => openLmdbUsageLog({ ...options, ...more, path }),
+    openReader: async () => openLmdbUsageLogReader(path),
+    remove: async () => undefined,
+  };
+});
+
+describe("the usage log in LMDB", () => {
+  const all = { eventsMax: 1_000, bytesMax: 1e9 };
+
+  it("keeps confirmed events for seven days, and unconfirmed ones for ever", async () => {
+    const clock = new ManualClock();
+    const log = await openLmdbUsageLog({ ...options, clock, path: createDataFolder() });
+    for (let day = 0; day < 10; day++) {
+      await Promise.all([log.append(sampleEvent()), log.append(sampleEvent())]);
+      clock.advance(dayMs);
+    }
+    await log.confirmed(2);
+    expect((await log.read(0, all)).firstOffset).toBe(2);
+    clock.advance(60_000);
+    await log.confirmed(20);
+    const { firstOffset, records, endOffset } = await log.read(6, all);
+    // Ten days have passed since the first two: those of the last seven days, and of today, are left.
+    expect({ firstOffset, endOffset, left: records.length }).toEqual({
+      firstOffset: 6,
+      endOffset: 20,
+      left: 14,
+    });
+    await log.close();
+  });
+
+  it("keeps its last event however old, so that offsets go on", async () => {
+    const clock = new ManualClock();
+    const path = createDataFolder();
+    const log = await openLmdbUsageLog({ ...options, clock, path });
+    await Promise.all([log.append(sampleEvent()), log.append(sampleEvent())]);
+    clock.advance(30 * dayMs);
+    await log.confirmed(2);
+    await log.close();
+    const again = await openLmdbUsageLog({ ...options, clock, path });
+    expect(again.status()).toMatchObject({ endOffset: 2, confirmedOffset: 2 });
+    expect((await again.read(0, all)).firstOffset).toBe(1);
+    await again.close();
+  });
+
+  it("commits what comes in one turn together", async () => {
+    const log = await openLmdbUsageLog({ ...options, path: createDataFolder() });
+    let done = 0;
+    const hold = log.hold(sampleHold()).then(() => done++);
+    const append = log.append(sampleEvent()).then(() => done++);
+    await Promise.race([hold, append]);
+    await Promise.resolve();
+    expect(done).toBe(2);
+    await log.close();
+  });
+
+  it("gives a boot an epoch of its own although the clock was put back", async () => {
+    const clock = new ManualClock();
+    const path = createDataFolder();
+    const first = await openLmdbUsageLog({ ...options, clock, path });
+    await first.append(sampleEvent());
+    await first.close();
+    clock.jump(-3_600_000);
+    const second = await openLmdbUsageLog({ ...options, clock, path });
+    const event = sampleEvent();
+    await second.append(event);
+    expect(second.epoch).toBe(first.epoch);
+    expect(event.bootEpoch).toBe(BigInt(first.epoch) + 1n);
+    await second.close();
+  });
+});

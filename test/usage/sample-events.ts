@@ -1,0 +1,74 @@
+/** Usage events for tests: one of each kind, with numbers that are easy to add up. */
+import type { TierName } from "../../src/catalogue/tiers.ts";
+import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { createUuidSource } from "../../src/platform/uuid.ts";
+import { createHold, createSettlement } from "../../src/usage/event.ts";
+
+/** The moment at which the tests' requests are admitted. */
+export const admittedAtMs = Date.UTC(2026, 3, 15, 12);
+
+/** The period of that moment. */
+export const periodId = "2026-04";
+
+const uuids = createUuidSource(systemClock);
+
+/** What a sample may differ in. */
+export type Sample = {
+  readonly eventId?: string;
+  readonly accountId?: string;
+  readonly tier?: TierName;
+  readonly creditsMicro?: bigint;
+};
+
+/** A fresh event id. */
+export function createEventId(): string {
+  return uuids.text();
+}
+
+/** The hold of a streamed request to "auto", by account "acme" unless said otherwise. */
+export function sampleHold(sample: Sample = {}): UsageEvent {
+  return createHold({
+    eventId: sample.eventId ?? uuids.text(),
+    accountId: sample.accountId ?? "acme",
+    keyId: "0196362b-1000-7000-8000-000000000001",
+    periodId,
+    admittedAtMs,
+    requestedModel: "auto",
+    stream: true,
+    holdMicro: 1_000_000n,
+    scheduleVersion: 1,
+    requestId: "req-1",
+  });
+}
+
+/** The settlement of a hold: 1 credit in tier "budget" unless said otherwise. */
+export function sampleSettlement(hold: UsageEvent, sample: Sample = {}): UsageEvent {
+  return createSettlement(hold, {
+    outcome: Outcome.STREAM_OK,
+    finishedAtMs: admittedAtMs + 850,
+    served: { model: "deepseek-chat", tier: sample.tier ?? "budget", provider: "demo" },
+    tokens: { prompt: 120, cached: 20, completion: 30, reasoning: 10, estimated: false },
+    creditsMicro: sample.creditsMicro ?? 1_000_000n,
+    providerCostNanoUsd: 47_000n,
+    baselineCostNanoUsd: 4_050_000n,
+    attempts: [
+      {
+        model: "gemini-2.5-flash",
+        provider: "gemini",
+        status: 503,
+        latencyMs: 41,
+        errorClass: "http_5xx",
+      },
+      { model: "deepseek-chat", provider: "demo", status: 200, latencyMs: 800, errorClass: "" },
+    ],
+    httpStatus: 200,
+    firstTokenMs: 230,
+    route: "auto: budget",
+  });
+}
+
+/** A settled event. */
+export function sampleEvent(sample: Sample = {}): UsageEvent {
+  return sampleSettlement(sampleHold(sample), sample);
+}
