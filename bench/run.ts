@@ -64,6 +64,15 @@ async function startGateway(folder: string, upstreamPort: number): Promise<Targe
         },
       ],
       models: [{ name: "bench-model", tier: "free", provider: "bench" }],
+      plans: [
+        {
+          name: "business",
+          creditsPerMonth: 1_000_000_000,
+          requestsPerMinute: 1_000_000_000,
+          requestsPerDay: 1_000_000_000,
+          tokensPerMinute: 4_000_000_000,
+        },
+      ],
     }),
   );
   const data = join(folder, "data");

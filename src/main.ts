@@ -1,51 +1,60 @@
 #!/usr/bin/env node
 // The composition root: settings in, rooms opened, port listened on, everything closed again.
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import type { DescService } from "@bufbuild/protobuf";
-import { createCatalogue, type ModelOverride } from "./catalogue/models.ts";
-import { tierNames } from "./catalogue/tiers.ts";
-import type { ChatParts } from "./chat/answer.ts";
-import type { CommandContext, KeyOperations, ServingGateway } from "./cli/command.ts";
-import { openRemoteKeys } from "./cli/remote-keys.ts";
+import { toModelOverrides } from "./catalogue/model-config.ts";
+import { type Catalogue, createCatalogue } from "./catalogue/models.ts";
+import { toPlanOverrides } from "./catalogue/plan-config.ts";
+import { createPlans } from "./catalogue/plans.ts";
+import type { OnceParts } from "./chat/idempotent.ts";
+import { admitRead, currentRate } from "./chat/reads.ts";
+import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
-import { openLmdbDirectory } from "./directory/lmdb.ts";
+import { createSignUp } from "./directory/sign-up.ts";
 import { createDoor } from "./gateway/door.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { createHealth } from "./gateway/health.ts";
-import { type DoorHandler, type Listener, listen } from "./gateway/listen.ts";
+import { type DoorHandler, listen } from "./gateway/listen.ts";
 import { createOpenApi } from "./gateway/openapi.ts";
 import { createPages } from "./gateway/pages.ts";
+import type { Rates } from "./gateway/rate-headers.ts";
 import { createReflection } from "./gateway/reflection.ts";
 import { createRestDoor } from "./gateway/rest.ts";
+import { accountMethods } from "./gateway/rpc/accounts.ts";
+import { adminMethods } from "./gateway/rpc/admin.ts";
 import { chatMethods } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
+import { usageMethods } from "./gateway/rpc/usage.ts";
 import { createRpcDoor } from "./gateway/rpc-door.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import type { ModelConfig } from "./gen/optamil/config/v1/config_pb.ts";
+import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
+import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
-import { bootstrap } from "./keys/bootstrap.ts";
-import { createIssuer } from "./keys/issue.ts";
-import { createKeyManager } from "./keys/manage.ts";
-import { scopes } from "./keys/scopes.ts";
-import { openSigningKeys } from "./keys/signing-keys.ts";
-import { createVerifier } from "./keys/verify.ts";
+import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
+import {
+  type Accounts,
+  announce,
+  firstKeyFile,
+  openAccountOperations,
+  openAccounts,
+  openKeys,
+  openMetering,
+  refuseSecondGateway,
+  servingFile,
+} from "./main-accounts.ts";
+import { consume, type Metering, openMeter } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { OptamilError } from "./platform/errors.ts";
 import { type Log, openLog } from "./platform/log.ts";
-import {
-  type Environment,
-  loadSettings,
-  type Settings,
-  SettingsError,
-} from "./platform/settings.ts";
-import { createUuidSource } from "./platform/uuid.ts";
-import { openProviders } from "./providers/all.ts";
+import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
+import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
+import { type OpenProviders, openProviders } from "./providers/all.ts";
 
 const version = "0.1.0";
 
@@ -53,7 +62,14 @@ const version = "0.1.0";
 const protocolServices: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 
 /** The services that this gateway serves, over REST and RPC. */
-const servedServices: readonly DescService[] = [ChatService, ModelService, KeyService];
+const servedServices: readonly DescService[] = [
+  ChatService,
+  ModelService,
+  KeyService,
+  AccountService,
+  AdminService,
+  UsageService,
+];
 
 /** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
 const pingAfterMs = 15_000;
@@ -84,34 +100,39 @@ async function compose(
   const log = openLog(settings.logLevel);
   resources.defer(() => log.close());
   await refuseSecondGateway(settings.dataDirectory);
-  const catalogue = createCatalogue(toOverrides(settings.models));
-  const providers = openProviders(settings.providers, {
+  const catalogue = createCatalogue(toModelOverrides(settings.models));
+  const { connectTimeoutMs, providerSilenceTimeoutMs: silenceTimeoutMs } = settings.limits;
+  const surroundings = {
     environment,
     catalogue,
     clock,
     version,
-    connectTimeoutMs: settings.limits.connectTimeoutMs,
-    silenceTimeoutMs: settings.limits.providerSilenceTimeoutMs,
-  });
+    connectTimeoutMs,
+    silenceTimeoutMs,
+  };
+  const providers = openProviders(settings.providers, surroundings);
   resources.defer(() => providers.close());
-  const accounts = await openAccounts(settings.dataDirectory);
+  const plans = createPlans(toPlanOverrides(settings.plans));
+  const accounts = await openAccounts(settings.dataDirectory, plans);
   resources.defer(() => accounts.close());
   const first = await accounts.bootstrap();
 
-  const chat: ChatParts = {
+  const uuids = createUuidSource(clock);
+  const metering = await openMeter({
     ...providers,
+    dataDirectory: settings.dataDirectory,
+    entry: fileURLToPath(import.meta.url),
+    directory: accounts.directory,
+    plans,
     catalogue,
-    clock,
-    random: Math.random,
-    pingAfterMs,
-  };
-  const entries = [
-    ...chatMethods(chat),
-    ...modelMethods({ catalogue, deployments: providers.deployments }),
-    ...keyMethods(accounts.manager),
-  ];
+    uuids,
+    log,
+    onBroken: (cause) => endBroken(cause, log),
+  });
+  resources.defer(() => metering.close());
+  const entries = createEntries(settings, { catalogue, providers, accounts, metering, uuids, log });
   const state = { publicUrl: "", stopping: new AbortController() };
-  const door = createDoors(entries, settings, accounts, log, state);
+  const door = createDoors(entries, settings, accounts, createRates(metering, uuids), log, state);
   const listener = await listen(door, {
     host: settings.host,
     port: settings.port,
@@ -139,6 +160,59 @@ async function compose(
   };
 }
 
+function createRates({ counters, entitlement }: Metering, uuids: UuidSource): Rates {
+  const reads = { counters, uuids, entitlementOf: entitlement };
+  return {
+    admitRead: (caller, showRate) => admitRead(caller, showRate, reads),
+    current: (caller) => currentRate(caller, reads),
+  };
+}
+
+type Rooms = {
+  readonly catalogue: Catalogue;
+  readonly providers: OpenProviders;
+  readonly accounts: Accounts;
+  readonly metering: Metering;
+  readonly uuids: UuidSource;
+  readonly log: Log;
+};
+
+/** Every method that is served, over its rooms. */
+function createEntries(
+  settings: Settings,
+  { catalogue, providers, accounts, metering, uuids, log }: Rooms,
+): MethodEntry[] {
+  const clock = systemClock;
+  const chat: OnceParts = {
+    ...providers,
+    ...metering,
+    catalogue,
+    clock,
+    uuids,
+    random: Math.random,
+    pingAfterMs,
+    onUnremembered: (error, requestId) =>
+      log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
+  };
+  return [
+    ...chatMethods(chat),
+    ...modelMethods({ catalogue, deployments: providers.deployments }),
+    ...keyMethods(accounts.manager),
+    ...accountMethods(
+      createSignUp({ accounts: accounts.accounts, open: settings.signUp === "open", clock }),
+    ),
+    ...adminMethods({
+      accounts: accounts.accounts,
+      refund: metering.refund,
+      sql: metering.sql,
+      audit: metering.audit,
+    }),
+    ...usageMethods((caller) =>
+      metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
+    ),
+  ];
+}
+
 type State = { publicUrl: string; readonly stopping: AbortController };
 
 /** The doors in front of the methods: REST and RPC behind one handler. */
@@ -146,6 +220,7 @@ function createDoors(
   entries: readonly MethodEntry[],
   settings: Settings,
   accounts: Accounts,
+  rates: Rates,
   log: Log,
   state: State,
 ): DoorHandler {
@@ -158,6 +233,7 @@ function createDoors(
   };
   const common = {
     entries,
+    rates,
     verify: accounts.verify,
     clock: systemClock,
     bodyBytesMax: settings.limits.bodyBytesMax,
@@ -195,124 +271,26 @@ function describeCause({ cause }: OptamilError): string | undefined {
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
 
-type Accounts = Awaited<ReturnType<typeof openAccounts>>;
-
-/** Accounts and keys of a data folder, for a gateway or for the command line. */
-async function openAccounts(dataDirectory: string) {
-  const clock = systemClock;
-  const uuids = createUuidSource(clock);
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  const signingKeys = await openSigningKeys(join(dataDirectory, "signing-keys"));
-  const directory = openLmdbDirectory({ path: join(dataDirectory, "directory"), clock });
-  const issuer = createIssuer({ signingKeys, clock, uuids });
-  const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
-  return {
-    directory,
-    manager: createKeyManager(directory, issuer),
-    verify: (credential: string) => verifier.verify(credential),
-    jwks: () => signingKeys.jwks(),
-    bootstrap: () =>
-      bootstrap({
-        path: firstKeyFile(dataDirectory),
-        store: directory,
-        issuer,
-        jwks: signingKeys,
-        uuids,
-      }),
-    close: () => directory.close(),
-  };
-}
-
-function toOverrides(models: readonly ModelConfig[]): ModelOverride[] {
-  const builtIn = createCatalogue();
-  const problems: string[] = [];
-  const overrides = models.map((model, at) => {
-    const path = `models[${at}]`;
-    if (model.name === builtIn.autoModel.name) problems.push(`${path}.name: 'auto' is the router`);
-    else if (model.tier === "" && builtIn.byName(model.name) === undefined) {
-      problems.push(`${path}.tier: is missing; a model that the catalogue does not have needs it`);
-    }
-    return toOverride(model);
-  });
-  if (problems.length > 0) throw new SettingsError(problems);
-  return overrides;
-}
-
-/** Only what the configuration says: everything else is the catalogue's, or its default. */
-function toOverride(model: ModelConfig): ModelOverride {
-  const { contextTokens, maxOutputTokens, tools, vision, jsonMode } = model;
-  const tier = tierNames.find((name) => name === model.tier);
-  return {
-    name: model.name,
-    ...(tier !== undefined && { tier }),
-    ...(model.provider !== "" && { provider: model.provider }),
-    ...(model.ownedBy !== "" && { ownedBy: model.ownedBy }),
-    ...(contextTokens !== undefined && { contextTokens }),
-    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-    capabilities: {
-      ...(tools !== undefined && { tools }),
-      ...(vision !== undefined && { vision }),
-      ...(jsonMode !== undefined && { jsonMode }),
-    },
-  };
-}
-
-const firstKeyFile = (dataDirectory: string) => join(dataDirectory, "first-key");
-const servingFile = (dataDirectory: string) => join(dataDirectory, "serving.json");
-
 async function readTls(tls: { certFile: string; keyFile: string }) {
   return { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) };
 }
 
-/** Says where the gateway of this data folder listens, for the command line. */
-async function announce(dataDirectory: string, { url }: Listener): Promise<void> {
-  await writeFile(servingFile(dataDirectory), `${JSON.stringify({ pid: process.pid, url })}\n`);
+/** What cannot be recorded is not served: the supervisor of the process starts it anew. */
+function endBroken(cause: unknown, log: Log): void {
+  log.error({ cause: String(cause) }, "the usage log cannot be written: the process ends");
+  log.flush();
+  process.exit(1);
 }
 
-/** The base URL of the gateway that serves a data folder; undefined if none does. */
-async function findServing(dataDirectory: string): Promise<string | undefined> {
-  const text = await readFile(servingFile(dataDirectory), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const { pid, url }: { pid: number; url: string } = JSON.parse(text);
-  try {
-    process.kill(pid, 0);
-    return url;
-  } catch {
-    // Nobody has that process id any more: the file was left by a gateway that was killed.
-    return undefined;
-  }
-}
-
-async function refuseSecondGateway(dataDirectory: string): Promise<void> {
-  const url = await findServing(dataDirectory);
-  if (url === undefined) return;
-  throw new SettingsError([
-    `OPTAMIL_DATA: the gateway at ${url} already serves ${dataDirectory}; stop it or name another folder`,
-  ]);
-}
-
-/** The key operations of the gateway that runs, or of its data folder if none does. */
-async function openKeys(environment: Environment): Promise<KeyOperations> {
-  const { dataDirectory } = loadSettings(environment);
-  const url = await findServing(dataDirectory);
-  if (url === undefined) return openLocalKeys(dataDirectory);
-  const key =
-    environment["OPTAMIL_API_KEY"] ?? (await readFile(firstKeyFile(dataDirectory), "utf8"));
-  return openRemoteKeys(url, key.trim());
-}
-
-async function openLocalKeys(dataDirectory: string): Promise<KeyOperations> {
-  const accounts = await openAccounts(dataDirectory);
-  await accounts.bootstrap();
-  const [account] = accounts.directory.accounts({ limit: 1 }).accounts;
-  if (account === undefined) throw new Error("the first account is missing");
-  const actor = { accountId: account.id, name: "cli", scopes };
-  return {
-    create: (request) => accounts.manager.create(request, actor),
-    list: async () => accounts.manager.list(actor),
-    revoke: (keyId, reason) => accounts.manager.revoke(keyId, reason, actor),
-    close: () => accounts.close(),
-  };
+/** Runs the consumer in a process that a gateway forked. */
+async function runConsumer(dataDirectory: string): Promise<void> {
+  await consume(dataDirectory, {
+    send: (message) => process.send?.(message),
+    onMessage: (listener) => process.on("message", listener),
+    onClose: (listener) => process.once("disconnect", listener),
+  });
+  // A statement may still be running in the engine's own threads.
+  process.exit(0);
 }
 
 /** Serves until SIGTERM or SIGINT; a second signal ends the process at once. */
@@ -331,12 +309,16 @@ async function serve(
 }
 
 if (import.meta.main) {
+  const [command, dataDirectory] = process.argv.slice(2);
+  if (command === "consumer" && dataDirectory !== undefined) await runConsumer(dataDirectory);
   const context: CommandContext = {
     environment: process.env,
     print: (line) => process.stdout.write(`${line}\n`),
     warn: (line) => process.stderr.write(`${line}\n`),
     serve: (onReady) => serve(process.env, onReady),
     openKeys: () => openKeys(process.env),
+    openAccounts: () => openAccountOperations(process.env),
+    openMetering: () => openMetering(process.env),
     openApi: () => createOpenApi(servedServices, { serverUrl: "/", version }),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);

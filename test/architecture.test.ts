@@ -58,7 +58,9 @@ const nodeHomes: Record<string, { values: RegExp; types: RegExp }> = {
 /** What has such a name in a sibling room is an adapter: only main.ts and providers/all.ts see it. */
 const technologies =
   /^(anthropic|chdb|clickhouse|deepseek|demo|gemini|kafka|lmdb|memory|openai|redis)\b/;
-const adapterUsers = ["src/main.ts", "src/providers/all.ts"];
+const adapterUsers = /^src\/(main(-[a-z]+)?|providers\/all)\.ts$/;
+/** The composition root, which lies beside the rooms and sees all of them. */
+const compositionRoot = /^src\/main(-[a-z]+)?\.ts$/;
 
 const homeless = /^(utils?|common|helpers?|shared|misc|types|index)$/;
 const foldersMax = 3;
@@ -97,7 +99,7 @@ function packageOf(specifier: string): string {
 type Rule = (file: SourceFile) => string[];
 
 const roomsAreKnown: Rule = ({ path }) => {
-  if (path === "src/main.ts" || rooms[roomOf(path)]) return [];
+  if (compositionRoot.test(path) || rooms[roomOf(path)]) return [];
   return [`${path} is in no room of the table`];
 };
 
@@ -105,14 +107,14 @@ const importsFollowTheTable: Rule = (file) =>
   localImports(file).flatMap((target) => {
     if (!target.startsWith("src/")) return [`${file.path} imports ${target}, outside of src`];
     const [from, to] = [roomOf(file.path), roomOf(target)];
-    if (file.path === "src/main.ts" || from === to || rooms[from]?.includes(to)) return [];
+    if (compositionRoot.test(file.path) || from === to || rooms[from]?.includes(to)) return [];
     return [`${file.path} imports ${target}: ${from} may not import ${to || "main.ts"}`];
   });
 
 const adaptersAreSeenByTheirUsers: Rule = (file) =>
   localImports(file).flatMap((target) => {
     const adapter = adapterOf(target);
-    if (adapter === undefined || adapterUsers.includes(file.path)) return [];
+    if (adapter === undefined || adapterUsers.test(file.path)) return [];
     return adapterOf(file.path) === adapter ? [] : [`${file.path} imports the adapter ${target}`];
   });
 
@@ -146,7 +148,8 @@ const answerIsPure: Rule = ({ path, imports }) =>
 
 const runtimesAreNotAsked: Rule = ({ path, globals }) =>
   globals.flatMap((name) => {
-    const allowed = name === "process" && /^src\/(main\.ts$|cli\/)/.test(path);
+    const allowed =
+      name === "process" && (compositionRoot.test(path) || path.startsWith("src/cli/"));
     return allowed ? [] : [`${path} uses ${name}`];
   });
 

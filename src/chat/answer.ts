@@ -3,43 +3,54 @@ import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Provider, ProviderCall, ProviderFailure } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
+import { textOf } from "./content.ts";
+import type { Meter } from "./meter.ts";
+import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
 import { relayStream } from "./relay.ts";
 import { type Candidate, findRoute, type Route, type RouteParts } from "./route.ts";
 
 /** What answering needs; made once at start. */
 export type ChatParts = RouteParts & {
   readonly providers: ReadonlyMap<string, Provider>;
+  readonly meter: Meter;
   readonly clock: Clock;
   /** Silence of a provider after which the client gets a sign of life, milliseconds. */
   readonly pingAfterMs: number;
 };
 
 /**
- * Answers a chat request: route, then the candidates in order until one has begun its answer.
+ * Answers a chat request: route, admission, then the candidates in order until one has begun its answer, then
+ * the durable end.
  *
  * Resolves when the answer has ended, well or with an error frame. Throws what the client is to be told
  * when no answer has begun.
  */
 export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts): Promise<void> {
   const route = findRoute(call, parts);
+  const request = await parts.meter.admit(call, route);
   let last: ProviderFailure | undefined;
   let upstreamMs = 0;
   for (const candidate of route.candidates) {
     const startedAtMs = parts.clock.monotonicMs();
     const elapsedMs = startedAtMs - call.receivedAtMs;
-    const trial = { candidate, route, elapsedMs, overheadMs: elapsedMs - upstreamMs };
+    const trial = { candidate, route, request, elapsedMs, overheadMs: elapsedMs - upstreamMs };
     const failure = await attempt(call, sink, parts, trial);
+    const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     if (failure === undefined) return;
     last = failure;
-    upstreamMs += parts.clock.monotonicMs() - startedAtMs;
+    upstreamMs += latencyMs;
+    request.attempted({ ...namesOf(candidate), ...failure, latencyMs });
     if (!failure.tryNext || call.cancellation.cancelled) break;
   }
-  throw last?.error ?? new OptamilError("service_unavailable", "No model is available.");
+  const error = last?.error ?? new OptamilError("service_unavailable", "No model is available.");
+  await request.settle(unserved(endedBy(call.cancellation), error.row.status));
+  throw error;
 }
 
 type Trial = {
   readonly candidate: Candidate;
   readonly route: Route;
+  readonly request: MeteredRequest;
   /** Since the request came in. */
   readonly elapsedMs: number;
   /** Of that, in the gateway itself. */
@@ -54,6 +65,7 @@ async function attempt(
   trial: Trial,
 ): Promise<ProviderFailure | undefined> {
   const { model, deployment } = trial.candidate;
+  const { request } = trial;
   const provider = parts.providers.get(deployment.provider);
   if (provider === undefined) throw new Error(`no provider ${deployment.provider} is open`);
   const providerCall = toProviderCall(call, sink, trial);
@@ -64,14 +76,35 @@ async function attempt(
     overheadMs: trial.overheadMs,
     route: trial.route.explanation,
     includeUsage: providerCall.includeUsage,
+    creditsMicro: request.heldMicro,
+    replayed: false,
   };
-  if (call.stream) return relayStream(provider, providerCall, sink, head, parts.pingAfterMs);
+  const { clock, pingAfterMs } = parts;
+  if (call.stream) {
+    return relayStream(provider, providerCall, sink, { head, model, request, clock, pingAfterMs });
+  }
   const result = await provider.complete(providerCall);
   if (!result.ok) return result;
-  sink.head(head);
+  await request.committed;
+  const { cancelled } = call.cancellation;
+  const creditsMicro = await request.settle({
+    by: cancelled ? endedBy(call.cancellation) : "complete",
+    contentSent: !cancelled,
+    served: { model, provider: provider.name },
+    usage: result.usage,
+    relayedEvents: 0,
+    relayedText: result.usage === undefined ? textOf(result) : undefined,
+    httpStatus: cancelled ? 499 : 200,
+    firstContentAtMs: clock.monotonicMs(),
+  });
+  sink.head({ ...head, creditsMicro });
   if (result.body.form === "json") sink.json(result.body.bytes);
   else sink.message(result.body.message);
   return undefined;
+}
+
+function namesOf({ model, deployment }: Candidate): { model: string; provider: string } {
+  return { model: model.name, provider: deployment.provider };
 }
 
 function toProviderCall(call: ChatCall, sink: AnswerSink, trial: Trial): ProviderCall {

@@ -8,6 +8,7 @@ import type { Caller } from "../keys/verify.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
+import type { RateView } from "./rate.ts";
 
 /** One chat request, checked and authenticated. */
 export type ChatCall = {
@@ -25,6 +26,12 @@ export type ChatCall = {
   readonly receivedAtMs: number;
   /** Milliseconds from then until the answer must be complete. */
   readonly timeoutMs: number;
+  /** The client's mark for repeats of one request; undefined if it sent none. */
+  readonly idempotencyKey: string | undefined;
+  /** Id that the request's event is to have. Default: one made at admission. */
+  readonly eventId?: string | undefined;
+  /** Tells the door where the caller stands against its limits, for the answer's headers. */
+  readonly showRate: (view: RateView) => void;
 };
 
 /** What is known when the answer begins. */
@@ -39,6 +46,10 @@ export type AnswerHead = {
   readonly route: string | undefined;
   /** Whether every chunk of the stream says `usage`: null until the last one gives it. */
   readonly includeUsage: boolean;
+  /** The charge of an answer in one piece, the hold of a stream, micro-credits. */
+  readonly creditsMicro: bigint;
+  /** Whether this is the answer of an earlier request with the same Idempotency-Key. */
+  readonly replayed: boolean;
 };
 
 /** Takes the answer to the client. Each door has its own. */
@@ -57,10 +68,10 @@ export interface AnswerSink {
   chunks(chunks: readonly StreamChatCompletionResponse[]): boolean;
   /** A sign of life while the provider is silent. */
   ping(): void;
-  /** The end of a complete stream. */
-  end(): void;
-  /** The end of a stream that broke after its head: an error frame. */
-  fail(error: OptamilError): void;
+  /** The end of a complete stream, and its charge in micro-credits. */
+  end(creditsMicro: bigint): void;
+  /** The end of a stream that broke after its head: an error frame; and its charge in micro-credits. */
+  fail(error: OptamilError, creditsMicro: bigint): void;
   /** Called when there is room again. */
   onDrain: (() => void) | undefined;
 }

@@ -1,5 +1,8 @@
 // Carries a provider's stream to the client: the head with the first event, then every read in one write.
+import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage, StreamChatCompletionResponse } from "../gen/optamil/v1/chat_pb.ts";
+import type { Clock } from "../platform/clock.ts";
+import { toOptamilError } from "../platform/errors.ts";
 import type {
   Provider,
   ProviderCall,
@@ -8,74 +11,145 @@ import type {
   StreamReceiver,
 } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink } from "./call.ts";
+import { chunkHasContent, eventsHaveContent } from "./content.ts";
+import { endedBy, type MeteredRequest } from "./metered-request.ts";
+
+/** What a relay needs beside its two ends. */
+export type RelayParts = {
+  readonly head: AnswerHead;
+  readonly model: Model;
+  readonly request: MeteredRequest;
+  readonly clock: Clock;
+  /** Silence after which the client gets a sign of life, milliseconds. */
+  readonly pingAfterMs: number;
+};
 
 /**
- * Streams from a provider to a sink.
+ * Streams from a provider to a sink. No byte goes out before the admission is recorded, and the stream does
+ * not end well before its end is durable.
  *
  * Resolves with undefined when the answer has ended, completely or with an error frame after its first
- * event; resolves with the failure when there was no event, so that another candidate can be tried.
- * After `pingAfterMs` milliseconds of silence the client gets a sign of life.
+ * event; resolves with the failure when there was no event, so that another candidate can be tried. Rejects
+ * when the admission could not be recorded.
  */
 export function relayStream(
   provider: Provider,
   call: ProviderCall,
   sink: AnswerSink,
-  head: AnswerHead,
-  pingAfterMs: number,
+  parts: RelayParts,
 ): Promise<ProviderFailure | undefined> {
-  return new Promise((resolve) => {
-    const relay = new Relay(sink, head, pingAfterMs, resolve);
+  return new Promise((resolve, reject) => {
+    const relay = new Relay(call, sink, parts, resolve, reject);
     relay.run(provider.stream(call, relay));
   });
 }
 
-/** One running relay. Nothing is allocated for an event but what the provider hands over. */
+/** One running relay. Once it runs nothing is allocated for an event but what the provider hands over. */
 class Relay implements StreamReceiver {
+  readonly #call: ProviderCall;
   readonly #sink: AnswerSink;
-  readonly #head: AnswerHead;
+  readonly #parts: RelayParts;
   readonly #resolve: (failure: ProviderFailure | undefined) => void;
+  readonly #reject: (error: unknown) => void;
   readonly #pings: ReturnType<typeof setInterval>;
   #stream: ProviderStream | undefined = undefined;
+  /** What came before the admission was recorded; undefined from then on. */
+  #early: (() => void)[] | undefined = [];
   #headSent = false;
   #eventSent = false;
   #quiet = true;
+  #contentEvents = 0;
+  #firstContentAtMs: number | undefined = undefined;
 
   constructor(
+    call: ProviderCall,
     sink: AnswerSink,
-    head: AnswerHead,
-    pingAfterMs: number,
+    parts: RelayParts,
     resolve: (failure: ProviderFailure | undefined) => void,
+    reject: (error: unknown) => void,
   ) {
+    this.#call = call;
     this.#sink = sink;
-    this.#head = head;
+    this.#parts = parts;
     this.#resolve = resolve;
-    this.#pings = setInterval(() => this.#tick(), pingAfterMs);
+    this.#reject = reject;
+    this.#pings = setInterval(() => this.#tick(), parts.pingAfterMs);
   }
 
   run(stream: ProviderStream): void {
     this.#stream = stream;
     this.#sink.onDrain = () => stream.resume();
+    this.#parts.request.committed.then(
+      () => this.#committed(stream),
+      (error: unknown) => {
+        this.#call.cancellation.cancel("shutdown");
+        this.#stop();
+        this.#reject(error);
+      },
+    );
   }
 
-  onEvents(events: Uint8Array): void {
+  onEvents(events: Uint8Array, eventCount: number): void {
+    if (this.#isEarly(() => this.onEvents(events, eventCount))) return;
+    if (this.#firstContentAtMs === undefined) {
+      if (eventsHaveContent(events)) this.#noteContent(eventCount);
+    } else this.#contentEvents += eventCount;
     this.#begin();
     if (!this.#sink.events(events)) this.#stream?.pause();
   }
 
   onChunks(chunks: readonly StreamChatCompletionResponse[]): void {
+    if (this.#isEarly(() => this.onChunks(chunks))) return;
+    for (const chunk of chunks) if (chunkHasContent(chunk)) this.#noteContent(1);
     this.#begin();
     if (!this.#sink.chunks(chunks)) this.#stream?.pause();
   }
 
-  onEnd(_usage: ChatUsage | undefined): void {
+  onEnd(usage: ChatUsage | undefined): void {
+    if (this.#isEarly(() => this.onEnd(usage))) return;
     this.#begin();
-    this.#sink.end();
-    this.#finish(undefined);
+    this.#stop();
+    this.#settle("complete", usage, 200).then(
+      (creditsMicro) => {
+        this.#sink.end(creditsMicro);
+        this.#resolve(undefined);
+      },
+      (error: unknown) => this.#fail(error, 0n),
+    );
   }
 
   onFailure(failure: ProviderFailure): void {
-    if (this.#eventSent) this.#sink.fail(failure.error);
-    this.#finish(this.#eventSent ? undefined : failure);
+    if (this.#isEarly(() => this.onFailure(failure))) return;
+    this.#stop();
+    if (!this.#eventSent) {
+      this.#resolve(failure);
+      return;
+    }
+    const { cancellation } = this.#call;
+    this.#settle(endedBy(cancellation), undefined, cancellation.cancelled ? 499 : 200).then(
+      (creditsMicro) => this.#fail(failure.error, creditsMicro),
+      (error: unknown) => this.#fail(error, 0n),
+    );
+  }
+
+  #committed(stream: ProviderStream): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const again of early) again();
+    if (early.length > 0) stream.resume();
+  }
+
+  /** Keeps what comes before the admission is recorded, and asks the provider to wait. */
+  #isEarly(again: () => void): boolean {
+    if (this.#early === undefined) return false;
+    this.#early.push(again);
+    this.#stream?.pause();
+    return true;
+  }
+
+  #noteContent(events: number): void {
+    this.#contentEvents += events;
+    this.#firstContentAtMs ??= this.#parts.clock.monotonicMs();
   }
 
   #begin(): void {
@@ -87,21 +161,42 @@ class Relay implements StreamReceiver {
   #sendHead(): void {
     if (this.#headSent) return;
     this.#headSent = true;
-    this.#sink.head(this.#head);
+    this.#sink.head(this.#parts.head);
   }
 
   /** A proxy in between cuts silent streams: after a quiet interval the head goes out, then pings. */
   #tick(): void {
-    if (this.#quiet) {
+    if (this.#quiet && this.#early === undefined) {
       this.#sendHead();
       this.#sink.ping();
     }
     this.#quiet = true;
   }
 
-  #finish(failure: ProviderFailure | undefined): void {
+  #settle(
+    by: ReturnType<typeof endedBy> | "complete",
+    usage: ChatUsage | undefined,
+    httpStatus: number,
+  ): Promise<bigint> {
+    const { model, head, request } = this.#parts;
+    return request.settle({
+      by,
+      contentSent: this.#firstContentAtMs !== undefined,
+      served: { model, provider: head.provider },
+      usage,
+      relayedEvents: this.#contentEvents,
+      httpStatus,
+      firstContentAtMs: this.#firstContentAtMs,
+    });
+  }
+
+  #fail(error: unknown, creditsMicro: bigint): void {
+    this.#sink.fail(toOptamilError(error, this.#call.requestId), creditsMicro);
+    this.#resolve(undefined);
+  }
+
+  #stop(): void {
     clearInterval(this.#pings);
     this.#sink.onDrain = undefined;
-    this.#resolve(failure);
   }
 }

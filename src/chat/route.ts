@@ -1,9 +1,10 @@
 // Turns the model that was asked for into the deployments to try, in order.
 import type { Catalogue, Model } from "../catalogue/models.ts";
+import type { TierName } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import { choose, toExplanationText } from "../router/choose.ts";
-import { readFeatures } from "../router/features.ts";
+import { type Features, readFeatures } from "../router/features.ts";
 import type { ChatCall } from "./call.ts";
 
 /** A model at a provider that can be tried. */
@@ -12,6 +13,10 @@ export type Candidate = { readonly model: Model; readonly deployment: Deployment
 /** What to try, best first, and why. */
 export type Route = {
   readonly candidates: readonly Candidate[];
+  /** What the request needs and how long it is. */
+  readonly features: Features;
+  /** Tier of the model that the client named; undefined for `auto`. */
+  readonly requestedTier: TierName | undefined;
   /** The router's reasons, if it was asked. */
   readonly explanation: string | undefined;
 };
@@ -53,13 +58,19 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
   }
   const candidates = candidatesOf(model, parts);
   if (candidates.length === 0) throw notConfigured(model, call);
-  return { candidates: candidates.slice(0, candidatesMax), explanation: undefined };
+  return {
+    candidates: candidates.slice(0, candidatesMax),
+    features: readFeatures(call.request),
+    requestedTier: model.tier,
+    explanation: undefined,
+  };
 }
 
 function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const models = parts.catalogue.models.filter(({ name }) => parts.deployments.has(name));
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
-  const decision = choose(readFeatures(call.request), models);
+  const features = readFeatures(call.request);
+  const decision = choose(features, models);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, parts));
@@ -67,6 +78,8 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   }
   return {
     candidates: candidates.slice(0, candidatesMax),
+    features,
+    requestedTier: undefined,
     explanation: toExplanationText(decision.explanation),
   };
 }

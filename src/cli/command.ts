@@ -1,5 +1,15 @@
 // What every sub-command is given and gives back.
+import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
+import type {
+  AuditFinding,
+  CreateAccountResponse,
+  GrantCreditsResponse,
+  ListAccountsResponse,
+  Plan,
+  RefundUsageResponse,
+} from "../gen/optamil/v1/admin_pb.ts";
 import type { CreateKeyRequest, Key } from "../gen/optamil/v1/keys_pb.ts";
+import type { GetUsageResponse } from "../gen/optamil/v1/usage_pb.ts";
 import type { Environment } from "../platform/settings.ts";
 
 /** What a sub-command may use of the world. */
@@ -13,6 +23,10 @@ export type CommandContext = {
   readonly serve: (onReady: (gateway: ServingGateway) => void) => Promise<void>;
   /** The key operations: of the running gateway, or of its data if none runs. */
   readonly openKeys: () => Promise<KeyOperations>;
+  /** The account operations: of the running gateway, or of its data if none runs. */
+  readonly openAccounts: () => Promise<AccountOperations>;
+  /** What only a running gateway can tell, as it has the warehouse open; undefined if none runs. */
+  readonly openMetering: () => Promise<MeteringOperations | undefined>;
   /** The OpenAPI document of the gateway. */
   readonly openApi: () => object;
 };
@@ -37,6 +51,34 @@ export type KeyOperations = {
   list(): Promise<readonly Key[]>;
   revoke(keyId: string, reason: string): Promise<Key>;
   close(): Promise<void>;
+};
+
+/** The operations behind `optamil accounts` and `plans`; the same through a running gateway and without one. */
+export type AccountOperations = {
+  /** A page, oldest first; an empty `after` is the first one. */
+  list(page: { readonly limit: number; readonly after: string }): Promise<ListAccountsResponse>;
+  /** An empty plan is Free. */
+  create(account: { readonly name: string; readonly plan: string }): Promise<CreateAccountResponse>;
+  setPlan(accountId: string, plan: string): Promise<Account>;
+  /** An empty period is the current one. */
+  grant(grant: {
+    readonly accountId: string;
+    readonly creditsMicro: bigint;
+    readonly periodId: string;
+    readonly reason: string;
+  }): Promise<GrantCreditsResponse>;
+  plans(): Promise<readonly Plan[]>;
+  close(): Promise<void>;
+};
+
+/** The operations behind `optamil usage`, `sql`, `audit` and `accounts refund`. */
+export type MeteringOperations = {
+  /** Usage of the account whose key is used. */
+  usage(): Promise<GetUsageResponse>;
+  /** The answer to one reading statement, in a ClickHouse format. */
+  sql(text: string, format: string): Promise<string>;
+  audit(): Promise<readonly AuditFinding[]>;
+  refund(accountId: string, eventId: string): Promise<RefundUsageResponse>;
 };
 
 /** One sub-command. */

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { CreateKeyRequestSchema, type Key, KeySchema } from "../gen/optamil/v1/keys_pb.ts";
 import { jsonCodec } from "../platform/json.ts";
 import { type Command, type CommandContext, type KeyOperations, UsageError } from "./command.ts";
+import { toTable } from "./table.ts";
 
 /** Creates, lists and revokes keys: by the running gateway, or in its data if none runs. */
 export const keys: Command = {
@@ -13,7 +14,7 @@ export const keys: Command = {
     "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]",
   summary: "Create, list and revoke API keys.",
   async run([action, ...words], context) {
-    const perform = action === undefined ? undefined : actions[action];
+    const perform = actions.get(action ?? "");
     if (perform === undefined) throw new UsageError("say 'create', 'list' or 'revoke'");
     return perform(words, context);
   },
@@ -21,11 +22,11 @@ export const keys: Command = {
 
 type Action = (words: readonly string[], context: CommandContext) => Promise<number>;
 
-const actions: Readonly<Record<string, Action | undefined>> = {
-  create: createKey,
-  list: listKeys,
-  revoke: revokeKey,
-};
+const actions: ReadonlyMap<string, Action> = new Map([
+  ["create", createKey],
+  ["list", listKeys],
+  ["revoke", revokeKey],
+]);
 
 const codec = jsonCodec(KeySchema);
 const json = { type: "boolean", default: false } as const;
@@ -59,7 +60,7 @@ async function listKeys(words: readonly string[], context: CommandContext): Prom
   const { values } = parseArgs({ args: [...words], options: { json } });
   const infos = await use(context, (operations) => operations.list());
   if (values.json) context.print(JSON.stringify(infos.map((info) => codec.encode(info))));
-  else for (const line of toTable(infos)) context.print(line);
+  else for (const line of toTable(header, infos.map(toRow))) context.print(line);
   return 0;
 }
 
@@ -88,17 +89,12 @@ async function use<T>(
   }
 }
 
-function toTable(infos: readonly Key[]): string[] {
-  const rows = infos.map(({ id, lastFour, name, scopes, revokedAt, expiresAt }) => [
-    id,
-    `...${lastFour}`,
-    revokedAt === undefined ? `until ${toDay(expiresAt)}` : `revoked ${toDay(revokedAt)}`,
-    scopes.join(","),
-    name,
-  ]);
-  const table = [["ID", "KEY", "STATE", "SCOPES", "NAME"], ...rows];
-  const widths = [0, 1, 2, 3].map((at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
-  return table.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  "));
+const header = ["ID", "KEY", "STATE", "SCOPES", "NAME"];
+
+function toRow({ id, lastFour, name, scopes, revokedAt, expiresAt }: Key): string[] {
+  const state =
+    revokedAt === undefined ? `until ${toDay(expiresAt)}` : `revoked ${toDay(revokedAt)}`;
+  return [id, `...${lastFour}`, state, scopes.join(","), name];
 }
 
 function toDay(seconds: bigint): string {

@@ -2,12 +2,26 @@
 import { ConnectError } from "@connectrpc/connect";
 import { OptamilError } from "../platform/errors.ts";
 import { SettingsError } from "../platform/settings.ts";
+import { accounts } from "./accounts.ts";
+import { audit } from "./audit.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { keys } from "./keys.ts";
 import { openapi } from "./openapi.ts";
+import { plans } from "./plans.ts";
+import { sql } from "./sql.ts";
 import { start } from "./start.ts";
+import { usage } from "./usage.ts";
 
-const commands: Readonly<Record<string, Command>> = { start, keys, openapi };
+const commands: Readonly<Record<string, Command>> = {
+  start,
+  keys,
+  accounts,
+  plans,
+  usage,
+  sql,
+  audit,
+  openapi,
+};
 
 /** Runs `optamil <words…>`; resolves with the exit code: 0 done, 1 failed, 2 called wrongly. */
 export async function runCommand(

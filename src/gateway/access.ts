@@ -8,12 +8,26 @@ import { OptamilError } from "../platform/errors.ts";
 /** Verifies a credential; throws `unauthenticated`. */
 export type Verify = (credential: string) => Caller;
 
-/** The caller of a method, who must have the method's scope. Throws `unauthenticated` or `permission_denied`. */
+/** Who calls a public method: nobody. `publicUnary` keeps it from the services. */
+const anonymous: Caller = Object.freeze({
+  accountId: "",
+  keyId: "",
+  plan: "",
+  scopes: [],
+  models: [],
+  expiresAt: 0,
+});
+
+/**
+ * The caller of a method, who must have the method's scope. A public method has none: no credential is read, so
+ * that a wrong one does no harm. Throws `unauthenticated` or `permission_denied`.
+ */
 export function authorize(
-  scope: string,
+  scope: string | undefined,
   header: (name: string) => string | undefined,
   verify: Verify,
 ): Caller {
+  if (scope === undefined) return anonymous;
   const caller = verify(readCredential(header));
   if (caller.scopes.includes(scope)) return caller;
   throw new OptamilError(
@@ -22,9 +36,10 @@ export function authorize(
   );
 }
 
-/** The scope that a method's `access` option asks for. A method must have one: open methods are not served here. */
-export function scopeOf(method: DescMethod): string {
-  const { scope } = getOption(method, access);
+/** The scope that a method's `access` option asks for; undefined: the method is public. Throws where it says neither. */
+export function scopeOf(method: DescMethod): string | undefined {
+  const { public: isPublic, scope } = getOption(method, access);
+  if (isPublic) return undefined;
   if (scope === "") throw new Error(`${method.parent.typeName}.${method.name} names no scope`);
   return scope;
 }

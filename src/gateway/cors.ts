@@ -10,6 +10,7 @@ const exposedHeaders = [
   "x-optamil-provider",
   "x-optamil-overhead-ms",
   "x-optamil-route",
+  "x-optamil-idempotent-replay",
   "x-should-retry",
   "retry-after",
   "grpc-status",

@@ -1,4 +1,5 @@
 // One call as the services see it, whatever the door, and the way services are put together.
+import assert from "node:assert/strict";
 import type {
   DescMessage,
   DescMethod,
@@ -7,9 +8,11 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { AnswerSink } from "../chat/call.ts";
+import type { RateView } from "../chat/rate.ts";
 import type { Caller } from "../keys/verify.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { JsonBody } from "../platform/json-body.ts";
+import { scopeOf } from "./access.ts";
 
 /** One call, authenticated and checked. */
 export type Exchange = {
@@ -22,7 +25,14 @@ export type Exchange = {
   readonly receivedAtMs: number;
   /** Milliseconds from then until the answer must be complete. */
   readonly timeoutMs: number;
+  /** The client's mark for repeats of one request; only chat requests heed it. */
+  readonly idempotencyKey: string | undefined;
+  /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */
+  readonly showRate: (view: RateView) => void;
 };
+
+/** One call of a public method: nobody is known to make it. */
+export type PublicExchange = Omit<Exchange, "caller" | "showRate">;
 
 /** A method that returns its answer. */
 type UnaryEntry = {
@@ -49,6 +59,19 @@ export function unary<I extends DescMessage, O extends DescMessage>(
     exchange: Exchange,
   ) => MessageShape<O> | Promise<MessageShape<O>>,
 ): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public: use publicUnary`);
+  return { kind: "unary", method, call };
+}
+
+/** An entry for a public method that returns its answer. */
+export function publicUnary<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  call: (
+    request: MessageShape<I>,
+    exchange: PublicExchange,
+  ) => MessageShape<O> | Promise<MessageShape<O>>,
+): MethodEntry {
+  assert(scopeOf(method) === undefined, `${method.name} needs a key: use unary`);
   return { kind: "unary", method, call };
 }
 
@@ -57,5 +80,6 @@ export function answered<I extends DescMessage>(
   method: DescMethod & { readonly input: I },
   call: (request: MessageShape<I>, exchange: Exchange, sink: AnswerSink) => Promise<void>,
 ): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public`);
   return { kind: "answer", method, call };
 }

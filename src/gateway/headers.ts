@@ -14,7 +14,16 @@ export function setAnswerHeaders(head: AnswerHead, set: SetHeader): void {
   set("x-optamil-tier", head.tier);
   set("x-optamil-provider", head.provider);
   set("x-optamil-overhead-ms", head.overheadMs.toFixed(2));
+  set("x-optamil-credits", toCredits(head.creditsMicro));
   if (head.route !== undefined) set("x-optamil-route", head.route);
+  if (head.replayed) set("x-optamil-idempotent-replay", "true");
+}
+
+/** Micro-credits as an exact decimal of credits: 1000000 is "1", 342250 is "0.34225". */
+export function toCredits(micro: bigint): string {
+  const digits = String(micro).padStart(7, "0");
+  const decimals = digits.slice(-6).replace(/0+$/, "");
+  return decimals === "" ? digits.slice(0, -6) : `${digits.slice(0, -6)}.${decimals}`;
 }
 
 /** The headers of a refusal: whether and when to try again. */

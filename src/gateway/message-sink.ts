@@ -5,7 +5,7 @@ import type {
   StreamChatCompletionResponse,
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
-import { type SetHeader, setAnswerHeaders } from "./headers.ts";
+import { type SetHeader, setAnswerHeaders, toCredits } from "./headers.ts";
 
 /** Chunks that may wait for a slow reader before the provider is paused. */
 const queuedChunksMax = 64;
@@ -17,6 +17,8 @@ export class MessageSink implements AnswerSink, AsyncIterable<StreamChatCompleti
   /** The whole answer, once there is one. */
   answer: CreateChatCompletionResponse | undefined = undefined;
   readonly #setHeader: SetHeader;
+  readonly #onHead: () => void;
+  readonly #onCharge: (credits: string) => void;
   #queue: StreamChatCompletionResponse[] = [];
   #ended = false;
   #error: unknown = undefined;
@@ -24,14 +26,25 @@ export class MessageSink implements AnswerSink, AsyncIterable<StreamChatCompleti
   #full = false;
   #started = false;
 
-  constructor(setHeader: SetHeader) {
+  /**
+   * @param onHead is told when the head is due, for headers that are not the answer's own.
+   * @param onCharge is told the charge of a complete stream, for the trailers.
+   */
+  constructor(
+    setHeader: SetHeader,
+    onHead: () => void = () => {},
+    onCharge: (credits: string) => void = () => {},
+  ) {
     this.#setHeader = setHeader;
+    this.#onHead = onHead;
+    this.#onCharge = onCharge;
   }
 
   head(head: AnswerHead): void {
     if (this.#started) return;
     this.#started = true;
     setAnswerHeaders(head, this.#setHeader);
+    this.#onHead();
   }
 
   json(): void {
@@ -56,7 +69,8 @@ export class MessageSink implements AnswerSink, AsyncIterable<StreamChatCompleti
   /** HTTP/2 has pings of its own. */
   ping(): void {}
 
-  end(): void {
+  end(creditsMicro?: bigint): void {
+    if (creditsMicro !== undefined) this.#onCharge(toCredits(creditsMicro));
     this.#ended = true;
     this.#wake?.();
   }

@@ -1,18 +1,13 @@
 // Writes a chat answer to an HTTP response: JSON in one piece or server-sent events.
+import { toCompletionText, toEventsText } from "../chat/answer-json.ts";
 import type { AnswerHead, AnswerSink } from "../chat/call.ts";
-import {
-  type CreateChatCompletionResponse,
-  CreateChatCompletionResponseSchema,
-  type StreamChatCompletionResponse,
-  StreamChatCompletionResponseSchema,
+import type {
+  CreateChatCompletionResponse,
+  StreamChatCompletionResponse,
 } from "../gen/optamil/v1/chat_pb.ts";
 import { type OptamilError, toErrorBody } from "../platform/errors.ts";
-import { jsonCodec } from "../platform/json.ts";
 import { setAnswerHeaders } from "./headers.ts";
 import { endJson, type Reply } from "./reply.ts";
-
-const completionCodec = jsonCodec(CreateChatCompletionResponseSchema);
-const chunkCodec = jsonCodec(StreamChatCompletionResponseSchema);
 
 /** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
 const stallTimeoutMs = 60_000;
@@ -55,7 +50,7 @@ export class RestSink implements AnswerSink {
   }
 
   message(message: CreateChatCompletionResponse): void {
-    endJson(this.#response, 200, completionCodec.encodeText(message));
+    endJson(this.#response, 200, toCompletionText(message));
   }
 
   events(events: Uint8Array): boolean {
@@ -63,9 +58,7 @@ export class RestSink implements AnswerSink {
   }
 
   chunks(chunks: readonly StreamChatCompletionResponse[]): boolean {
-    let text = "";
-    for (const chunk of chunks) text += `data: ${this.#encode(chunk)}\n\n`;
-    return this.#write(text);
+    return this.#write(toEventsText(chunks, this.#includeUsage));
   }
 
   ping(): void {
@@ -78,12 +71,6 @@ export class RestSink implements AnswerSink {
 
   fail(error: OptamilError): void {
     this.#finish(`data: ${JSON.stringify(toErrorBody(error))}\n\n`);
-  }
-
-  #encode(chunk: StreamChatCompletionResponse): string {
-    const text = chunkCodec.encodeText(chunk);
-    if (!this.#includeUsage || chunk.usage !== undefined) return text;
-    return `${text.slice(0, -1)},"usage":null}`;
   }
 
   #write(data: string | Uint8Array): boolean {

@@ -1,5 +1,7 @@
 // The REST door: route, key, body, message, method, answer. Nothing here knows what a service does.
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import type { RateView } from "../chat/rate.ts";
+import type { Caller } from "../keys/verify.ts";
 import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
 import { invalidRequest, OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
@@ -11,8 +13,10 @@ import { bind } from "./bind.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { setErrorHeaders } from "./headers.ts";
+import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorRequest } from "./listen.ts";
 import type { Page } from "./pages.ts";
+import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { RestSink } from "./rest-sink.ts";
@@ -28,6 +32,7 @@ export type RestDoorOptions = {
   readonly bodyBytesMax: number;
   /** Milliseconds until an answer must be complete. */
   readonly answerTimeoutMs: number;
+  readonly rates: Rates;
   /** Told of internal errors, with their cause. */
   readonly onError: (error: OptamilError, requestId: string) => void;
 };
@@ -37,7 +42,8 @@ export type RestDoor = (request: DoorRequest, reply: Reply, context: RequestCont
 
 type Served = {
   readonly entry: MethodEntry;
-  readonly scope: string;
+  /** Undefined: the method is public. */
+  readonly scope: string | undefined;
   readonly validate: (message: Message) => void;
   readonly answers: JsonCodec<Message>;
 };
@@ -79,24 +85,38 @@ class Visit {
 
   /** Never rejects: what goes wrong is answered. */
   async run(request: DoorRequest, reply: Reply, context: RequestContext): Promise<void> {
+    let caller: Caller | undefined;
+    let rateShown = false;
+    const showRate = (view: RateView) => {
+      rateShown = true;
+      setRateHeaders(view, this.#options.clock.wallMs(), (name, value) =>
+        reply.setHeader(name, value),
+      );
+    };
     try {
       const { path, query } = splitUrl(request.url ?? "/");
       if (this.#showPage(request, reply, path)) return;
       const found = this.#find(request.method ?? "GET", path);
       const served = this.#serving(found.alternatives[0]);
-      const caller = authorize(served.scope, (name) => header(request, name), this.#options.verify);
+      const known = authorize(served.scope, (name) => header(request, name), this.#options.verify);
+      if (served.scope !== undefined) caller = known;
       const body = await this.#body(request, found);
       const route = pickRoute(found.alternatives, body);
       const message = bind(route, { body, query, params: found.params });
       const exchange = {
         ...context,
-        caller,
+        caller: known,
+        showRate,
         body,
         cancellation: cancelOnClose(reply),
         timeoutMs: this.#options.answerTimeoutMs,
+        idempotencyKey: readIdempotencyKey((name) => header(request, name)),
       };
       await this.#answer(route, message, exchange, reply);
     } catch (thrown) {
+      if (caller !== undefined && !rateShown) {
+        await this.#options.rates.current(caller).then(showRate, () => {});
+      }
       this.#refuse(request, reply, toOptamilError(thrown, context.requestId), context);
     }
   }
@@ -137,11 +157,13 @@ class Visit {
   }
 
   async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
-    const { entry, validate, answers } = this.#serving(route);
+    const { entry, scope, validate, answers } = this.#serving(route);
     validate(message);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
     if (entry.kind === "unary") {
+      if (scope !== undefined)
+        await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
       return;
     }

@@ -9,7 +9,9 @@ import {
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { RateView } from "../chat/rate.ts";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
+import type { Caller } from "../keys/verify.ts";
 import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
@@ -17,8 +19,10 @@ import { validatorOf } from "../platform/validate.ts";
 import { authorize, scopeOf, type Verify } from "./access.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
+import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
+import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
 
 /** What the RPC door needs. */
@@ -32,6 +36,7 @@ export type RpcDoorOptions = {
   readonly bodyBytesMax: number;
   /** Milliseconds until an answer must be complete, unless the client's deadline is sooner. */
   readonly answerTimeoutMs: number;
+  readonly rates: Rates;
   /** Told of internal errors, with their cause. */
   readonly onError: (error: OptamilError, requestId: string) => void;
 };
@@ -105,13 +110,14 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   const { method } = entry;
   const validate = validatorOf(method.input);
   const scope = scopeOf(method);
-  const open = (request: Message, context: HandlerContext) => {
+  const open = (request: Message, context: HandlerContext, note: Note) => {
     const receivedAtMs = options.clock.monotonicMs();
     const caller = authorize(
       scope,
       (name) => context.requestHeader.get(name) ?? undefined,
       options.verify,
     );
+    if (scope !== undefined) note.caller = caller;
     validate(request);
     return {
       requestId: requestIdOf(context),
@@ -121,6 +127,10 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       receivedAtMs,
       // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
       timeoutMs: options.answerTimeoutMs,
+      idempotencyKey: readIdempotencyKey((name) => context.requestHeader.get(name) ?? undefined),
+      showRate: (view: RateView) => {
+        note.view = view;
+      },
     };
   };
   if (isStreamed(method)) {
@@ -129,10 +139,17 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   }
   if (!isUnary(method)) throw new Error(`${method.name}: streams from clients are not served`);
   router.rpc(method, async (request, context) => {
+    const note: Note = { caller: undefined, view: undefined };
     try {
-      return await answerOnce(entry, request, context, open(request, context));
+      const exchange = open(request, context, note);
+      if (entry.kind === "unary" && scope !== undefined) {
+        await options.rates.admitRead(exchange.caller, exchange.showRate);
+      }
+      const answer = await answerOnce(entry, request, context, exchange);
+      showRate(note, options, context.responseHeader);
+      return answer;
     } catch (thrown) {
-      throw toConnectError(thrown, context, options);
+      throw await toConnectError(thrown, context, options, note);
     }
   });
 }
@@ -142,7 +159,16 @@ const isStreamed = (method: DescMethod): method is DescMethodServerStreaming =>
 
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
 
-type Open = (request: Message, context: HandlerContext) => Exchange;
+type Open = (request: Message, context: HandlerContext, note: Note) => Exchange;
+
+/** What is learnt of one call while it runs, for its headers. */
+type Note = { caller: Caller | undefined; view: RateView | undefined };
+
+function showRate({ view }: Note, { clock }: RpcDoorOptions, headers: Headers): void {
+  if (view !== undefined) {
+    setRateHeaders(view, clock.wallMs(), (name, value) => headers.set(name, value));
+  }
+}
 
 async function answerOnce(
   entry: MethodEntry,
@@ -166,14 +192,19 @@ async function* stream(
   open: Open,
   options: RpcDoorOptions,
 ): AsyncGenerator<Message> {
+  const note: Note = { caller: undefined, view: undefined };
   try {
-    const exchange = open(request, context);
+    const exchange = open(request, context, note);
     if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
-    const sink = new MessageSink((name, value) => context.responseHeader.set(name, value));
+    const sink = new MessageSink(
+      (name, value) => context.responseHeader.set(name, value),
+      () => showRate(note, options, context.responseHeader),
+      (credits) => context.responseTrailer.set("x-optamil-credits", credits),
+    );
     entry.call(request as never, exchange, sink).catch((thrown) => sink.abort(thrown));
     yield* sink;
   } catch (thrown) {
-    throw toConnectError(thrown, context, options);
+    throw await toConnectError(thrown, context, options, note);
   }
 }
 
@@ -193,11 +224,12 @@ function cancellationOf(context: HandlerContext): Cancellation {
 }
 
 /** A thrown value as connect-node sends it: the table's code, headers and a google.rpc.ErrorInfo. */
-function toConnectError(
+async function toConnectError(
   thrown: unknown,
   context: HandlerContext,
   options: RpcDoorOptions,
-): ConnectError {
+  note: Note,
+): Promise<ConnectError> {
   if (thrown instanceof ConnectError) return thrown;
   const requestId = requestIdOf(context);
   const error = toOptamilError(thrown, requestId);
@@ -211,5 +243,11 @@ function toConnectError(
   const details = [{ desc: ErrorInfoSchema, value: create(ErrorInfoSchema, info) }];
   const result = new ConnectError(error.message, connect, undefined, details, error.cause);
   setErrorHeaders(error, (name, value) => result.metadata.set(name, value));
+  // Headers that went out with the first message are not said again at the end.
+  if (context.responseHeader.has("x-optamil-model")) return result;
+  if (note.view === undefined && note.caller !== undefined) {
+    note.view = await options.rates.current(note.caller).catch(() => undefined);
+  }
+  showRate(note, options, result.metadata);
   return result;
 }

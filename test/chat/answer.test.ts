@@ -1,11 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { MemoryCounters } from "../../src/admission/memory.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { answer, type ChatParts } from "../../src/chat/answer.ts";
 import type { ChatCall } from "../../src/chat/call.ts";
+import { Meter } from "../../src/chat/meter.ts";
+import type { RateView } from "../../src/chat/rate.ts";
+import { Rejections } from "../../src/chat/rejections.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
+import { createUuidSource } from "../../src/platform/uuid.ts";
 import type { Deployment } from "../../src/providers/deployment.ts";
+import type { StreamReceiver } from "../../src/providers/provider.ts";
+import { defaultSchedule } from "../../src/usage/charge.ts";
+import { nothingUsed } from "../../src/usage/warehouse.ts";
+import { keptUsageLog } from "../fakes/kept-usage-log.ts";
 import { chunk, RecordingSink } from "../fakes/recording-sink.ts";
 import {
   completion,
@@ -26,6 +35,7 @@ function deployment(provider: string, model = "gpt-5", weight = 1): Deployment {
 function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatParts {
   const all = deployments ?? providers.map(({ name }) => deployment(name));
   return {
+    meter: createMeter(),
     catalogue: createCatalogue(),
     deployments: Map.groupBy(all, ({ model }) => model),
     providers: new Map(providers.map((provider) => [provider.name, provider])),
@@ -33,6 +43,27 @@ function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatP
     random: () => 0,
     pingAfterMs: 15_000,
   };
+}
+
+const perMinute = { requestsPerMinute: 1_000, requestsPerDay: 10_000, tokensPerMinute: 1_000_000 };
+
+let usageLog = keptUsageLog();
+let shown: RateView[] = [];
+let totalMicro = 1_000_000_000n;
+
+function createMeter(): Meter {
+  const version = { epoch: 0, offset: 0 };
+  const loadBase = () => ({ baseByTierMicro: nothingUsed, version, pending: [] });
+  return new Meter({
+    counters: new MemoryCounters({ clock, loadBase }),
+    usageLog,
+    clock,
+    uuids: createUuidSource(clock),
+    schedule: defaultSchedule,
+    baseline: undefined,
+    entitlementOf: () => ({ limits: perMinute, totalMicro, overdraftMicro: 0n }),
+    rejections: new Rejections(usageLog, () => {}),
+  });
 }
 
 function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string } = {}): Told {
@@ -56,13 +87,26 @@ function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string 
     cancellation: new Cancellation(),
     receivedAtMs: 990,
     timeoutMs: 60_000,
+    idempotencyKey: undefined,
+    showRate: (view) => shown.push(view),
     ...change,
   };
   return { sink, call, done: answer(call, sink, chatParts) };
 }
 
+/** The receiver of a provider's first stream, once it runs and its admission is recorded. */
+async function receiverOf(provider: ScriptedProvider): Promise<StreamReceiver> {
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  const [receiver] = provider.receivers;
+  if (receiver === undefined) throw new Error("no stream was started");
+  return receiver;
+}
+
 beforeEach(() => {
   nowMs = 1_000;
+  usageLog = keptUsageLog();
+  shown = [];
+  totalMicro = 1_000_000_000n;
 });
 
 describe("the model that was asked for", () => {
@@ -205,30 +249,31 @@ describe("a stream", () => {
   it("sends the head with the first event, and ends after the provider's end", async () => {
     const provider = scriptedProvider("one");
     const { sink, done } = ask(parts([provider]), { stream: true });
-    const [receiver] = provider.receivers;
+    const receiver = await receiverOf(provider);
     expect(sink.told).toEqual([]);
-    receiver?.onChunks([chunk("1"), chunk("2")]);
-    receiver?.onEnd(undefined);
+    receiver.onChunks([chunk("1"), chunk("2")]);
+    receiver.onEnd(undefined);
     await done;
-    expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "chunk 2", "end"]);
+    expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "chunk 2", "end 1000000"]);
   });
 
   it("tries the next deployment when it breaks before its first event", async () => {
     const [one, two] = [scriptedProvider("one"), scriptedProvider("two")];
     const { sink, done } = ask(parts([one, two]), { stream: true });
-    one.receivers[0]?.onFailure(failure("cut"));
-    await vi.waitFor(() => expect(two.receivers).toHaveLength(1));
-    two.receivers[0]?.onChunks([chunk("1")]);
-    two.receivers[0]?.onEnd(undefined);
+    (await receiverOf(one)).onFailure(failure("cut"));
+    const second = await receiverOf(two);
+    second.onChunks([chunk("1")]);
+    second.onEnd(undefined);
     await done;
-    expect(sink.told).toEqual(["head gpt-5 two", "chunk 1", "end"]);
+    expect(sink.told).toEqual(["head gpt-5 two", "chunk 1", "end 1000000"]);
   });
 
   it("ends in an error frame when it breaks after its first event", async () => {
     const [one, two] = [scriptedProvider("one"), scriptedProvider("two")];
     const { sink, done } = ask(parts([one, two]), { stream: true });
-    one.receivers[0]?.onChunks([chunk("1")]);
-    one.receivers[0]?.onFailure(failure("cut"));
+    const receiver = await receiverOf(one);
+    receiver.onChunks([chunk("1")]);
+    receiver.onFailure(failure("cut"));
     await done;
     expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "fail service_unavailable"]);
     expect(two.calls).toEqual([]);
@@ -238,11 +283,12 @@ describe("a stream", () => {
     const provider = scriptedProvider("one");
     const { sink, done } = ask(parts([provider]), { stream: true });
     sink.roomLeft = false;
-    provider.receivers[0]?.onChunks([chunk("1")]);
+    const receiver = await receiverOf(provider);
+    receiver.onChunks([chunk("1")]);
     expect(provider.steering).toEqual(["pause"]);
     sink.onDrain?.();
     expect(provider.steering).toEqual(["pause", "resume"]);
-    provider.receivers[0]?.onEnd(undefined);
+    receiver.onEnd(undefined);
     await done;
   });
 });
@@ -258,16 +304,17 @@ describe("a silent provider", () => {
   it("is bridged by the head and a ping after each quiet interval, until events come", async () => {
     const provider = scriptedProvider("one");
     const { sink, done } = ask(parts([provider]), { stream: true });
+    const receiver = await receiverOf(provider);
     vi.advanceTimersByTime(14_999);
     expect(sink.told).toEqual([]);
     vi.advanceTimersByTime(15_001);
     expect(sink.told).toEqual(["head gpt-5 one", "ping", "ping"]);
-    provider.receivers[0]?.onChunks([chunk("1")]);
+    receiver.onChunks([chunk("1")]);
     vi.advanceTimersByTime(15_000);
     expect(sink.told.slice(3)).toEqual(["chunk 1"]);
-    provider.receivers[0]?.onEnd(undefined);
+    receiver.onEnd(undefined);
     await done;
     vi.advanceTimersByTime(60_000);
-    expect(sink.told.slice(3)).toEqual(["chunk 1", "end"]);
+    expect(sink.told.slice(3)).toEqual(["chunk 1", "end 1000000"]);
   });
 });

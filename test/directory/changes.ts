@@ -25,7 +25,22 @@ const accountCreated = fc.record({
     name: fc.string(),
     email: fc.constantFrom("", "", "ada@example.org", "Ada@example.org", "bob@example.org"),
     plan: fc.constantFrom("free", "pro"),
+    passwordHash: fc.constantFrom("", "$scrypt$ln=15,r=8,p=1$salt$hash"),
   }),
+});
+const creditsGranted = fc.record({
+  case: fc.constant("creditsGranted" as const),
+  value: fc.record({
+    grantId: fc.constantFrom(...keyIds),
+    accountId,
+    creditsMicro: fc.constantFrom(-1n, 0n, 1n, 2_500_000n, 10n ** 17n),
+    periodId: fc.constantFrom("2026-04", "2026-05", "2027-01", "2026-13", ""),
+    reason: fc.string(),
+  }),
+});
+const accountPlanChanged = fc.record({
+  case: fc.constant("accountPlanChanged" as const),
+  value: fc.record({ accountId, plan: fc.constantFrom("", "free", "business") }),
 });
 const keyCreated = fc.record({
   case: fc.constant("keyCreated" as const),
@@ -45,7 +60,7 @@ const keyRevoked = fc.record({
 /** A history of up to 60 changes. */
 export const histories: fc.Arbitrary<RandomChange[]> = fc.array(
   fc.record({
-    change: fc.oneof(accountCreated, keyCreated, keyRevoked),
+    change: fc.oneof(accountCreated, keyCreated, keyRevoked, creditsGranted, accountPlanChanged),
     expectedVersion: fc.constantFrom(0n, 0n, 0n, 1n, 1n, 2n),
   }),
   { maxLength: 60 },

@@ -76,6 +76,7 @@ describe.each(doors)("$name", (door: Door) => {
   it("names the model, its tier, its provider and the router's reasons", async () => {
     const { body, headers } = await door.chat(target, request);
     expect(ownHeaders(headers)).toEqual({
+      "x-optamil-credits": "1",
       "x-optamil-model": body.model,
       "x-optamil-overhead-ms": expect.stringMatching(/^\d+\.\d\d$/),
       "x-optamil-provider": "demo",

@@ -24,6 +24,8 @@ export const rows = {
   invalid: [400, "invalid_request_error", Code.InvalidArgument, "false"],
   tooLong: [400, "context_length_exceeded", Code.InvalidArgument, "false"],
   unauthenticated: [401, "authentication_error", Code.Unauthenticated, "false"],
+  noCredits: [402, "insufficient_credits", Code.FailedPrecondition, "false"],
+  tooMany: [429, "rate_limit_exceeded", Code.ResourceExhausted, "true"],
   forbidden: [403, "permission_error", Code.PermissionDenied, "false"],
   noModel: [404, "model_not_found", Code.NotFound, "false"],
   noPath: [404, "not_found", Code.NotFound, "false"],

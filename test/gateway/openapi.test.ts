@@ -66,6 +66,12 @@ describe("the OpenAPI document", () => {
       "post /v1/accounts",
       "get /v1/admin/accounts",
       "post /v1/admin/accounts",
+      "post /v1/admin/accounts/{account_id}/plan",
+      "post /v1/admin/accounts/{account_id}/grants",
+      "post /v1/admin/accounts/{account_id}/refunds",
+      "get /v1/admin/plans",
+      "post /v1/admin/sql",
+      "get /v1/admin/audit",
     ]);
     // Two methods share the route of chat.
     expect(createRoutes(services).all).toHaveLength(paths.length + 1);

@@ -1,8 +1,12 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { DirectoryRecord } from "../../src/gen/optamil/v1/directory_pb.ts";
+import {
+  AccountCreatedSchema,
+  type DirectoryRecord,
+} from "../../src/gen/optamil/v1/directory_pb.ts";
 import { bootstrap, type FirstKey } from "../../src/keys/bootstrap.ts";
 import { createIssuer } from "../../src/keys/issue.ts";
 import type { FirstAccountStore, RegisteredKey } from "../../src/keys/registry.ts";
@@ -140,8 +144,8 @@ describe("a later start", () => {
   it("leaves a directory alone that has accounts but not the file's", async () => {
     await start();
     store = new Store();
-    const value = { accountId: uuids.text(), name: "Ada", email: "", plan: "free" };
-    const other = { ...value, $typeName: "optamil.v1.AccountCreated" as const };
+    const value = { accountId: uuids.text(), name: "Ada", plan: "free" };
+    const other = create(AccountCreatedSchema, value);
     const write = { actor: "bootstrap", expectedVersion: 0n };
     await store.append({ case: "accountCreated", value: other }, write);
     expect(await start()).toEqual({ firstKey: undefined, created: false });

@@ -1,0 +1,139 @@
+// `node bench/ingest.ts [events]`: how fast usage is recorded, carried into chDB and summed up.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Outcome, type UsageEvent } from "../src/gen/optamil/v1/event_pb.ts";
+import { systemClock } from "../src/platform/clock.ts";
+import { createUuidSource } from "../src/platform/uuid.ts";
+import { openChdbWarehouse } from "../src/usage/chdb.ts";
+import { Consumer } from "../src/usage/consumer.ts";
+import { createHold, createSettlement } from "../src/usage/event.ts";
+import { type LmdbUsageLog, openLmdbUsageLog } from "../src/usage/lmdb.ts";
+import { openLmdbConsumerStore } from "../src/usage/lmdb-store.ts";
+
+const eventCount = Number(process.argv[2] ?? 200_000);
+const appendsPerLevel = 20_000;
+const folder = mkdtempSync(join(tmpdir(), "optamil-ingest-"));
+const uuids = createUuidSource(systemClock);
+const periodId = new Date().toISOString().slice(0, 7);
+
+/** Six of ten events are of one account, the others of 5,000. */
+function createEvent(number: number): UsageEvent {
+  const hold = createHold({
+    eventId: uuids.text(),
+    accountId: number % 10 < 6 ? "big" : `account-${number % 5_000}`,
+    keyId: `key-${number % 50}`,
+    periodId,
+    admittedAtMs: Date.now(),
+    requestedModel: "auto",
+    stream: true,
+    holdMicro: 1_000_000n,
+    scheduleVersion: 1,
+    requestId: `request-${number}`,
+  });
+  return createSettlement(hold, {
+    outcome: Outcome.STREAM_OK,
+    finishedAtMs: Date.now() + 850,
+    served: { model: "gemini-2.5-flash", tier: "free", provider: "gemini" },
+    tokens: { prompt: number % 2_000, cached: 0, completion: 250, reasoning: 0, estimated: false },
+    creditsMicro: 1_000_000n,
+    providerCostNanoUsd: 12_345n,
+    baselineCostNanoUsd: 99_999n,
+    attempts: [
+      {
+        model: "gemini-2.5-flash",
+        provider: "gemini",
+        status: 200,
+        latencyMs: 812,
+        errorClass: "",
+      },
+    ],
+    httpStatus: 200,
+    firstTokenMs: 230,
+    route: "auto: score 0.31",
+  });
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number }> {
+  const startedMs = performance.now();
+  const value = await work();
+  return { value, ms: performance.now() - startedMs };
+}
+
+/** Appends, so many at a time. */
+async function measureAppends(log: LmdbUsageLog, atATime: number): Promise<void> {
+  const count = atATime === 1 ? appendsPerLevel / 40 : appendsPerLevel;
+  const latenciesMs: number[] = [];
+  let left = count;
+  const work = async () => {
+    while (left-- > 0) {
+      const event = createEvent(left);
+      latenciesMs.push((await timed(() => log.append(event))).ms);
+    }
+  };
+  const { ms } = await timed(() => Promise.all(Array.from({ length: atATime }, work)));
+  latenciesMs.sort((one, other) => one - other);
+  const at = (share: number) => (latenciesMs[Math.floor(count * share)] ?? 0).toFixed(2);
+  const perSecond = Math.round((count / ms) * 1_000);
+  console.log(
+    `append, ${atATime} at a time: ${perSecond}/s, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`,
+  );
+}
+
+async function fill(log: LmdbUsageLog): Promise<void> {
+  for (let number = log.status().endOffset; number < eventCount; number += 10_000) {
+    const events = Math.min(10_000, eventCount - number);
+    await Promise.all(
+      Array.from({ length: events }, (_, at) => log.append(createEvent(number + at))),
+    );
+  }
+}
+
+async function measureIngest(log: LmdbUsageLog): Promise<void> {
+  const opened = await timed(() => openChdbWarehouse(`${folder}/warehouse`));
+  console.log(`open an empty warehouse: ${opened.ms.toFixed(0)} ms`);
+  const warehouse = opened.value;
+  const store = openLmdbConsumerStore(`${folder}/consumer`, "write");
+  const confirmMs: number[] = [];
+  const deliver = async () => undefined;
+  const consumer = new Consumer({ log, warehouse, store, clock: systemClock, deliver });
+  const cpu = process.cpuUsage();
+  const { ms } = await timed(async () => {
+    for (let lag = 1; lag > 0; ) {
+      const step = await timed(() => consumer.step());
+      if (step.value.confirmed) confirmMs.push(step.ms);
+      lag = step.value.lag;
+    }
+  });
+  const used = process.cpuUsage(cpu);
+  const cpuUs = (used.user + used.system) / eventCount;
+  const perSecond = Math.round((eventCount / ms) * 1_000);
+  console.log(`ingest: ${perSecond} events/s, ${cpuUs.toFixed(1)} µs CPU an event`);
+  console.log(`confirms meanwhile: ${confirmMs.map((one) => one.toFixed(0)).join(", ")} ms`);
+  const big = await timed(() => warehouse.sums(["big"], [periodId]));
+  const small = await timed(() => warehouse.sums(["account-7"], [periodId]));
+  console.log(`sums: big account ${big.ms.toFixed(0)} ms, small ${small.ms.toFixed(0)} ms`);
+  await warehouse.close();
+  await store.close();
+  const again = await timed(() => openChdbWarehouse(`${folder}/warehouse`));
+  console.log(`open it again: ${again.ms.toFixed(0)} ms`);
+  await again.value.close();
+}
+
+const log = await openLmdbUsageLog({
+  path: `${folder}/log`,
+  gatewayId: "bench",
+  clock: systemClock,
+  spoolEventsMax: Infinity,
+  onBroken: (cause) => {
+    throw cause;
+  },
+});
+try {
+  for (const atATime of [1, 64, 1_000]) await measureAppends(log, atATime);
+  await fill(log);
+  await measureIngest(log);
+} finally {
+  await log.close();
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,32 @@
+// What metering stands on: types only.
+import type { Counters, Limits } from "../admission/counters.ts";
+import type { Model } from "../catalogue/models.ts";
+import type { Caller } from "../keys/verify.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { UuidSource } from "../platform/uuid.ts";
+import type { Schedule } from "../usage/charge.ts";
+import type { UsageLog } from "../usage/usage-log.ts";
+import type { Rejections } from "./rejections.ts";
+
+/** What an account may use. */
+export type Entitlement = {
+  readonly limits: Limits;
+  /** Granted for the current period. */
+  readonly totalMicro: bigint;
+  /** How far charges above their holds may carry it past that. */
+  readonly overdraftMicro: bigint;
+};
+
+/** What metering stands on. */
+export type MeterParts = {
+  readonly counters: Counters;
+  readonly usageLog: UsageLog;
+  readonly clock: Clock;
+  readonly uuids: UuidSource;
+  readonly schedule: Schedule;
+  /** Against whose cost savings are counted. */
+  readonly baseline: Model | undefined;
+  /** What the account of a caller may use now. */
+  readonly entitlementOf: (caller: Caller) => Entitlement;
+  readonly rejections: Rejections;
+};

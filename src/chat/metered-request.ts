@@ -1,0 +1,182 @@
+// One admitted request, from its hold to its durable end.
+import assert from "node:assert/strict";
+import type { Admitted } from "../admission/counters.ts";
+import type { Model } from "../catalogue/models.ts";
+import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
+import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+import type { Cancellation } from "../platform/cancellation.ts";
+import { charge } from "../usage/charge.ts";
+import { costNanoUsd } from "../usage/cost.ts";
+import { countTokens } from "../usage/estimate.ts";
+import { type AttemptRecord, createSettlement } from "../usage/event.ts";
+import { type Ending, toOutcome } from "../usage/outcome.ts";
+import { noTokens } from "../usage/tokens.ts";
+import type { ChatCall } from "./call.ts";
+import type { MeterParts } from "./meter-parts.ts";
+import type { Route } from "./route.ts";
+
+/** How a request ended. */
+export type RequestEnding = {
+  readonly by: Ending["by"];
+  /** Whether content had reached the client. */
+  readonly contentSent: boolean;
+  /** The model and provider that answered; undefined if none did. */
+  readonly served: { readonly model: Model; readonly provider: string } | undefined;
+  /** Tokens as the provider counted them. */
+  readonly usage: ChatUsage | undefined;
+  /** Events with content that were relayed; 0 for an answer in one piece. */
+  readonly relayedEvents: number;
+  /** The text that was relayed, where the provider gave no usage for an answer in one piece. */
+  readonly relayedText?: string | undefined;
+  /** Status of the answer; 499 where the client had left. */
+  readonly httpStatus: number;
+  /** When the first content came, monotonic milliseconds. */
+  readonly firstContentAtMs: number | undefined;
+};
+
+/** Who ended a request that no provider completed. */
+export function endedBy({ reason }: Cancellation): Exclude<Ending["by"], "complete"> {
+  if (reason === undefined) return "upstream";
+  if (reason === "client_closed") return "client";
+  return reason === "deadline" ? "deadline" : "gateway";
+}
+
+/** The end of a request that nobody answered. */
+export function unserved(by: Ending["by"], httpStatus: number): RequestEnding {
+  return {
+    by,
+    contentSent: false,
+    served: undefined,
+    usage: undefined,
+    relayedEvents: 0,
+    httpStatus: by === "client" ? 499 : httpStatus,
+    firstContentAtMs: undefined,
+  };
+}
+
+type Parts = Pick<MeterParts, "counters" | "usageLog" | "clock" | "schedule" | "baseline">;
+
+type Opened = {
+  readonly call: ChatCall;
+  readonly route: Route;
+  readonly eventId: string;
+  readonly hold: UsageEvent;
+  readonly admitted: Admitted;
+  readonly committed: Promise<void>;
+};
+
+/** An admitted request. */
+export class MeteredRequest {
+  /** Resolves when the admission survives the process: no byte goes out before. Rejects if it cannot. */
+  readonly committed: Promise<void>;
+  readonly eventId: string;
+  readonly hold: UsageEvent;
+  readonly #parts: Parts;
+  readonly #opened: Opened;
+  readonly #onClosed: () => void;
+  readonly #attempts: AttemptRecord[] = [];
+  #settled = false;
+
+  constructor(parts: Parts, opened: Opened, onClosed: () => void) {
+    this.#parts = parts;
+    this.#opened = opened;
+    this.#onClosed = onClosed;
+    this.committed = opened.committed;
+    this.eventId = opened.eventId;
+    this.hold = opened.hold;
+    // What is not recorded is not served, so it holds nothing either.
+    opened.committed.catch(() => this.#abandon());
+  }
+
+  get accountId(): string {
+    return this.#opened.call.caller.accountId;
+  }
+
+  /** What the request may cost at most by its estimate, micro-credits. */
+  get heldMicro(): bigint {
+    return this.#opened.admitted.heldMicro;
+  }
+
+  /** Notes a call to a provider. */
+  attempted(attempt: AttemptRecord): void {
+    this.#attempts.push(attempt);
+  }
+
+  /**
+   * Makes the end durable, then turns the hold into usage. Resolves with the charge in micro-credits. Throws
+   * `service_unavailable` when the end cannot be recorded: the answer must not end well then.
+   */
+  async settle(ending: RequestEnding): Promise<bigint> {
+    await this.committed;
+    assert(!this.#settled, "a request ends once");
+    this.#settled = true;
+    const { counters, usageLog } = this.#parts;
+    const { eventId, accountId } = this;
+    const { event, tokens } = this.#toEvent(ending);
+    try {
+      await usageLog.append(event);
+      const { served } = ending;
+      const end = { accountId, tokens: tokens.prompt + tokens.completion };
+      const done =
+        served === undefined || event.creditsMicro === 0n
+          ? counters.release(eventId, end)
+          : counters.settle(eventId, {
+              ...end,
+              tier: served.model.tier,
+              creditsMicro: event.creditsMicro,
+            });
+      if (done instanceof Promise) await done;
+    } finally {
+      this.#onClosed();
+    }
+    return event.creditsMicro;
+  }
+
+  #abandon(): void {
+    void this.#parts.counters.release(this.eventId, { accountId: this.accountId, tokens: 0 });
+    this.#onClosed();
+  }
+
+  #toEvent(ending: RequestEnding) {
+    const { schedule, baseline, clock } = this.#parts;
+    const { call, route, hold, admitted } = this.#opened;
+    const { served, contentSent } = ending;
+    const outcome = toOutcome({ by: ending.by, stream: call.stream, contentSent });
+    const relayed = {
+      promptTokens: route.features.promptTokens,
+      events: ending.relayedEvents,
+      text: ending.relayedText,
+    };
+    const tokens = served === undefined ? noTokens : countTokens(ending.usage, relayed);
+    const price = charge(
+      { outcome, servedTier: served?.model.tier, requestedTier: route.requestedTier, tokens },
+      schedule,
+    );
+    const event = createSettlement(hold, {
+      outcome,
+      finishedAtMs: clock.wallMs(),
+      served: served && {
+        model: served.model.name,
+        tier: served.model.tier,
+        provider: served.provider,
+      },
+      tokens,
+      creditsMicro: lesser(price, admitted.chargeMaxMicro),
+      providerCostNanoUsd: served === undefined ? 0n : costNanoUsd(served.model, tokens),
+      baselineCostNanoUsd: baseline === undefined ? 0n : costNanoUsd(baseline, tokens),
+      attempts: this.#attempts,
+      httpStatus: ending.httpStatus,
+      firstTokenMs:
+        ending.firstContentAtMs === undefined
+          ? undefined
+          : ending.firstContentAtMs - call.receivedAtMs,
+      route: route.explanation,
+    });
+    return { event, tokens };
+  }
+}
+
+function lesser(one: bigint, other: bigint): bigint {
+  if (one < other) return one;
+  return other;
+}

@@ -1,0 +1,43 @@
+// Words for what admission refuses.
+import type { Limits, Refused, WindowName } from "../admission/counters.ts";
+import { OptamilError } from "../platform/errors.ts";
+
+/** Longer waits are not worth a client's retries: some SDKs shorten them and hammer (openai-go: to 8 s). */
+const retryWorthMs = 60_000;
+
+const units: Readonly<Record<WindowName, string>> = {
+  "requests-minute": "requests per minute",
+  "requests-day": "requests per day",
+  "tokens-minute": "tokens per minute",
+};
+
+/** The refusal as the client sees it. `tokens` is the estimate that admission was given. */
+export function toRefusal(refused: Refused, limits: Limits, tokens: number): OptamilError {
+  const { reason, scope, retryAfterMs, rate } = refused;
+  switch (reason) {
+    case "credits":
+      return new OptamilError(
+        "insufficient_credits",
+        "Insufficient credits. Please upgrade your plan.",
+      );
+    case "credits-held":
+      return new OptamilError(
+        "rate_limit_exceeded",
+        "The remaining credits are held by requests that are still running. Try again in a moment.",
+        { retryAfterMs },
+      );
+    case "too-large":
+      return new OptamilError(
+        "context_length_exceeded",
+        `The request needs about ${tokens} tokens, which no window of this ${scope} admits: its limit is ` +
+          `${limits.tokensPerMinute} tokens per minute. Shorten the messages or lower max_tokens.`,
+        { param: "messages" },
+      );
+    default:
+      return new OptamilError(
+        "rate_limit_exceeded",
+        `Rate limit exceeded: ${rate[reason].limit} ${units[reason]} for this ${scope}.`,
+        { retryAfterMs, shouldRetry: (retryAfterMs ?? 0) <= retryWorthMs },
+      );
+  }
+}

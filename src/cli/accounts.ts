@@ -1,0 +1,165 @@
+// `optamil accounts list|create|set-plan|grant|refund`: the accounts of a gateway, their plans and credits.
+import { parseArgs } from "node:util";
+import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
+import { AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
+import {
+  CreateAccountResponseSchema,
+  GrantCreditsResponseSchema,
+  ListAccountsResponseSchema,
+  RefundUsageResponseSchema,
+} from "../gen/optamil/v1/admin_pb.ts";
+import { jsonCodec } from "../platform/json.ts";
+import {
+  type AccountOperations,
+  type Command,
+  type CommandContext,
+  UsageError,
+} from "./command.ts";
+import { formatCredits, parseCredits } from "./credits.ts";
+import { openRunning } from "./running.ts";
+import { toTable } from "./table.ts";
+
+/** Accounts: by the running gateway, or in its data if none runs; refunds need one that runs. */
+export const accounts: Command = {
+  usage:
+    "accounts list [--limit N] [--after ACCOUNT_ID] [--json]\n" +
+    "  optamil accounts create --name NAME [--plan PLAN] [--json]\n" +
+    "  optamil accounts set-plan ACCOUNT_ID PLAN [--json]\n" +
+    "  optamil accounts grant ACCOUNT_ID CREDITS [--period YYYY-MM] [--reason TEXT] [--json]\n" +
+    "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]",
+  summary: "List and create accounts, set plans, grant credits, refund requests.",
+  async run([action, ...words], context) {
+    const perform = actions.get(action ?? "");
+    if (perform === undefined) {
+      throw new UsageError("say 'list', 'create', 'set-plan', 'grant' or 'refund'");
+    }
+    await perform(words, context);
+    return 0;
+  },
+};
+
+type Action = (words: readonly string[], context: CommandContext) => Promise<void>;
+
+const actions: ReadonlyMap<string, Action> = new Map([
+  ["list", list],
+  ["create", create],
+  ["set-plan", setPlan],
+  ["grant", grant],
+  ["refund", refund],
+]);
+
+const json = { type: "boolean", default: false } as const;
+const accountsPerPageMax = 1_000;
+
+async function list(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      limit: { type: "string", default: "100" },
+      after: { type: "string", default: "" },
+      json,
+    },
+  });
+  const page = { limit: readLimit(values.limit), after: values.after };
+  const response = await use(context, (operations) => operations.list(page));
+  if (values.json) {
+    context.print(jsonCodec(ListAccountsResponseSchema).encodeText(response));
+    return;
+  }
+  const header = ["ID", "PLAN", "CREATED", "NAME"];
+  for (const line of toTable(header, response.data.map(toRow))) context.print(line);
+  if (response.hasMore) context.warn(`There are more: --after ${response.data.at(-1)?.id}`);
+}
+
+function toRow({ id, plan, created, name }: Account): string[] {
+  return [id, plan, new Date(Number(created) * 1_000).toISOString().slice(0, 10), name];
+}
+
+async function create(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values } = parseArgs({
+    args: [...words],
+    options: { name: { type: "string" }, plan: { type: "string", default: "" }, json },
+  });
+  const { name, plan } = values;
+  if (name === undefined || name === "") throw new UsageError("--name is missing");
+  const made = await use(context, (operations) => operations.create({ name, plan }));
+  if (values.json) context.print(jsonCodec(CreateAccountResponseSchema).encodeText(made));
+  else {
+    context.print(`account  ${made.account?.id}`);
+    context.print(`key      ${made.key}`);
+  }
+}
+
+async function setPlan(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { json },
+    allowPositionals: true,
+  });
+  const [accountId, plan] = readPair(positionals, "name an account id and a plan");
+  const account = await use(context, (operations) => operations.setPlan(accountId, plan));
+  if (values.json) context.print(jsonCodec(AccountSchema).encodeText(account));
+  else context.print(`${account.id} is on plan ${account.plan}`);
+}
+
+async function grant(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: {
+      period: { type: "string", default: "" },
+      reason: { type: "string", default: "" },
+      json,
+    },
+    allowPositionals: true,
+  });
+  const [accountId, credits] = readPair(positionals, "name an account id and a number of credits");
+  const creditsMicro = parseCredits(credits);
+  const { period: periodId, reason } = values;
+  const granted = await use(context, (operations) =>
+    operations.grant({ accountId, creditsMicro, periodId, reason }),
+  );
+  if (values.json) context.print(jsonCodec(GrantCreditsResponseSchema).encodeText(granted));
+  else {
+    const sum = formatCredits(granted.grantedMicro);
+    context.print(`${accountId} has ${sum} granted credits in ${granted.periodId}`);
+  }
+}
+
+async function refund(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { json },
+    allowPositionals: true,
+  });
+  const [accountId, eventId] = readPair(positionals, "name an account id and an event id");
+  const refunded = await (await openRunning(context)).refund(accountId, eventId);
+  if (values.json) context.print(jsonCodec(RefundUsageResponseSchema).encodeText(refunded));
+  else {
+    const credits = formatCredits(refunded.refundedMicro);
+    context.print(`refunded ${credits} credits of ${refunded.periodId}`);
+  }
+}
+
+async function use<T>(
+  context: CommandContext,
+  work: (operations: AccountOperations) => Promise<T>,
+): Promise<T> {
+  const operations = await context.openAccounts();
+  try {
+    return await work(operations);
+  } finally {
+    await operations.close();
+  }
+}
+
+function readPair(words: readonly string[], hint: string): [string, string] {
+  const [first, second] = words;
+  if (first !== undefined && second !== undefined && words.length === 2) return [first, second];
+  throw new UsageError(hint);
+}
+
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (/^\d{1,4}$/.test(text) && limit >= 1 && limit <= accountsPerPageMax) return limit;
+  throw new UsageError(`--limit takes a whole number from 1 to ${accountsPerPageMax}`);
+}

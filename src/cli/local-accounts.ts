@@ -1,0 +1,23 @@
+// The account operations on the data of a gateway that does not run.
+import { create } from "@bufbuild/protobuf";
+import type { AccountManager } from "../directory/manage.ts";
+import { CreateAccountResponseSchema } from "../gen/optamil/v1/admin_pb.ts";
+import type { AccountOperations } from "./command.ts";
+
+const actor = "cli";
+
+/** The operations of a manager; `close` lets go of the directory behind it. */
+export function openLocalAccounts(
+  manager: AccountManager,
+  close: () => Promise<void>,
+): AccountOperations {
+  return {
+    list: async (page) => manager.list(page),
+    create: async (account) =>
+      create(CreateAccountResponseSchema, await manager.create(account, actor)),
+    setPlan: (accountId, plan) => manager.setPlan(accountId, plan, actor),
+    grant: (grant) => manager.grant(grant, actor),
+    plans: async () => manager.plans().data,
+    close,
+  };
+}

@@ -1,0 +1,31 @@
+// The account operations through a gateway that runs.
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
+import type { AccountOperations } from "./command.ts";
+
+/** A local gateway answers in milliseconds; this bounds one that hangs. */
+const timeoutMs = 10_000;
+
+/** AdminService of the gateway at `url`, called with `key`, which needs scope admin. */
+export function openRemoteAccounts(url: string, key: string): AccountOperations {
+  const transport = createConnectTransport({
+    baseUrl: url,
+    httpVersion: "1.1",
+    defaultTimeoutMs: timeoutMs,
+  });
+  const client = createClient(AdminService, transport);
+  const options = { headers: { authorization: `Bearer ${key}` } };
+  return {
+    list: (page) => client.listAccounts(page, options),
+    create: (account) => client.createAccount(account, options),
+    async setPlan(accountId, plan) {
+      const { account } = await client.setAccountPlan({ accountId, plan }, options);
+      if (account === undefined) throw new Error("the gateway answered without the account");
+      return account;
+    },
+    grant: (grant) => client.grantCredits(grant, options),
+    plans: async () => (await client.listPlans({}, options)).data,
+    close: async () => {},
+  };
+}

@@ -1,0 +1,27 @@
+// The metering operations, through a gateway that runs.
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
+import { UsageService } from "../gen/optamil/v1/usage_pb.ts";
+import type { MeteringOperations } from "./command.ts";
+
+/** Above what the gateway waits for its warehouse: 70 seconds. */
+const timeoutMs = 80_000;
+
+/** UsageService and AdminService of the gateway at `url`, called with `key`. */
+export function openRemoteMetering(url: string, key: string): MeteringOperations {
+  const transport = createConnectTransport({
+    baseUrl: url,
+    httpVersion: "1.1",
+    defaultTimeoutMs: timeoutMs,
+  });
+  const admin = createClient(AdminService, transport);
+  const account = createClient(UsageService, transport);
+  const options = { headers: { authorization: `Bearer ${key}` } };
+  return {
+    usage: () => account.getUsage({}, options),
+    sql: async (text, format) => (await admin.queryWarehouse({ sql: text, format }, options)).text,
+    audit: async () => (await admin.audit({}, options)).data,
+    refund: (accountId, eventId) => admin.refundUsage({ accountId, eventId }, options),
+  };
+}

@@ -1,0 +1,149 @@
+// Part of the composition root: accounts and keys of a data folder, for a gateway and for the command line.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { periodAt } from "./admission/period.ts";
+import { toPlanOverrides } from "./catalogue/plan-config.ts";
+import { createPlans, type Plans } from "./catalogue/plans.ts";
+import type { AccountOperations, KeyOperations, MeteringOperations } from "./cli/command.ts";
+import { openLocalAccounts } from "./cli/local-accounts.ts";
+import { openRemoteAccounts } from "./cli/remote-accounts.ts";
+import { openRemoteKeys } from "./cli/remote-keys.ts";
+import { openRemoteMetering } from "./cli/remote-metering.ts";
+import { openLmdbDirectory } from "./directory/lmdb.ts";
+import { createAccountManager } from "./directory/manage.ts";
+import type { Listener } from "./gateway/listen.ts";
+import { bootstrap } from "./keys/bootstrap.ts";
+import { createIssuer } from "./keys/issue.ts";
+import { createKeyManager } from "./keys/manage.ts";
+import { ownerScopes, scopes } from "./keys/scopes.ts";
+import { openSigningKeys } from "./keys/signing-keys.ts";
+import { createVerifier } from "./keys/verify.ts";
+import { systemClock } from "./platform/clock.ts";
+import {
+  type Environment,
+  loadSettings,
+  type Settings,
+  SettingsError,
+} from "./platform/settings.ts";
+import { createUuidSource } from "./platform/uuid.ts";
+
+/** Accounts and keys that are open. */
+export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
+
+/** Accounts and keys of a data folder, for a gateway or for the command line. */
+export async function openAccounts(dataDirectory: string, plans: Plans) {
+  const clock = systemClock;
+  const uuids = createUuidSource(clock);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const signingKeys = await openSigningKeys(join(dataDirectory, "signing-keys"));
+  const directory = openLmdbDirectory({ path: join(dataDirectory, "directory"), clock });
+  const issuer = createIssuer({ signingKeys, clock, uuids });
+  const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
+  return {
+    directory,
+    manager: createKeyManager(directory, issuer),
+    accounts: createAccountManager({
+      store: directory,
+      plans,
+      issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
+      uuids,
+      currentPeriodId: () => periodAt(clock.wallMs()).id,
+    }),
+    verify: (credential: string) => verifier.verify(credential),
+    jwks: () => signingKeys.jwks(),
+    bootstrap: () =>
+      bootstrap({
+        path: firstKeyFile(dataDirectory),
+        store: directory,
+        issuer,
+        jwks: signingKeys,
+        uuids,
+      }),
+    close: () => directory.close(),
+  };
+}
+
+/** The file that keeps the first key. */
+export const firstKeyFile = (dataDirectory: string) => join(dataDirectory, "first-key");
+/** The file that says where a gateway listens. */
+export const servingFile = (dataDirectory: string) => join(dataDirectory, "serving.json");
+
+/** Says where the gateway of this data folder listens, for the command line. */
+export async function announce(dataDirectory: string, { url }: Listener): Promise<void> {
+  await writeFile(servingFile(dataDirectory), `${JSON.stringify({ pid: process.pid, url })}\n`);
+}
+
+/** The base URL of the gateway that serves a data folder; undefined if none does. */
+async function findServing(dataDirectory: string): Promise<string | undefined> {
+  const text = await readFile(servingFile(dataDirectory), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { pid, url }: { pid: number; url: string } = JSON.parse(text);
+  try {
+    process.kill(pid, 0);
+    return url;
+  } catch {
+    // Nobody has that process id any more: the file was left by a gateway that was killed.
+    return undefined;
+  }
+}
+
+/** Throws SettingsError if a gateway serves the folder already. */
+export async function refuseSecondGateway(dataDirectory: string): Promise<void> {
+  const url = await findServing(dataDirectory);
+  if (url === undefined) return;
+  throw new SettingsError([
+    `OPTAMIL_DATA: the gateway at ${url} already serves ${dataDirectory}; stop it or name another folder`,
+  ]);
+}
+
+/** The gateway that runs on the data of this environment, and the key to call it with; undefined if none runs. */
+async function findRunning(environment: Environment, { dataDirectory }: Settings) {
+  const url = await findServing(dataDirectory);
+  if (url === undefined) return undefined;
+  const key =
+    environment["OPTAMIL_API_KEY"] ?? (await readFile(firstKeyFile(dataDirectory), "utf8"));
+  return { url, key: key.trim() };
+}
+
+/** The key operations of the gateway that runs, or of its data folder if none does. */
+export async function openKeys(environment: Environment): Promise<KeyOperations> {
+  const settings = loadSettings(environment);
+  const running = await findRunning(environment, settings);
+  return running ? openRemoteKeys(running.url, running.key) : openLocalKeys(settings);
+}
+
+async function openLocalKeys(settings: Settings): Promise<KeyOperations> {
+  const accounts = await openBootstrapped(settings);
+  const [account] = accounts.directory.accounts({ limit: 1 }).accounts;
+  if (account === undefined) throw new Error("the first account is missing");
+  const actor = { accountId: account.id, name: "cli", scopes };
+  return {
+    create: (request) => accounts.manager.create(request, actor),
+    list: async () => accounts.manager.list(actor),
+    revoke: (keyId, reason) => accounts.manager.revoke(keyId, reason, actor),
+    close: () => accounts.close(),
+  };
+}
+
+async function openBootstrapped({ dataDirectory, plans }: Settings): Promise<Accounts> {
+  const accounts = await openAccounts(dataDirectory, createPlans(toPlanOverrides(plans)));
+  await accounts.bootstrap();
+  return accounts;
+}
+
+/** The account operations of the gateway that runs, or of its data folder if none does. */
+export async function openAccountOperations(environment: Environment): Promise<AccountOperations> {
+  const settings = loadSettings(environment);
+  const running = await findRunning(environment, settings);
+  if (running !== undefined) return openRemoteAccounts(running.url, running.key);
+  const accounts = await openBootstrapped(settings);
+  return openLocalAccounts(accounts.accounts, () => accounts.close());
+}
+
+/** What only a running gateway can tell; undefined if none runs. */
+export async function openMetering(
+  environment: Environment,
+): Promise<MeteringOperations | undefined> {
+  const running = await findRunning(environment, loadSettings(environment));
+  return running && openRemoteMetering(running.url, running.key);
+}

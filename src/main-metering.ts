@@ -1,0 +1,203 @@
+// Part of the composition root: limits, credits and usage, and the consumer in its own process.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { openLmdbIdempotency } from "./admission/lmdb-idempotency.ts";
+import { MemoryCounters } from "./admission/memory.ts";
+import { createPeriodFinder } from "./admission/period.ts";
+import type { Catalogue } from "./catalogue/models.ts";
+import type { Plans } from "./catalogue/plans.ts";
+import { Meter } from "./chat/meter.ts";
+import type { Entitlement } from "./chat/meter-parts.ts";
+import { readsPrefix } from "./chat/reads.ts";
+import { RecordingRoom } from "./chat/recorder.ts";
+import { Rejections } from "./chat/rejections.ts";
+import type { DirectoryReader } from "./directory/directory.ts";
+import { entitlementOf } from "./directory/entitlement.ts";
+import type { Caller } from "./keys/verify.ts";
+import { systemClock } from "./platform/clock.ts";
+import type { Log } from "./platform/log.ts";
+import type { UuidSource } from "./platform/uuid.ts";
+import type { Deployment } from "./providers/deployment.ts";
+import { readAccountTail } from "./usage/account-tail.ts";
+import { defaultSchedule } from "./usage/charge.ts";
+import { openChdbWarehouse } from "./usage/chdb.ts";
+import { type ChildPort, runConsumerChild } from "./usage/child.ts";
+import type { ConsumerRecords } from "./usage/consumer-store.ts";
+import { findBaseline } from "./usage/cost.ts";
+import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
+import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
+import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
+import { createRefundUsage } from "./usage/refund.ts";
+import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
+import { nothingUsed } from "./usage/warehouse.ts";
+
+/** Name of this machine's gateway in its events; a fleet has one for each replica. */
+const gatewayId = "gateway-0";
+
+/** What metering is opened with. */
+export type MeteringOptions = {
+  readonly dataDirectory: string;
+  /** The program to fork for the consumer. */
+  readonly entry: string;
+  readonly directory: DirectoryReader;
+  readonly plans: Plans;
+  readonly catalogue: Catalogue;
+  readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+  readonly uuids: UuidSource;
+  readonly log: Log;
+  /** Ends the process: nothing can be recorded any more. */
+  readonly onBroken: (cause: unknown) => void;
+};
+
+/** Metering that is open. */
+export type Metering = Awaited<ReturnType<typeof openMeter>>;
+
+const folders = (dataDirectory: string) => ({
+  usage: join(dataDirectory, "usage"),
+  consumer: join(dataDirectory, "consumer"),
+  warehouse: join(dataDirectory, "warehouse"),
+  idempotency: join(dataDirectory, "idempotency"),
+});
+
+/** Opens the usage log, the counters over it, the meter, and the consumer that feeds the warehouse. */
+export async function openMeter(options: MeteringOptions) {
+  const { dataDirectory, log } = options;
+  const clock = systemClock;
+  const paths = folders(dataDirectory);
+  const { onBroken } = options;
+  const usageLog = await openLmdbUsageLog({ path: paths.usage, gatewayId, clock, onBroken });
+  // Made by a writer once, so that this process can read what the consumer writes.
+  await openLmdbConsumerStore(paths.consumer, "write").close();
+  const records = openLmdbConsumerStore(paths.consumer, "read");
+  const idempotency = openLmdbIdempotency({ path: paths.idempotency, clock });
+  const counters = openCounters(usageLog, records);
+  const entitlement = createEntitlement(options);
+  const meter = createMeter(options, counters, usageLog, entitlement);
+  const consumer = startConsumer(options, counters, usageLog);
+  const ticks = startTicks(meter, idempotency, log);
+  return {
+    meter,
+    counters,
+    entitlement,
+    idempotency,
+    recordings: new RecordingRoom(),
+    sql: async (text: string, format: string | undefined) =>
+      (await consumer.ask({ kind: "sql", text, format })).text,
+    audit: async () => (await consumer.ask({ kind: "audit" })).findings,
+    refund: createRefundUsage({
+      findEvent: async (accountId, eventId) =>
+        (await consumer.ask({ kind: "event", accountId, eventId })).event,
+      usageLog,
+      clock,
+    }),
+    async close() {
+      await ticks.stop();
+      await consumer.stop();
+      await idempotency.close();
+      await records.close();
+      await usageLog.close();
+    },
+  };
+}
+
+function openCounters(log: LmdbUsageLog, records: ConsumerRecords): MemoryCounters {
+  const nothing = { baseByTierMicro: nothingUsed, version: { epoch: 0, offset: 0 }, pending: [] };
+  return new MemoryCounters({
+    clock: systemClock,
+    loadBase: (accountId, periodId) =>
+      accountId.startsWith(readsPrefix)
+        ? nothing
+        : readAccountTail(accountId, periodId, { log, records }),
+  });
+}
+
+function createEntitlement({ directory, plans }: MeteringOptions): (caller: Caller) => Entitlement {
+  const periodAt = createPeriodFinder();
+  return ({ accountId, plan }) =>
+    entitlementOf(directory.account(accountId), plans, periodAt(systemClock.wallMs()).id, plan);
+}
+
+function createMeter(
+  { catalogue, deployments, uuids, log }: MeteringOptions,
+  counters: MemoryCounters,
+  usageLog: LmdbUsageLog,
+  entitlement: (caller: Caller) => Entitlement,
+): Meter {
+  return new Meter({
+    counters,
+    usageLog,
+    clock: systemClock,
+    uuids,
+    schedule: defaultSchedule,
+    baseline: findBaseline(catalogue.models.filter(({ name }) => deployments.has(name))),
+    entitlementOf: entitlement,
+    rejections: new Rejections(usageLog, (error) =>
+      log.warn({ error: String(error) }, "a refusal was not recorded"),
+    ),
+  });
+}
+
+function startConsumer(
+  { entry, dataDirectory, log }: MeteringOptions,
+  counters: MemoryCounters,
+  usageLog: LmdbUsageLog,
+): ConsumerSupervisor {
+  return superviseConsumer({
+    start: () => forkConsumer(entry, ["consumer", dataDirectory]),
+    deliveredOffset: () => usageLog.status().confirmedOffset,
+    onConfirmed: ({ confirmedOffset, sums }) => {
+      for (const sum of sums) counters.confirm(sum);
+      void usageLog.confirmed(confirmedOffset);
+    },
+    onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
+  });
+}
+
+const tickMs = 1_000;
+/** A hold's lease is 30 s. */
+const renewEveryTicks = 10;
+
+/** The work of each second: leases, dead holds, sampled refusals, old idempotency keys. One round at a time. */
+function startTicks(
+  meter: Meter,
+  idempotency: ReturnType<typeof openLmdbIdempotency>,
+  log: Log,
+): { stop(): Promise<void> } {
+  let round: Promise<void> | undefined;
+  let ticks = 0;
+  const run = async () => {
+    try {
+      await meter.tick(ticks++ % renewEveryTicks === 0);
+      while (await idempotency.sweep());
+    } catch (error) {
+      log.error({ error: String(error) }, "the work of a second failed");
+    } finally {
+      round = undefined;
+    }
+  };
+  const timer = setInterval(() => {
+    round ??= run();
+  }, tickMs);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await round;
+      await run();
+    },
+  };
+}
+
+/** The consumer's process: reads the usage log of a data folder into its warehouse until the gateway is gone. */
+export async function consume(dataDirectory: string, port: ChildPort): Promise<void> {
+  const paths = folders(dataDirectory);
+  await mkdir(paths.warehouse, { recursive: true, mode: 0o700 });
+  await runConsumerChild(
+    port,
+    async () => ({
+      log: openLmdbUsageLogReader(paths.usage),
+      store: openLmdbConsumerStore(paths.consumer, "write"),
+      warehouse: await openChdbWarehouse(paths.warehouse),
+    }),
+    { clock: systemClock },
+  );
+}

@@ -1,0 +1,197 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { openLocalAccounts } from "../../src/cli/local-accounts.ts";
+import { AccountSchema } from "../../src/gen/optamil/v1/accounts_pb.ts";
+import {
+  CreateAccountResponseSchema,
+  GrantCreditsResponseSchema,
+  ListAccountsResponseSchema,
+  RefundUsageResponseSchema,
+} from "../../src/gen/optamil/v1/admin_pb.ts";
+import { OptamilError } from "../../src/platform/errors.ts";
+import { openAccountRoom } from "../directory/account-room.ts";
+import { runWith } from "./fake-context.ts";
+
+const ada = create(AccountSchema, {
+  id: "0190b2c4-0000-7000-8000-000000000001",
+  object: "account",
+  name: "Ada",
+  plan: "pro",
+  created: 1_790_000_000n,
+});
+const granted = create(GrantCreditsResponseSchema, {
+  account: ada,
+  periodId: "2026-11",
+  grantedMicro: 12_500_000n,
+});
+
+/** Operations that keep what they were called with. */
+function recorder() {
+  const calls: unknown[] = [];
+  return {
+    calls,
+    accounts: {
+      list: async (page: object) => {
+        calls.push(["list", page]);
+        return create(ListAccountsResponseSchema, { object: "list", data: [ada], hasMore: true });
+      },
+      create: async (account: object) => {
+        calls.push(["create", account]);
+        return create(CreateAccountResponseSchema, { account: ada, key: "sk-optamil-x" });
+      },
+      setPlan: async (accountId: string, plan: string) => {
+        calls.push(["setPlan", accountId, plan]);
+        return { ...ada, plan };
+      },
+      grant: async (grant: object) => {
+        calls.push(["grant", grant]);
+        return granted;
+      },
+      close: async () => {
+        calls.push(["close"]);
+      },
+    },
+  };
+}
+
+describe("optamil accounts", () => {
+  it("lists a page as a table, and says where the next one begins", async () => {
+    const { accounts, calls } = recorder();
+    expect(await runWith({ accounts }, "accounts", "list")).toEqual({
+      code: 0,
+      printed: [
+        `ID                                    PLAN  CREATED     NAME`,
+        `${ada.id}  pro   2026-09-21  Ada`,
+      ],
+      warned: [`There are more: --after ${ada.id}`],
+    });
+    expect(calls).toEqual([["list", { limit: 100, after: "" }], ["close"]]);
+  });
+
+  it("lists a page as JSON", async () => {
+    const { accounts, calls } = recorder();
+    const words = ["accounts", "list", "--limit", "5", "--after", ada.id, "--json"];
+    const { printed, warned } = await runWith({ accounts }, ...words);
+    expect(printed.map((line) => JSON.parse(line))).toMatchObject([
+      { object: "list", data: [{ id: ada.id, created: 1_790_000_000 }], has_more: true },
+    ]);
+    expect(warned).toEqual([]);
+    expect(calls[0]).toEqual(["list", { limit: 5, after: ada.id }]);
+  });
+
+  it("creates an account and prints its id and key", async () => {
+    const { accounts, calls } = recorder();
+    const { printed } = await runWith({ accounts }, "accounts", "create", "--name", "Ada");
+    expect(printed).toEqual([`account  ${ada.id}`, "key      sk-optamil-x"]);
+    expect(calls[0]).toEqual(["create", { name: "Ada", plan: "" }]);
+  });
+
+  it("creates an account on a plan and prints JSON", async () => {
+    const { accounts, calls } = recorder();
+    const words = ["accounts", "create", "--name", "Ada", "--plan", "pro", "--json"];
+    const { printed } = await runWith({ accounts }, ...words);
+    expect(JSON.parse(printed[0] ?? "")).toMatchObject({
+      account: { id: ada.id },
+      key: "sk-optamil-x",
+    });
+    expect(calls[0]).toEqual(["create", { name: "Ada", plan: "pro" }]);
+  });
+
+  it("puts an account on a plan", async () => {
+    const { accounts, calls } = recorder();
+    const { printed } = await runWith({ accounts }, "accounts", "set-plan", ada.id, "starter");
+    expect(printed).toEqual([`${ada.id} is on plan starter`]);
+    expect(calls[0]).toEqual(["setPlan", ada.id, "starter"]);
+  });
+
+  it("grants credits with decimals, exactly", async () => {
+    const { accounts, calls } = recorder();
+    const words = ["accounts", "grant", ada.id, "12.5", "--period", "2026-11", "--reason", "sorry"];
+    const { printed } = await runWith({ accounts }, ...words);
+    expect(printed).toEqual([`${ada.id} has 12.5 granted credits in 2026-11`]);
+    const grant = { accountId: ada.id, creditsMicro: 12_500_000n };
+    expect(calls[0]).toEqual(["grant", { ...grant, periodId: "2026-11", reason: "sorry" }]);
+    const asJson = await runWith({ accounts }, "accounts", "grant", ada.id, "12.5", "--json");
+    expect(JSON.parse(asJson.printed[0] ?? "")).toMatchObject({ period: "2026-11", granted: 12.5 });
+  });
+
+  it("refunds a request through the gateway that runs", async () => {
+    const calls: unknown[] = [];
+    const metering = {
+      refund: async (accountId: string, eventId: string) => {
+        calls.push([accountId, eventId]);
+        return create(RefundUsageResponseSchema, {
+          refundEventId: "refund",
+          periodId: "2026-11",
+          refundedMicro: 1_000_000n,
+        });
+      },
+    };
+    const words = ["accounts", "refund", ada.id, "event"];
+    expect(await runWith({ metering }, ...words)).toMatchObject({
+      code: 0,
+      printed: ["refunded 1 credits of 2026-11"],
+    });
+    const asJson = await runWith({ metering }, ...words, "--json");
+    expect(JSON.parse(asJson.printed[0] ?? "")).toEqual({
+      refund_event_id: "refund",
+      period: "2026-11",
+      refunded: 1,
+    });
+    expect(calls).toEqual([
+      [ada.id, "event"],
+      [ada.id, "event"],
+    ]);
+  });
+
+  it.each([
+    [["accounts"], "say 'list', 'create', 'set-plan', 'grant' or 'refund'"],
+    [["accounts", "toString"], "say 'list'"],
+    [["accounts", "create"], "--name is missing"],
+    [["accounts", "list", "--limit", "0"], "--limit takes a whole number from 1 to 1000"],
+    [["accounts", "list", "--limits", "5"], "--limits"],
+    [["accounts", "set-plan", "id"], "name an account id and a plan"],
+    [["accounts", "refund", "id", "event", "more"], "name an account id and an event id"],
+    [["accounts", "grant", "id", "0"], "credits are a number above 0"],
+    [["accounts", "grant", "id", "0.0000001"], "up to 6 decimals"],
+    [["accounts", "grant", "id", "1e3"], "credits are a number"],
+    [["accounts", "grant", "id", ""], "credits are a number"],
+  ])("called wrongly as %j says what to do, with exit code 2", async (words, message) => {
+    const { code, printed, warned } = await runWith({}, ...words);
+    expect({ code, printed }).toEqual({ code: 2, printed: [] });
+    expect(warned[0]).toContain(message);
+  });
+
+  it("tells a refusal in one line, with exit code 1, and closes what it opened", async () => {
+    const { accounts, calls } = recorder();
+    const setPlan = async () => {
+      throw new OptamilError("not_found", "There is no account with that id.");
+    };
+    const words = ["accounts", "set-plan", "id", "pro"];
+    expect(await runWith({ accounts: { ...accounts, setPlan } }, ...words)).toEqual({
+      code: 1,
+      printed: [],
+      warned: ["optamil: There is no account with that id."],
+    });
+    expect(calls).toEqual([["close"]]);
+  });
+});
+
+describe("optamil accounts without a gateway", () => {
+  it("works on the data itself, in the name of cli", async () => {
+    const room = await openAccountRoom();
+    const actors = new Set<string>();
+    room.directory.onChange(({ actor }) => actors.add(actor));
+    const accounts = openLocalAccounts(room.accounts, async () => {});
+    const made = await runWith({ accounts }, "accounts", "create", "--name", "Ada", "--json");
+    const { id }: { id: string } = JSON.parse(made.printed[0] ?? "").account;
+    await runWith({ accounts }, "accounts", "set-plan", id, "pro");
+    await runWith({ accounts }, "accounts", "grant", id, "7");
+    const { printed } = await runWith({ accounts }, "accounts", "grant", id, "0.25");
+    expect(printed).toEqual([`${id} has 7.25 granted credits in 2026-11`]);
+    expect((await runWith({ accounts }, "accounts", "list")).printed[1]).toContain(`${id}  pro`);
+    expect((await runWith({ accounts }, "plans", "list")).printed).toHaveLength(6);
+    expect(actors).toEqual(new Set(["cli"]));
+    await room.close();
+  });
+});

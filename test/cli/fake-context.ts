@@ -1,0 +1,64 @@
+/** A command's world in memory: what it prints is kept, and its operations are the test's. */
+
+import type {
+  AccountOperations,
+  CommandContext,
+  MeteringOperations,
+} from "../../src/cli/command.ts";
+import { runCommand } from "../../src/cli/run.ts";
+
+/** What came of a command. */
+export type CommandResult = {
+  readonly code: number;
+  /** Lines of standard output. */
+  readonly printed: readonly string[];
+  /** Lines of standard error. */
+  readonly warned: readonly string[];
+};
+
+/** The operations that a test needs; each other one fails when it is called. */
+export type FakeOperations = {
+  readonly accounts?: Partial<AccountOperations>;
+  /** Default: no gateway runs. */
+  readonly metering?: Partial<MeteringOperations>;
+};
+
+/** Runs `optamil <words…>` over fakes. */
+export async function runWith(
+  { accounts = {}, metering }: FakeOperations,
+  ...words: string[]
+): Promise<CommandResult> {
+  const printed: string[] = [];
+  const warned: string[] = [];
+  const context: CommandContext = {
+    environment: {},
+    print: (line) => printed.push(line),
+    warn: (line) => warned.push(line),
+    serve: refuse,
+    openKeys: refuse,
+    openAccounts: async () => ({ ...noAccounts, ...accounts }),
+    openMetering: async () => metering && { ...noMetering, ...metering },
+    openApi: refuse,
+  };
+  return { code: await runCommand(words, context), printed, warned };
+}
+
+function refuse(): never {
+  throw new Error("the test did not expect this call");
+}
+
+const noAccounts: AccountOperations = {
+  list: refuse,
+  create: refuse,
+  setPlan: refuse,
+  grant: refuse,
+  plans: refuse,
+  close: async () => {},
+};
+
+const noMetering: MeteringOperations = {
+  usage: refuse,
+  sql: refuse,
+  audit: refuse,
+  refund: refuse,
+};
