@@ -2,7 +2,6 @@
 import { EventKind } from "../gen/optamil/v1/event_pb.ts";
 import type { ConfirmedPeriod, ConsumerParts } from "./consumer-parts.ts";
 import type { ConsumerProgress } from "./consumer-store.ts";
-import { toEventIdText } from "./event.ts";
 import { nothingUsed, type PlacedEvent } from "./warehouse.ts";
 
 /** An account and period with events since it was last confirmed. */
@@ -45,12 +44,11 @@ export class Confirmer {
   }
 
   /** Takes note of an event. Refusals and swept requests (rev 0) have nothing to sum up. */
-  add({ offset, event }: PlacedEvent): void {
+  add({ offset, event, eventId }: PlacedEvent): void {
     if (event.rev === 0 || event.kind === EventKind.REJECTED) return;
     const { accountId, periodId } = event;
     const key = `${periodId} ${accountId}`;
     const entry = this.#touched.get(key);
-    const eventId = toEventIdText(event.eventId);
     this.#waitingIds++;
     if (entry !== undefined) entry.eventIds.push(eventId);
     else this.#touched.set(key, { accountId, periodId, firstOffset: offset, eventIds: [eventId] });

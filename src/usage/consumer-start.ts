@@ -22,7 +22,8 @@ export async function findStart(parts: ConsumerParts): Promise<ConsumerStart> {
   if (progress.trial !== undefined) await store.save({ logName: log.name, progress });
   const { firstOffset } = await log.read(known.confirmedOffset, oneRecord);
   const namedOffset = Math.min(known.confirmedOffset, deliveredOffset ?? known.confirmedOffset);
-  return { progress, cursor: Math.max(firstOffset, namedOffset) };
+  // Never beyond the offset: records that are gone before they were taken must be noticed.
+  return { progress, cursor: Math.max(namedOffset, Math.min(firstOffset, known.offset)) };
 }
 
 /** A new log, or a lost store: the warehouse tells what of the log it has. */

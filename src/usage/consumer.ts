@@ -6,7 +6,7 @@ import { type ConsumerStart, findStart } from "./consumer-start.ts";
 import type { ConsumerProgress, DeadLetter } from "./consumer-store.ts";
 import { parseRecord } from "./parse-record.ts";
 import { afterRefusal, afterSuccess, beginTrial, isCondemned } from "./trial.ts";
-import type { BatchLimits, LogBatch, LogRecord } from "./usage-log.ts";
+import type { BatchLimits, LogRecord } from "./usage-log.ts";
 import { BatchRejected, type PlacedEvent } from "./warehouse.ts";
 
 /** What a step did. */
@@ -21,7 +21,14 @@ export type Step = {
   readonly lag: number;
 };
 
-type Sorted = { readonly events: readonly PlacedEvent[]; readonly dead: readonly DeadLetter[] };
+/** Records with what is in them. */
+type Batch = {
+  readonly firstOffset: number;
+  readonly records: readonly LogRecord[];
+  readonly events: readonly PlacedEvent[];
+  readonly dead: readonly DeadLetter[];
+  readonly endOffset: number;
+};
 
 const limitsDefault: BatchLimits = { eventsMax: 10_000, bytesMax: 8 * 1024 * 1024 };
 /** This much poison and nothing else, for this long, is our mistake and not the records'. */
@@ -36,6 +43,8 @@ export class Consumer {
   /** Next record to be looked at: behind `progress.offset` while unconfirmed accounts are found again. */
   #cursor = 0;
   #lag = 0;
+  /** The batch after the one that was inserted last. */
+  #ahead: Batch | undefined;
   #poison: { records: number; readonly sinceMs: number } | undefined;
 
   constructor(parts: ConsumerParts) {
@@ -52,14 +61,13 @@ export class Consumer {
       this.#progress = await this.#confirmer.confirm(progress);
       return { records: 0, dead: 0, confirmed: true, lag: this.#lag };
     }
-    const { records, endOffset } = await this.#read(progress);
-    const sorted = this.#sort(records);
-    const dead = again ? 0 : await this.#take(progress, records, sorted);
+    const batch = await this.#next(progress);
+    const dead = again ? 0 : await this.#take(progress, batch);
     // What was refused is read once more, in smaller pieces.
-    const taken = dead === undefined ? 0 : records.length;
-    if (taken > 0) for (const placed of sorted.events) this.#confirmer.add(placed);
+    const taken = dead === undefined ? 0 : batch.records.length;
+    if (taken > 0) for (const placed of batch.events) this.#confirmer.add(placed);
     this.#cursor += taken;
-    this.#lag = endOffset - this.#cursor;
+    this.#lag = batch.endOffset - this.#cursor;
     return { records: taken, dead: dead ?? 0, confirmed: false, lag: this.#lag };
   }
 
@@ -82,80 +90,82 @@ export class Consumer {
     return progress;
   }
 
-  async #read(progress: ConsumerProgress): Promise<LogBatch> {
-    const { log, limits = limitsDefault } = this.#parts;
+  /** The batch at the cursor: the one that was read ahead, if it is that. */
+  async #next(progress: ConsumerProgress): Promise<Batch> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
     const again = progress.offset - this.#cursor;
-    const eventsMax = Math.min(limits.eventsMax, again || progress.trial?.events || Infinity);
-    const batch = await log.read(this.#cursor, { ...limits, eventsMax });
-    const [first] = batch.records;
-    // A batch in doubt was in the log, so it must be there still.
-    assert(
-      first === undefined ? progress.trial === undefined : first.offset === this.#cursor,
-      `the log misses its records from ${this.#cursor} to ${first?.offset}`,
-    );
+    const { trial } = progress;
+    const fits = again === 0 && trial === undefined && ahead?.firstOffset === this.#cursor;
+    if (fits) return ahead;
+    const batch = await this.#read(this.#cursor, again || trial?.events || Infinity);
+    // What was taken, and a batch in doubt, was in the log and must be there still.
+    const known = again > 0 || trial !== undefined;
+    assert(!known || batch.records.length > 0, `the log misses its records from ${this.#cursor}`);
     return batch;
   }
 
-  #sort(records: readonly LogRecord[]): Sorted {
+  async #read(firstOffset: number, eventsMax: number): Promise<Batch> {
+    const { log, clock, limits = limitsDefault } = this.#parts;
+    const atMost = { ...limits, eventsMax: Math.min(eventsMax, limits.eventsMax) };
+    const { records, endOffset } = await log.read(firstOffset, atMost);
+    const found = records.at(0)?.offset ?? firstOffset;
+    assert(found === firstOffset, `the log misses its records from ${firstOffset} to ${found}`);
     const events: PlacedEvent[] = [];
     const dead: DeadLetter[] = [];
     for (const record of records) {
       const parsed = parseRecord(record);
-      if (typeof parsed === "string") dead.push(this.#toDeadLetter(record, parsed));
-      else events.push(parsed);
+      if (typeof parsed !== "string") events.push(parsed);
+      else dead.push(toDeadLetter(record, parsed, clock.wallMs()));
     }
-    return { events, dead };
+    return { firstOffset, records, events, dead, endOffset };
   }
 
   /** Inserts a batch and moves on; gives the number of its dead letters, undefined if it must be cut. */
-  async #take(
-    progress: ConsumerProgress,
-    records: readonly LogRecord[],
-    { events, dead }: Sorted,
-  ): Promise<number | undefined> {
+  async #take(progress: ConsumerProgress, batch: Batch): Promise<number | undefined> {
+    const { firstOffset, records, events, dead } = batch;
     const [first] = records;
     if (first === undefined) return 0;
     this.#watchPoison(events.length, dead.length);
-    const trial = progress.trial ?? beginTrial(first.offset, records.length);
+    const trial = progress.trial ?? beginTrial(firstOffset, records.length);
     const refusal = isCondemned(trial)
       ? "the consumer dies of it"
-      : await this.#insert({ ...progress, trial }, events);
+      : await this.#insert({ ...progress, trial }, batch);
     if (refusal !== undefined && records.length > 1) {
       await this.#save({ ...progress, trial: afterRefusal({ ...trial, events: records.length }) });
       return undefined;
     }
-    const deadLetters = refusal === undefined ? dead : [this.#toDeadLetter(first, refusal)];
-    const offset = first.offset + records.length;
+    const atMs = this.#parts.clock.wallMs();
+    const deadLetters = refusal === undefined ? dead : [toDeadLetter(first, refusal, atMs)];
+    const offset = firstOffset + records.length;
     await this.#save({ ...progress, offset, trial: afterSuccess(trial, offset) }, deadLetters);
     return deadLetters.length;
   }
 
   /** Why the warehouse refuses the rows; undefined if it has taken them. */
-  async #insert(
-    progress: ConsumerProgress,
-    events: readonly PlacedEvent[],
-  ): Promise<string | undefined> {
+  async #insert(progress: ConsumerProgress, batch: Batch): Promise<string | undefined> {
     const { log, warehouse } = this.#parts;
+    const { firstOffset, records, events, endOffset } = batch;
     if (events.length === 0) return undefined;
     // Written down before, so that the next process knows on what this one died.
     await this.#save(progress);
-    try {
-      await warehouse.insert({ logName: log.name, logEpoch: log.epoch, events });
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof BatchRejected)) throw error;
-      return `${error.message}: ${error.cause instanceof Error ? error.cause.message : ""}`;
-    }
+    const inserted = warehouse.insert({ logName: log.name, logEpoch: log.epoch, events });
+    const nextOffset = firstOffset + records.length;
+    // The warehouse works on threads of its own: this one reads the next batch meanwhile.
+    const ahead = nextOffset < endOffset ? this.#read(nextOffset, Infinity) : undefined;
+    const [read, stored] = await Promise.allSettled([ahead, inserted]);
+    // If reading ahead failed, the next step reads again and says why.
+    if (read.status === "fulfilled") this.#ahead = read.value;
+    if (stored.status === "fulfilled") return undefined;
+    const { reason } = stored;
+    if (!(reason instanceof BatchRejected)) throw reason;
+    return `${reason.message}: ${reason.cause instanceof Error ? reason.cause.message : ""}`;
   }
 
   async #save(progress: ConsumerProgress, deadLetters?: readonly DeadLetter[]): Promise<void> {
     const { log, store } = this.#parts;
     await store.save({ logName: log.name, progress, deadLetters });
     this.#progress = progress;
-  }
-
-  #toDeadLetter({ offset, bytes }: LogRecord, reason: string): DeadLetter {
-    return { offset, bytes, reason: reason.slice(0, 1_000), atMs: this.#parts.clock.wallMs() };
   }
 
   #watchPoison(good: number, dead: number): void {
@@ -168,4 +178,8 @@ export class Consumer {
     const stop = records > poisonRecordsMax && nowMs - sinceMs > poisonMsMax;
     assert(!stop, `each of the last ${records} records was poison`);
   }
+}
+
+function toDeadLetter({ offset, bytes }: LogRecord, reason: string, atMs: number): DeadLetter {
+  return { offset, bytes, reason: reason.slice(0, 1_000), atMs };
 }

@@ -4,11 +4,13 @@ import { toMicros, toTierName } from "./event.ts";
 import { outcomeName } from "./outcome.ts";
 
 const accountIdCharsMax = 128;
-const textCharsMax = 4_096;
+/** All texts of an event together. */
+const textCharsMax = 16_384;
 const revMax = 1_000;
 /** A charge above this is a mistake: a million credits for one request. */
 const creditsMicroMax = 1_000_000_000_000n;
-const tokensMax = 1_000_000_000n;
+/** The most that a provider's count can say: they are uint32 in the API. */
+const tokensMax = 4_294_967_295n;
 const earliestUs = toMicros(Date.UTC(2020, 0));
 const latestUs = toMicros(Date.UTC(2100, 0));
 // Control characters, and halves of characters, have no place in an id.
@@ -37,8 +39,16 @@ function findKindFlaw(event: UsageEvent): string | undefined {
     return event.refEventId.length === 16 ? undefined : "adjusts no event";
   }
   if (kind !== EventKind.REQUEST && kind !== EventKind.REJECTED) return "unknown kind";
-  const admittedAt = new Date(Number(event.admittedAtUs / 1_000n)).toISOString();
-  return admittedAt.startsWith(event.periodId) ? undefined : "period is not that of the admission";
+  const [startMs, endMs] = boundsOf(event.periodId);
+  const admittedAtMs = Number(event.admittedAtUs) / 1_000;
+  const inPeriod = admittedAtMs >= startMs && admittedAtMs < endMs;
+  return inPeriod ? undefined : "period is not that of the admission";
+}
+
+/** First millisecond of a period "2026-04" and of the next one. */
+function boundsOf(periodId: string): readonly [number, number] {
+  const [year, month] = [Number(periodId.slice(0, 4)), Number(periodId.slice(5))];
+  return [Date.UTC(year, month - 1), Date.UTC(year, month)];
 }
 
 function findAmountFlaw(event: UsageEvent): string | undefined {
@@ -47,16 +57,21 @@ function findAmountFlaw(event: UsageEvent): string | undefined {
   if (creditsMicro < least || creditsMicro > creditsMicroMax) return "impossible charge";
   if (kind === EventKind.REJECTED && creditsMicro !== 0n) return "charge for a refusal";
   if (creditsMicro !== 0n && event.tier === Tier.UNSPECIFIED) return "charge without a tier";
-  const counts = [event.promptTokens, event.completionTokens, event.cachedTokens];
-  const most = [...counts, event.reasoningTokens].find((count) => count > tokensMax);
-  if (most !== undefined) return "impossible tokens";
-  return undefined;
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = event;
+  // Whatever is part of a count is not more than the whole.
+  if (promptTokens > tokensMax || cachedTokens > promptTokens) return "impossible tokens";
+  const whole = completionTokens <= tokensMax && reasoningTokens <= completionTokens;
+  return whole ? undefined : "impossible tokens";
 }
 
 function findTextFlaw(event: UsageEvent): string | undefined {
   const { keyJti, requestedModel, servedModel, provider, gatewayId, requestId, route } = event;
-  const texts = [keyJti, requestedModel, servedModel, provider, gatewayId, requestId, route];
-  const attempts = event.attempts.flatMap((one) => [one.model, one.provider, one.errorClass]);
-  const long = [...texts, ...attempts].some((text) => text.length > textCharsMax);
-  return long ? "text is too long" : undefined;
+  const own =
+    keyJti.length + requestedModel.length + servedModel.length + provider.length + gatewayId.length;
+  const attempts = event.attempts.reduce(
+    (sum, one) => sum + one.model.length + one.provider.length + one.errorClass.length,
+    0,
+  );
+  const chars = own + requestId.length + route.length + attempts;
+  return chars > textCharsMax ? "texts are too long" : undefined;
 }

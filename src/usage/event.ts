@@ -208,7 +208,7 @@ export function decodeEvent(bytes: Uint8Array): UsageEvent {
 
 /** The text of an event id of 16 bytes. */
 export function toEventIdText(eventId: Uint8Array): string {
-  return toUuidText(Uint8Array.from(eventId));
+  return toUuidText(new Uint8Array(eventId));
 }
 
 /** The 16 bytes of an event id's text. */

@@ -1,5 +1,5 @@
 // Reads a record of the usage log, and tells poison from events.
-import { decodeEvent } from "./event.ts";
+import { decodeEvent, toEventIdText } from "./event.ts";
 import { findFlaw } from "./event-flaw.ts";
 import type { LogRecord } from "./usage-log.ts";
 import type { PlacedEvent } from "./warehouse.ts";
@@ -8,7 +8,7 @@ import type { PlacedEvent } from "./warehouse.ts";
 export function parseRecord({ offset, bytes }: LogRecord): PlacedEvent | string {
   try {
     const event = decodeEvent(bytes);
-    return findFlaw(event) ?? { offset, event };
+    return findFlaw(event) ?? { offset, event, eventId: toEventIdText(event.eventId) };
   } catch (error) {
     return `undecodable: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { EventKind, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import { toEventIdText, toTierName } from "./event.ts";
 import { outcomeName } from "./outcome.ts";
-import type { EventBatch } from "./warehouse.ts";
+import type { EventBatch, PlacedEvent } from "./warehouse.ts";
 
 type Cell = string | number | boolean | object;
 
@@ -27,21 +27,19 @@ export const rowColumns: readonly string[] = `
  * One `JSON.stringify` for all rows costs half of one for each.
  */
 export function toRows(batch: EventBatch): Buffer<ArrayBuffer> {
-  const rows = batch.events.map(({ offset, event }) => [
-    ...toCells(event),
-    batch.logName,
-    batch.logEpoch,
-    offset,
-  ]);
+  const rows = batch.events.map((placed) => toCells(placed, batch));
   return Buffer.from(JSON.stringify(rows).slice(1, -1));
 }
 
-/** One cell for each column but the log's three. A table of functions by column would cost twice as much. */
-function toCells(event: UsageEvent): Cell[] {
+/** One cell for each column. A table of functions by column would cost twice as much. */
+function toCells(
+  { offset, event, eventId }: PlacedEvent,
+  { logName, logEpoch }: EventBatch,
+): Cell[] {
   return [
     event.accountId,
     event.periodId,
-    toEventIdText(event.eventId),
+    eventId,
     event.rev,
     toKindName(event.kind),
     outcomeName(event.outcome) ?? "",
@@ -73,6 +71,9 @@ function toCells(event: UsageEvent): Cell[] {
     event.gatewayId,
     toExact(event.bootEpoch),
     toExact(event.localSeq),
+    logName,
+    logEpoch,
+    offset,
   ];
 }
 

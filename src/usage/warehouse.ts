@@ -21,7 +21,12 @@ export type EventBatch = {
 };
 
 /** An event and its place in the log. */
-export type PlacedEvent = { readonly offset: number; readonly event: UsageEvent };
+export type PlacedEvent = {
+  readonly offset: number;
+  readonly event: UsageEvent;
+  /** The event's id as text, which is dear to make. */
+  readonly eventId: string;
+};
 
 /** Micro-credits by tier. */
 export type MicroByTier = Readonly<Record<TierName, bigint>>;

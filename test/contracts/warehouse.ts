@@ -8,7 +8,13 @@ import {
   type PeriodSums,
   type Warehouse,
 } from "../../src/usage/warehouse.ts";
-import { createEventId, periodId, sampleEvent, sampleHold } from "../usage/sample-events.ts";
+import {
+  createEventId,
+  periodId,
+  placeEvents,
+  sampleEvent,
+  sampleHold,
+} from "../usage/sample-events.ts";
 
 /** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
 export type WarehouseHome = {
@@ -55,7 +61,7 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
     /** Inserts events at the next offsets, or again at those of before. */
     async function insert(events: readonly UsageEvent[], first = offset): Promise<number> {
       offset = Math.max(offset, first + events.length);
-      const placed = events.map((event, index) => ({ offset: first + index, event }));
+      const placed = placeEvents(events, first);
       await warehouse.insert({ logName: "usage/0", logEpoch: 7, events: placed });
       return first;
     }

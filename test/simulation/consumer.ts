@@ -15,11 +15,15 @@ import { NoAnswer, type SimWarehouse } from "./warehouse.ts";
 
 /** What outlives a consumer. */
 export class ConsumerDisk {
-  progress: ConsumerProgress | undefined;
+  lastProgress: ConsumerProgress | undefined;
   readonly #bases = new Map<string, Base>();
 
   base(accountId: string, periodId: string): Base | undefined {
     return this.#bases.get(`${accountId}/${periodId}`);
+  }
+
+  progress(): ConsumerProgress | undefined {
+    return this.lastProgress;
   }
 
   /** Older sums, of a zombie, do not replace newer ones. */
@@ -77,12 +81,12 @@ function createStore(disk: ConsumerDisk, process: SimProcess, basesLate: boolean
     for (const base of bases) disk.keep(base);
   };
   return {
-    progress: () => disk.progress,
+    progress: () => disk.progress(),
     async save({ progress, bases = [] }: StoreChange): Promise<void> {
       await process.sleep(scheduler.between(0, 12) / 2);
       if (basesLate) process.later(scheduler.between(0, 1_000), () => keep(bases));
       else keep(bases);
-      if (progress) disk.progress = progress;
+      if (progress) disk.lastProgress = progress;
       await process.sleep(scheduler.between(0, 4) / 2);
     },
     close: () => Promise.resolve(),

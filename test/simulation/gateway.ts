@@ -10,14 +10,15 @@ import { MemoryCounters } from "../../src/admission/memory.ts";
 import { periodAt } from "../../src/admission/period.ts";
 import type { TierName } from "../../src/catalogue/tiers.ts";
 import type { Clock } from "../../src/platform/clock.ts";
+import { readAccountTail } from "../../src/usage/account-tail.ts";
 import type { Confirmation } from "../../src/usage/consumer-parts.ts";
-import { byTier } from "../admission/requests.ts";
+import type { UsageLogReader } from "../../src/usage/usage-log.ts";
 import { type Bug, plantBug } from "./bugs.ts";
 import type { ConsumerDisk } from "./consumer.ts";
 import { type SimEvent, type SimHold, toAbort } from "./events.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Scheduler, SimProcess } from "./scheduler.ts";
-import { type LogDisk, SimUsageLog } from "./usage-log.ts";
+import { createLogReader, type LogDisk, SimUsageLog } from "./usage-log.ts";
 
 /** One request, and what will become of it. */
 export type Call = {
@@ -46,7 +47,7 @@ export type GatewayParts = {
   readonly consumerDisk: ConsumerDisk;
   readonly oracle: Oracle;
   readonly bug: Bug | undefined;
-  /** Whether reading a base takes time, and fails now and then. */
+  /** Whether reading a base takes long, and fails now and then. */
   readonly slowLoads: boolean;
   /** Whether confirmed records leave the log after a while. */
   readonly trims: boolean;
@@ -66,15 +67,17 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #scheduler: Scheduler;
   readonly #log: SimUsageLog;
+  readonly #logReader: UsageLogReader;
   readonly #alive = new Map<string, string>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.process = parts.process;
     this.#scheduler = parts.process.scheduler;
-    this.deliveredOffset = parts.consumerDisk.progress?.confirmedOffset ?? 0;
+    this.deliveredOffset = parts.consumerDisk.lastProgress?.confirmedOffset ?? 0;
     const flushless = parts.bug === "the log acknowledges before it has flushed";
     this.#log = new SimUsageLog(parts.logDisk, parts.process, flushless);
+    this.#logReader = createLogReader(parts.logDisk, parts.process);
     const counters = new MemoryCounters({
       clock: parts.clock,
       loadBase: (accountId, periodId) => this.#loadBase(accountId, periodId),
@@ -206,28 +209,15 @@ export class Gateway {
     }
   }
 
-  #loadBase(accountId: string, periodId: string): LoadedBase | Promise<LoadedBase> {
-    if (!this.#parts.slowLoads) return this.#readBase(accountId, periodId);
-    return this.process.sleep(this.#scheduler.between(0, 30)).then(() => {
-      if (this.#scheduler.chance(0.1)) throw new LoadFailed();
-      return this.#readBase(accountId, periodId);
+  async #loadBase(accountId: string, periodId: string): Promise<LoadedBase> {
+    const { consumerDisk, slowLoads } = this.#parts;
+    if (slowLoads) await this.process.sleep(this.#scheduler.between(0, 30));
+    if (slowLoads && this.#scheduler.chance(0.1)) throw new LoadFailed();
+    const tail = await readAccountTail(accountId, periodId, {
+      log: this.#logReader,
+      records: consumerDisk,
     });
-  }
-
-  #readBase(accountId: string, periodId: string): LoadedBase {
-    const { consumerDisk, logDisk } = this.#parts;
-    const base = consumerDisk.base(accountId, periodId);
-    const version = base?.version ?? { epoch: logDisk.epoch, offset: 0 };
-    const pending = logDisk
-      .tail(accountId, periodId, version.offset)
-      .filter(({ rev }) => rev > 0)
-      .map(({ eventId, tier, creditsMicro }) => ({ eventId, tier, creditsMicro }));
-    return {
-      baseByTierMicro: base?.microByTier ?? byTier(),
-      version,
-      pending,
-      traffic: this.#readTraffic(accountId),
-    };
+    return { ...tail, traffic: this.#readTraffic(accountId) };
   }
 
   #readTraffic(accountId: string) {

@@ -14,19 +14,12 @@ export class LogDisk {
   /** Records below it were confirmed and are gone. */
   firstOffset = 0;
 
-  /** The events of an account and period from an offset on, as far as they are kept. */
-  tail(accountId: string, periodId: string, fromOffset: number): SimEvent[] {
-    return this.events
-      .slice(Math.max(this.firstOffset, fromOffset))
-      .filter((event) => event.accountId === accountId && event.periodId === periodId);
-  }
-
   trim(firstOffset: number): void {
     this.firstOffset = Math.max(this.firstOffset, firstOffset);
   }
 }
 
-/** The log as a consumer reads it. */
+/** The log as a process reads it. */
 export function createLogReader(disk: LogDisk, process: SimProcess): UsageLogReader {
   return {
     name: "usage/0",

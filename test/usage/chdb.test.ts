@@ -6,7 +6,7 @@ import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
 import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
-import { admittedAtMs, periodId, sampleEvent } from "./sample-events.ts";
+import { admittedAtMs, periodId, placeEvents, sampleEvent } from "./sample-events.ts";
 
 function createFolder(): string {
   return mkdtempSync(join(tmpdir(), "optamil-chdb-"));
@@ -27,7 +27,7 @@ describe("the warehouse in chDB", () => {
 
   beforeAll(async () => {
     warehouse = await openChdbWarehouse(path);
-    const events = [{ offset: 0, event }];
+    const events = placeEvents([event]);
     await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
   });
   afterAll(async () => {
@@ -88,7 +88,7 @@ describe("the warehouse in chDB", () => {
   });
 
   it("has a cell for each column", () => {
-    const events = [{ offset: 3, event }];
+    const events = placeEvents([event], 3);
     const [row] = JSON.parse(`[${toRows({ logName: "usage/0", logEpoch: 1, events })}]`);
     expect(row).toHaveLength(rowColumns.length);
   });
@@ -180,7 +180,7 @@ describe("the warehouse in chDB", () => {
       createRefund(charged, admittedAtMs),
       createRefund(charged, admittedAtMs + 5_000),
     ];
-    const events = refunds.map((refund, index) => ({ offset: 1 + index, event: refund }));
+    const events = placeEvents(refunds, 1);
     await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
     const [sum] = await warehouse.sums(["acme"], [periodId]);
     expect(sum?.microByTier.budget).toBe(0n);

@@ -309,12 +309,27 @@ describe("a consumer that dies", () => {
   it("refuses to go on where the log has lost records", async () => {
     const world = new World();
     world.append(sampleEvent(), sampleEvent(), sampleEvent());
-    const consumer = world.start({ limits: { eventsMax: 1, bytesMax: 1e9 } });
-    await consumer.step();
+    await world.start({ limits: { eventsMax: 1, bytesMax: 1e9 } }).step();
     world.disk.trimmedTo = 3;
     world.append(sampleEvent());
-    await consumer.step();
+    const consumer = world.start();
+    await expect(world.drain(consumer)).rejects.toThrow("misses its records from 1 to 3");
     await expect(consumer.step()).rejects.toThrow("misses its records from 1 to 3");
+  });
+
+  it("inserts a batch once although the next one cannot be read", async () => {
+    const world = new World();
+    world.append(...Array.from({ length: 150 }, () => sampleEvent()));
+    const log = new MemoryLogReader(world.disk);
+    const read = log.read.bind(log);
+    let failures = 0;
+    log.read = (from, limits) => {
+      if (from !== 100 || failures++ > 0) return read(from, limits);
+      return Promise.reject(new Error("disk"));
+    };
+    await world.drain(world.start({ log }));
+    expect(world.warehouse.calls.inserts).toBe(2);
+    expect(world.usedMicro("acme")).toBe(150n * credit);
   });
 });
 

@@ -173,7 +173,8 @@ describe("an event is poison", () => {
     ["with a charge but no tier", { tier: Tier.UNSPECIFIED }],
     ["with absurd tokens", { promptTokens: 2n ** 63n }],
     ["with an absurd rev", { rev: 4_294_967_295 }],
-    ["with a novel in its route", { route: "x".repeat(5_000) }],
+    ["with more cached tokens than prompt", { cachedTokens: 121n }],
+    ["with a novel in its route", { route: "x".repeat(20_000) }],
     ["that adjusts no event", { kind: EventKind.ADJUSTMENT }],
     ["that charges for a refusal", { kind: EventKind.REJECTED }],
   ])("%s", (_case, change) => {

@@ -3,7 +3,8 @@ import type { TierName } from "../../src/catalogue/tiers.ts";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
-import { createHold, createSettlement } from "../../src/usage/event.ts";
+import { createHold, createSettlement, toEventIdText } from "../../src/usage/event.ts";
+import type { PlacedEvent } from "../../src/usage/warehouse.ts";
 
 /** The moment at which the tests' requests are admitted. */
 export const admittedAtMs = Date.UTC(2026, 3, 15, 12);
@@ -71,4 +72,13 @@ export function sampleSettlement(hold: UsageEvent, sample: Sample = {}): UsageEv
 /** A settled event. */
 export function sampleEvent(sample: Sample = {}): UsageEvent {
   return sampleSettlement(sampleHold(sample), sample);
+}
+
+/** Events at consecutive offsets. */
+export function placeEvents(events: readonly UsageEvent[], firstOffset = 0): PlacedEvent[] {
+  return events.map((event, index) => ({
+    offset: firstOffset + index,
+    event,
+    eventId: toEventIdText(event.eventId),
+  }));
 }
