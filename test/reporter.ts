@@ -25,6 +25,8 @@ interface Counts {
   skipped: number;
 }
 
+/** What a passing file may print: a line `figure  <what>  <numbers>`. */
+const figures = /^figure {2}.*$/gm;
 const logCharactersMax = 64 * 1024;
 
 /**
@@ -77,6 +79,7 @@ export function createReporter(options: ClosingLineOptions = {}): Reporter {
       }
       const log = logs.get(module.id);
       if (failed > 0 && log) print(indent(`output of the file:\n${log.trimEnd()}`));
+      else for (const [figure] of log?.matchAll(figures) ?? []) print(indent(figure));
       logs.delete(module.id);
     },
     onTestRunEnd(modules, unhandledErrors, reason) {

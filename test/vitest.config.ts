@@ -6,6 +6,7 @@ import { isCi } from "./setup/missing-tool.ts";
 
 const endToEnd = ["test/e2e/**/*.e2e.test.ts"];
 const conformance = ["test/conformance/**/*.test.ts"];
+const chaos = ["test/chaos/**/*.test.ts"];
 const long = ["test/**/*.long.test.ts"];
 
 /** Limits that each project repeats: vitest hands none of them down. */
@@ -31,7 +32,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...endToEnd, ...conformance, ...long],
+          exclude: [...endToEnd, ...conformance, ...chaos, ...long],
           sequence: { groupOrder: 0 },
           ...limits,
         },
@@ -53,7 +54,16 @@ export default defineConfig({
           ...limits,
         },
       })),
-      { test: { name: "long", include: long, sequence: { groupOrder: 3 }, ...limits } },
+      {
+        test: {
+          name: "chaos",
+          include: chaos,
+          exclude: long,
+          sequence: { groupOrder: 3 },
+          ...limits,
+        },
+      },
+      { test: { name: "long", include: long, sequence: { groupOrder: 4 }, ...limits } },
     ],
   },
 });

@@ -70,7 +70,7 @@ function logWhenDone(
         method,
         path: query < 0 ? url : url.slice(0, query),
         status: response.statusCode,
-        complete: response.writableFinished,
+        complete: response.writableEnded,
         duration_ms: Math.round((clock.monotonicMs() - receivedAtMs) * 100) / 100,
       },
       "request",

@@ -20,7 +20,7 @@ export type DoorResponse = ServerResponse | Http2ServerResponse;
 
 /**
  * Answers a request; it must not throw. The request has an authority that a URL can be made of. The
- * response's `close` without `writableFinished` says that the client has left.
+ * response's `close` without `writableEnded` says that the client has left.
  */
 export type DoorHandler = (request: DoorRequest, response: DoorResponse) => void;
 

@@ -5,7 +5,8 @@ export interface Reply {
   statusCode: number;
   readonly headersSent: boolean;
   readonly destroyed: boolean;
-  readonly writableFinished: boolean;
+  /** Whether `end` was called; `writableFinished` is true of every closed reply over HTTP/2. */
+  readonly writableEnded: boolean;
   setHeader(name: string, value: string): unknown;
   hasHeader(name: string): boolean;
   writeHead(status: number, headers?: Record<string, string | number>): unknown;

@@ -222,7 +222,7 @@ function wrongMethod(method: string, allow: string): OptamilError {
 function cancelOnClose(reply: Reply): Cancellation {
   const cancellation = new Cancellation();
   reply.once("close", () => {
-    if (!reply.writableFinished) cancellation.cancel("client_closed");
+    if (!reply.writableEnded) cancellation.cancel("client_closed");
   });
   return cancellation;
 }

@@ -19,19 +19,19 @@ import {
   type StoredEvent,
   type Warehouse,
 } from "./warehouse.ts";
-import { rowColumns, toInsertToken, toRows } from "./warehouse-row.ts";
+import { rowColumns, toRows } from "./warehouse-row.ts";
 
 /** A row of an answer; 64-bit numbers are texts. */
 type Row = Readonly<Record<string, string | number>>;
 
 /**
- * Every setting that decides over duplicates, as each differs between versions (notes/metering.md §0.3).
- * They stand in the statement: as settings of the connection they would drop later inserts.
+ * Settings of each insert; they stand in the statement, as settings of the connection would stay for others.
+ * Blocks are not deduplicated: a process that dies between noting a block and storing it would have its
+ * repetition dropped (docs/decisions/2026-11-27-no-insert-tokens.md). The rows replace each other instead.
  */
 const insertSettings = {
   async_insert: 0,
-  insert_deduplicate: 1,
-  deduplicate_blocks_in_dependent_materialized_views: 1,
+  insert_deduplicate: 0,
   // One batch may touch any number of months.
   max_partitions_per_insert_block: 0,
 };
@@ -83,7 +83,7 @@ export class ChdbWarehouse implements Warehouse, AuditedWarehouse, QueriedWareho
         columns: rowColumns,
         format: "JSONCompactEachRow",
         values: toRows(batch),
-        settings: { ...insertSettings, insert_deduplication_token: toInsertToken(batch) },
+        settings: insertSettings,
       });
     } catch (error) {
       if (!rejectedCodes.includes(codeOf(error))) throw error;

@@ -134,7 +134,8 @@ class ConsumerChild {
   #rest(restMs: number): Promise<void> {
     if (this.#stopped || this.#audits.length > 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, restMs);
+      // Deno 2.8.2 does not arm a timer that follows right from another one's callback once chDB has worked.
+      const timer = setTimeout(() => setImmediate(resolve), restMs);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

@@ -77,15 +77,6 @@ function toCells(
   ];
 }
 
-/**
- * The token by which the warehouse knows a batch that it has stored already. The number of rows is part of
- * it: if another version takes as poison what this one does not, that is another batch.
- */
-export function toInsertToken({ logName, logEpoch, events }: EventBatch): string {
-  const [first, last] = [events.at(0)?.offset ?? 0, events.at(-1)?.offset ?? 0];
-  return `${logName}/${logEpoch}/${first}-${last}/${events.length}`;
-}
-
 function toKindName(kind: EventKind): string {
   if (kind === EventKind.ADJUSTMENT) return "adjustment";
   return kind === EventKind.REJECTED ? "rejected" : "request";

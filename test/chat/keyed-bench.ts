@@ -124,7 +124,7 @@ async function askRest(call: ChatCall, serve: Serve): Promise<Given> {
     statusCode: 200,
     headersSent: false,
     destroyed: false,
-    writableFinished: false,
+    writableEnded: false,
     setHeader: (name, value) => {
       headers[name] = value;
     },

@@ -30,6 +30,8 @@ export interface Gateway {
   process: RunningProcess;
   /** Sends SIGTERM and gives the exit. Called at the end of the test file at the latest. */
   stop(): Promise<ProcessExit>;
+  /** Kills it and its consumer with SIGKILL, and gives the exit. */
+  kill(): Promise<ProcessExit>;
 }
 
 const main = "src/main.ts";
@@ -77,6 +79,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     async stop() {
       running.delete(gateway);
       return process.stop();
+    },
+    async kill() {
+      running.delete(gateway);
+      return process.kill();
     },
   };
   running.add(gateway);

@@ -154,7 +154,7 @@ type Asked = {
 };
 
 /** Answers as OpenAI does: whole or streamed, `n` choices, a call of the first tool if one is required. */
-const playOpenAi: Play = (response, { text, ...request }) => {
+export const playOpenAi: Play = (response, { text, ...request }) => {
   const asked: Asked = JSON.parse(text);
   const name = asked.tool_choice === "required" ? asked.tools?.[0]?.function.name : undefined;
   const indexes = Array.from({ length: asked.n ?? 1 }, (_, index) => index);

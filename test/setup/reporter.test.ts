@@ -47,6 +47,12 @@ const cases: Case[] = [
     shows: ["FAIL  a  one.a.test.js > adds", "AssertionError", '-   "sum": 2', "some log", ":2:"],
   },
   {
+    name: "shows the figures that a passing file prints",
+    files: { "one.a.test.js": `test('adds', () => console.log('noise\\nfigure  sum  2'))` },
+    closing: "1 passed, 0 failed",
+    shows: ["figure  sum  2"],
+  },
+  {
     name: "counts skipped tests and shows the reason",
     files: { "one.a.test.js": `${passes}\n${skips}\ntest.todo('more')` },
     closing: "1 passed, 0 failed, 2 skipped",

@@ -10,7 +10,7 @@ export const bugNames = [
   "confirmed sums carry no version",
   "the warehouse acknowledges before it has inserted",
   "the log acknowledges before it has flushed",
-  "a batch gets a random token each time",
+  "a batch that was begun is taken for stored",
   "the period is that of the request's end",
   "leases never end",
   "billing adds up rows instead of events",

@@ -44,4 +44,4 @@ CREATE TABLE IF NOT EXISTS optamil.usage_events
 ENGINE = ReplacingMergeTree(rev)
 PARTITION BY period_id
 ORDER BY (account_id, period_id, UUIDToNum(event_id))
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1

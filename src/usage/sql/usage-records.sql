@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS optamil.usage_records
 ENGINE = ReplacingMergeTree
 PARTITION BY period_id
 ORDER BY (log_name, log_epoch, log_offset)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
