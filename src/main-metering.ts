@@ -27,6 +27,7 @@ import { findBaseline } from "./usage/cost.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
 import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
 import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
+import { type RecentRequest, readRecentRequests } from "./usage/recent-requests.ts";
 import { createRefundUsage } from "./usage/refund.ts";
 import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
 import { nothingUsed } from "./usage/warehouse.ts";
@@ -70,7 +71,7 @@ export async function openMeter(options: MeteringOptions) {
   await openLmdbConsumerStore(paths.consumer, "write").close();
   const records = openLmdbConsumerStore(paths.consumer, "read");
   const idempotency = openLmdbIdempotency({ path: paths.idempotency, clock });
-  const counters = openCounters(usageLog, records);
+  const counters = openCounters(usageLog, records, await readRecentRequests(usageLog, clock));
   const entitlement = createEntitlement(options);
   const meter = createMeter(options, counters, usageLog, entitlement);
   const consumer = startConsumer(options, counters, usageLog);
@@ -100,14 +101,21 @@ export async function openMeter(options: MeteringOptions) {
   };
 }
 
-function openCounters(log: LmdbUsageLog, records: ConsumerRecords): MemoryCounters {
+function openCounters(
+  log: LmdbUsageLog,
+  records: ConsumerRecords,
+  recent: ReadonlyMap<string, readonly RecentRequest[]>,
+): MemoryCounters {
   const nothing = { baseByTierMicro: nothingUsed, version: { epoch: 0, offset: 0 }, pending: [] };
+  const loadAccount = async (accountId: string, periodId: string) => {
+    const tail = await readAccountTail(accountId, periodId, { log, records });
+    const requests = recent.get(accountId) ?? [];
+    return { ...tail, traffic: { requests, todayByKey: log.admittedToday(accountId) } };
+  };
   return new MemoryCounters({
     clock: systemClock,
     loadBase: (accountId, periodId) =>
-      accountId.startsWith(readsPrefix)
-        ? nothing
-        : readAccountTail(accountId, periodId, { log, records }),
+      accountId.startsWith(readsPrefix) ? nothing : loadAccount(accountId, periodId),
   });
 }
 

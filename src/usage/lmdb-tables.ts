@@ -10,6 +10,8 @@ export type LogTables = {
   readonly holds: Database<Uint8Array, string>;
   /** UTC day number → offset of its first event. */
   readonly days: Database<number, number>;
+  /** UTC day number, account and key → requests admitted on that day. */
+  readonly admissions: Database<number, [number, string, string]>;
   /** `epoch` of the log, `boot` of the last gateway, `confirmed` offset. */
   readonly meta: Database<number, string>;
 };
@@ -20,6 +22,7 @@ export function openTables(env: RootDatabase): LogTables {
     log: env.openDB({ name: "log", encoding: "binary" }),
     holds: env.openDB({ name: "holds", encoding: "binary" }),
     days: env.openDB({ name: "days", encoding: "ordered-binary" }),
+    admissions: env.openDB({ name: "admissions", encoding: "ordered-binary" }),
     meta: env.openDB({ name: "meta", encoding: "ordered-binary" }),
   };
 }

@@ -4,6 +4,7 @@ import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { decodeEvent, encodeEvent, toEventIdText } from "./event.ts";
+import { AdmissionCounts } from "./lmdb-admissions.ts";
 import { causeOf, isNoSpace } from "./lmdb-failure.ts";
 import { lmdbLogName } from "./lmdb-reader.ts";
 import { createReserve, type Reserve } from "./lmdb-reserve.ts";
@@ -77,6 +78,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   readonly #options: LmdbUsageLogOptions;
   readonly #env: RootDatabase;
   readonly #tables: LogTables;
+  readonly #admissions: AdmissionCounts;
   readonly #reserve: Reserve;
   readonly #bootEpoch: number;
   readonly #spoolEventsMax: number;
@@ -101,6 +103,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
       eventTurnBatching: false,
     });
     this.#tables = openTables(this.#env);
+    this.#admissions = new AdmissionCounts(this.#tables, this.#today());
     this.#reserve = createReserve(options.path, options.reserveBytes ?? 16 * 1024 * 1024);
     this.#diskFull = !this.#reserve.fill();
     const { meta, days } = this.#tables;
@@ -135,6 +138,11 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
       spoolShare,
       refusing: this.#diskFull ? "disk" : spoolShare === 1 ? "spool" : undefined,
     };
+  }
+
+  /** Requests that an account was admitted today (UTC), by key id; those of before a restart included. */
+  admittedToday(accountId: string): ReadonlyMap<string, number> {
+    return this.#admissions.ofAccount(accountId);
   }
 
   async read(fromOffset: number, limits: BatchLimits): Promise<LogBatch> {
@@ -237,13 +245,14 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   /** One transaction. Offsets and sequence numbers are used up only when it is on disk. */
   async #commit(round: readonly Waiting[]): Promise<void> {
     const { log, holds, days } = this.#tables;
-    const day = Math.floor(this.#options.clock.wallMs() / dayMs);
+    const day = this.#today();
     let appended = 0;
     await this.#env.batch(() => {
       for (const { kind, event } of round) {
         const eventId = toEventIdText(event.eventId);
         if (kind === "hold") {
           void holds.put(eventId, this.#encode(event, 0));
+          this.#admissions.add(event);
           continue;
         }
         appended++;
@@ -258,6 +267,10 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.#endOffset += appended;
     this.#localSeq += appended;
     if (appended > 0) this.#day = Math.max(day, this.#day);
+  }
+
+  #today(): number {
+    return Math.floor(this.#options.clock.wallMs() / dayMs);
   }
 
   #encode(event: UsageEvent, localSeq: number): Uint8Array {
@@ -294,6 +307,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
       void meta.put("confirmed", this.#confirmedOffset);
       for (let offset = first; offset < end; offset++) void log.remove(offset);
       for (const day of days.getKeys({ end: oldestDay })) void days.remove(day);
+      this.#admissions.trim(trimEventsMax);
     });
     return end < until;
   }

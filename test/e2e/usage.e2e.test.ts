@@ -6,26 +6,32 @@ import { runOptamil, startGateway } from "./gateway.ts";
 import { fromRow, refusalOf, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
-const gateway = await startGateway({
-  config: {
-    plans: [
-      {
-        name: "tiny",
-        creditsPerMonth: 3,
-        requestsPerMinute: 100,
-        requestsPerDay: 100,
-        tokensPerMinute: 100_000,
-      },
-      {
-        name: "slow",
-        creditsPerMonth: 9,
-        requestsPerMinute: 2,
-        requestsPerDay: 100,
-        tokensPerMinute: 100_000,
-      },
-    ],
-  },
-});
+const config = {
+  plans: [
+    {
+      name: "tiny",
+      creditsPerMonth: 3,
+      requestsPerMinute: 100,
+      requestsPerDay: 100,
+      tokensPerMinute: 100_000,
+    },
+    {
+      name: "slow",
+      creditsPerMonth: 9,
+      requestsPerMinute: 2,
+      requestsPerDay: 100,
+      tokensPerMinute: 100_000,
+    },
+    {
+      name: "daily",
+      creditsPerMonth: 9,
+      requestsPerMinute: 100,
+      requestsPerDay: 2,
+      tokensPerMinute: 100_000,
+    },
+  ],
+};
+const gateway = await startGateway({ config });
 const admin = bearer(gateway.key);
 const chat = { model: "auto", messages: [{ role: "user", content: "Say hello." }] };
 const rateHeaders = [
@@ -171,4 +177,27 @@ describe("the warehouse", () => {
       .poll(usageAfterAudit, { timeout: 50_000 })
       .toMatchObject({ credits_used: 0, credits_remaining: 500 });
   }, 90_000);
+});
+
+describe("a gateway that was killed with -9 and started again", () => {
+  it.each([
+    ["slow", "requests-minute"],
+    ["daily", "requests-day"],
+  ])("has the limits of the %s plan where they were: %s", async (plan, window) => {
+    const first = await startGateway({ config });
+    const body = { name: "test", plan };
+    const path = "/v1/admin/accounts";
+    const opened = await sendHttp1(first.url, { path, headers: bearer(first.key), body });
+    const headers = bearer(JSON.parse(opened.text).key);
+    const ask = (url: string) =>
+      sendHttp1(url, { path: "/v1/chat/completions", headers, body: chat });
+    expect((await ask(first.url)).status).toBe(200);
+    expect((await ask(first.url)).status).toBe(200);
+    await first.kill();
+    const { dataDirectory } = first;
+    const second = await startGateway({ config, dataDirectory });
+    const refused = await ask(second.url);
+    expect(refused.status).toBe(429);
+    expect(refused.headers["x-ratelimit-window"]).toBe(window);
+  });
 });

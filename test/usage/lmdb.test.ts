@@ -5,7 +5,7 @@ import { openLmdbUsageLogReader } from "../../src/usage/lmdb-reader.ts";
 import { ManualClock } from "../admission/manual-clock.ts";
 import { describeUsageLog } from "../contracts/usage-log.ts";
 import { createDataFolder } from "./data-folder.ts";
-import { sampleEvent, sampleHold } from "./sample-events.ts";
+import { admittedAtMs, sampleEvent, sampleHold } from "./sample-events.ts";
 
 const dayMs = 86_400_000;
 const options = {
@@ -46,6 +46,26 @@ describe("the usage log in LMDB", () => {
       left: 14,
     });
     await log.close();
+  });
+
+  it("knows after a restart how often each key was admitted today, and forgets it tomorrow", async () => {
+    const clock = new ManualClock(admittedAtMs);
+    const path = createDataFolder();
+    const log = await openLmdbUsageLog({ ...options, clock, path });
+    const holds = [sampleHold(), sampleHold(), sampleHold({ accountId: "other" })];
+    await Promise.all(holds.map((hold) => log.hold(hold)));
+    await log.close();
+    const again = await openLmdbUsageLog({ ...options, clock, path });
+    await again.hold(sampleHold());
+    const { keyJti } = sampleHold();
+    expect(again.admittedToday("acme")).toEqual(new Map([[keyJti, 3]]));
+    expect(again.admittedToday("other")).toEqual(new Map([[keyJti, 1]]));
+    expect(again.admittedToday("nobody").size).toBe(0);
+    await again.close();
+    clock.advance(dayMs);
+    const tomorrow = await openLmdbUsageLog({ ...options, clock, path });
+    expect(tomorrow.admittedToday("acme").size).toBe(0);
+    await tomorrow.close();
   });
 
   it("keeps its last event however old, so that offsets go on", async () => {
