@@ -2,56 +2,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Outcome, type UsageEvent } from "../src/gen/optamil/v1/event_pb.ts";
 import { systemClock } from "../src/platform/clock.ts";
-import { createUuidSource } from "../src/platform/uuid.ts";
 import { openChdbWarehouse } from "../src/usage/chdb.ts";
 import { Consumer } from "../src/usage/consumer.ts";
-import { createHold, createSettlement } from "../src/usage/event.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "../src/usage/lmdb.ts";
 import { openLmdbConsumerStore } from "../src/usage/lmdb-store.ts";
+import { createEvent, periodId } from "./events.ts";
 
 const eventCount = Number(process.argv[2] ?? 200_000);
 const appendsPerLevel = 20_000;
 const folder = mkdtempSync(join(tmpdir(), "optamil-ingest-"));
-const uuids = createUuidSource(systemClock);
-const periodId = new Date().toISOString().slice(0, 7);
 
 /** Six of ten events are of one account, the others of 5,000. */
-function createEvent(number: number): UsageEvent {
-  const hold = createHold({
-    eventId: uuids.text(),
-    accountId: number % 10 < 6 ? "big" : `account-${number % 5_000}`,
-    keyId: `key-${number % 50}`,
-    periodId,
-    admittedAtMs: Date.now(),
-    requestedModel: "auto",
-    stream: true,
-    holdMicro: 1_000_000n,
-    scheduleVersion: 1,
-    requestId: `request-${number}`,
-  });
-  return createSettlement(hold, {
-    outcome: Outcome.STREAM_OK,
-    finishedAtMs: Date.now() + 850,
-    served: { model: "gemini-2.5-flash", tier: "free", provider: "gemini" },
-    tokens: { prompt: number % 2_000, cached: 0, completion: 250, reasoning: 0, estimated: false },
-    creditsMicro: 1_000_000n,
-    providerCostNanoUsd: 12_345n,
-    baselineCostNanoUsd: 99_999n,
-    attempts: [
-      {
-        model: "gemini-2.5-flash",
-        provider: "gemini",
-        status: 200,
-        latencyMs: 812,
-        errorClass: "",
-      },
-    ],
-    httpStatus: 200,
-    firstTokenMs: 230,
-    route: "auto: score 0.31",
-  });
+function accountOf(number: number): string {
+  return number % 10 < 6 ? "big" : `account-${number % 5_000}`;
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number }> {
@@ -67,7 +31,7 @@ async function measureAppends(log: LmdbUsageLog, atATime: number): Promise<void>
   let left = count;
   const work = async () => {
     while (left-- > 0) {
-      const event = createEvent(left);
+      const event = createEvent(left, accountOf(left));
       latenciesMs.push((await timed(() => log.append(event))).ms);
     }
   };
@@ -84,7 +48,9 @@ async function fill(log: LmdbUsageLog): Promise<void> {
   for (let number = log.status().endOffset; number < eventCount; number += 10_000) {
     const events = Math.min(10_000, eventCount - number);
     await Promise.all(
-      Array.from({ length: events }, (_, at) => log.append(createEvent(number + at))),
+      Array.from({ length: events }, (_, at) =>
+        log.append(createEvent(number + at, accountOf(number + at))),
+      ),
     );
   }
 }
