@@ -59,7 +59,7 @@ export async function askWarehouse<Row>({ url, key }: Address, sql: string): Pro
 }
 
 /** Asks for the audit until the warehouse is open; its findings. An audit includes all that is recorded. */
-export async function audit({ url, key }: Address): Promise<{ severity: string }[]> {
+async function audit({ url, key }: Address): Promise<{ severity: string }[]> {
   const endMs = performance.now() + auditTimeoutMs;
   for (;;) {
     const reply = await sendHttp1(url, { path: "/v1/admin/audit", headers: bearer(key) });
