@@ -2,6 +2,7 @@
 import type { TestProject } from "vitest/node";
 import { debianTool } from "./debian-tool.ts";
 import { goTool } from "./go-tool.ts";
+import { kafkaTool } from "./kafka.ts";
 import { isCi, MissingToolError } from "./missing-tool.ts";
 import { pythonPackages } from "./python-packages.ts";
 
@@ -14,7 +15,11 @@ const endToEnd: Needs = {
   "python grpc": () => pythonPackages("grpc"),
 };
 
+const brokers: Needs = { kafka: kafkaTool };
+
 const needsOf: Record<string, Needs> = {
+  unit: brokers,
+  long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
   "e2e-node": endToEnd,
   "e2e-deno": endToEnd,
