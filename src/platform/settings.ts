@@ -9,6 +9,7 @@ import {
   type PlanConfig,
   type ProviderConfig,
 } from "../gen/optamil/config/v1/config_pb.ts";
+import { type FleetSettings, readFleet } from "./fleet-settings.ts";
 import { jsonCodec } from "./json.ts";
 import { violationsOf } from "./validate.ts";
 
@@ -28,10 +29,16 @@ export type Settings = {
   readonly models: readonly ModelConfig[];
   readonly plans: readonly PlanConfig[];
   /** What an answer waits for before it ends. */
-  readonly durability: "fsync";
+  readonly durability: "fsync" | "quorum";
   /** Who may open an account without a key: everybody or nobody. */
   readonly signUp: "open" | "closed";
   readonly logLevel: string;
+  /** Name of this replica in its events. */
+  readonly gatewayId: string;
+  /** File of the signing keys; undefined: the data folder has one. */
+  readonly signingKeys: string | undefined;
+  /** What the replicas share; undefined: this gateway is alone and everything is embedded. */
+  readonly fleet: FleetSettings | undefined;
   readonly limits: {
     readonly bodyBytesMax: number;
     readonly headersTimeoutMs: number;
@@ -96,6 +103,8 @@ function toSettings(config: Config, environment: Environment): Settings {
   const { limits } = config;
   const tls = config.tls;
   const host = environment["HOST"] || config.host || "127.0.0.1";
+  const { fleet, problems } = readFleet(config, environment);
+  if (problems.length > 0) throw new SettingsError(problems);
   return {
     host,
     port: readPort(environment["PORT"]) ?? config.port ?? 8080,
@@ -106,7 +115,10 @@ function toSettings(config: Config, environment: Environment): Settings {
     providers: config.providers,
     models: config.models,
     plans: config.plans,
-    durability: readDurability(config.durability),
+    durability: readDurability(config.durability, fleet),
+    gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),
+    signingKeys: environment["OPTAMIL_SIGNING_KEYS"] || config.signingKeys || undefined,
+    fleet,
     signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
     limits: {
@@ -122,9 +134,19 @@ function toSettings(config: Config, environment: Environment): Settings {
   };
 }
 
-function readDurability(word: string): "fsync" {
+function readDurability(word: string, fleet: FleetSettings | undefined): "fsync" | "quorum" {
   if (word === "" || word === "fsync") return "fsync";
-  throw new SettingsError([`durability: '${word}' is not there yet; the only one is 'fsync'`]);
+  if (word === "quorum" && fleet !== undefined) return word;
+  const remedy =
+    word === "quorum" ? "needs kafka; without it there is" : "is not there yet; there is";
+  throw new SettingsError([`durability: '${word}' ${remedy} 'fsync'`]);
+}
+
+/** Events are numbered by replica: two of one name would look like one that lost events. */
+function readGatewayId(name: string, fleet: FleetSettings | undefined): string {
+  if (name !== "") return name;
+  if (fleet === undefined) return "gateway-0";
+  throw new SettingsError(["gatewayId: name this replica of the fleet, or set OPTAMIL_GATEWAY_ID"]);
 }
 
 /** A gateway that strangers can reach opens accounts only where its operator says so. */

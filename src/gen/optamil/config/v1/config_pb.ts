@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/config/v1/config.proto.
  */
 export const file_optamil_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIv8DCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEiYKB3NpZ25fdXAYDSABKAlCFbpIEnIQUgBSBG9wZW5SBmNsb3NlZEIHCgVfcG9ydCJICgNUbHMSIAoJY2VydF9maWxlGAEgASgJQg26SARyAhAB6uAYAggBEh8KCGtleV9maWxlGAIgASgJQg26SARyAhAB6uAYAggBIoACCg5Qcm92aWRlckNvbmZpZxI1CgRuYW1lGAEgASgJQie6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYzfSTq4BgCCAESIwoEa2luZBgCIAEoCUIVukgSchBSAFIGb3BlbmFpUgRkZW1vEh0KCGJhc2VfdXJsGAMgASgJQgu6SAjYAQFyA4gBARITCgthcGlfa2V5X2VudhgEIAEoCRIwCgZtb2RlbHMYBSADKAsyIC5vcHRhbWlsLmNvbmZpZy52MS5Qcm92aWRlck1vZGVsEiwKBXJlbGF5GAYgASgJQh26SBpyGFIAUgh2ZXJiYXRpbVIKbm9ybWFsaXNlZCJkCg1Qcm92aWRlck1vZGVsEg4KBG5hbWUYASABKAlIABIzCgpkZXBsb3ltZW50GAIgASgLMh0ub3B0YW1pbC5jb25maWcudjEuRGVwbG95bWVudEgAOgbq4BgCCAFCBgoEa2luZCJsCgpEZXBsb3ltZW50EhsKBG5hbWUYASABKAlCDbpIBHICEAHq4BgCCAESFQoNdXBzdHJlYW1fbmFtZRgCIAEoCRIfCgZ3ZWlnaHQYAyABKA1CCrpIByoFGOgHKAFIAIgBAUIJCgdfd2VpZ2h0IucCCgtNb2RlbENvbmZpZxIeCgRuYW1lGAEgASgJQhC6SAdyBRABGIAC6uAYAggBEjgKBHRpZXIYAiABKAlCKrpIJ3IlUgBSBGZyZWVSBmJ1ZGdldFIDbWlkUgdwcmVtaXVtUgV1bHRyYRIQCghwcm92aWRlchgDIAEoCRIkCg5jb250ZXh0X3Rva2VucxgEIAEoDUIHukgEKgIoAUgAiAEBEicKEW1heF9vdXRwdXRfdG9rZW5zGAUgASgNQge6SAQqAigBSAGIAQESEgoFdG9vbHMYBiABKAhIAogBARITCgZ2aXNpb24YByABKAhIA4gBARIWCglqc29uX21vZGUYCCABKAhIBIgBARIQCghvd25lZF9ieRgJIAEoCUIRCg9fY29udGV4dF90b2tlbnNCFAoSX21heF9vdXRwdXRfdG9rZW5zQggKBl90b29sc0IJCgdfdmlzaW9uQgwKCl9qc29uX21vZGUi7QIKClBsYW5Db25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEk0KF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAIgASgDQie6SA0iCxiAgJqm6q/jASgA6uAYExoPY3JlZGl0c1Blck1vbnRoIAZIAIgBARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAMgASgNQge6SAQqAigBSAGIAQESJgoQcmVxdWVzdHNfcGVyX2RheRgEIAEoDUIHukgEKgIoAUgCiAEBEicKEXRva2Vuc19wZXJfbWludXRlGAUgASgNQge6SAQqAigBSAOIAQFCGgoYX2NyZWRpdHNfcGVyX21vbnRoX21pY3JvQhYKFF9yZXF1ZXN0c19wZXJfbWludXRlQhMKEV9yZXF1ZXN0c19wZXJfZGF5QhQKEl90b2tlbnNfcGVyX21pbnV0ZSKGBAoGTGltaXRzEiUKDmJvZHlfYnl0ZXNfbWF4GAEgASgNQgi6SAUqAyiACEgAiAEBEigKEmhlYWRlcnNfdGltZW91dF9tcxgCIAEoDUIHukgEKgIoZEgBiAEBEigKEnJlcXVlc3RfdGltZW91dF9tcxgDIAEoDUIHukgEKgIoZEgCiAEBEiUKD2lkbGVfdGltZW91dF9tcxgEIAEoDUIHukgEKgIoZEgDiAEBEicKEWFuc3dlcl90aW1lb3V0X21zGAUgASgNQge6SAQqAihkSASIAQESKAoSY29ubmVjdF90aW1lb3V0X21zGAYgASgNQge6SAQqAihkSAWIAQESMQobcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zGAcgASgNQge6SAQqAihkSAaIAQESHQoQZHJhaW5fdGltZW91dF9tcxgIIAEoDUgHiAEBQhEKD19ib2R5X2J5dGVzX21heEIVChNfaGVhZGVyc190aW1lb3V0X21zQhUKE19yZXF1ZXN0X3RpbWVvdXRfbXNCEgoQX2lkbGVfdGltZW91dF9tc0IUChJfYW5zd2VyX3RpbWVvdXRfbXNCFQoTX2Nvbm5lY3RfdGltZW91dF9tc0IeChxfcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zQhMKEV9kcmFpbl90aW1lb3V0X21zQgTo4BgBYgZwcm90bzM", [file_buf_validate_validate, file_optamil_options_v1_options]);
+  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIu0FCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEiYKB3NpZ25fdXAYDSABKAlCFbpIEnIQUgBSBG9wZW5SBmNsb3NlZBItCgVrYWZrYRgOIAEoCzIeLm9wdGFtaWwuY29uZmlnLnYxLkthZmthQ29uZmlnEjcKCmNsaWNraG91c2UYDyABKAsyIy5vcHRhbWlsLmNvbmZpZy52MS5DbGlja0hvdXNlQ29uZmlnEi0KBXJlZGlzGBAgASgLMh4ub3B0YW1pbC5jb25maWcudjEuUmVkaXNDb25maWcSPwoKZ2F0ZXdheV9pZBgRIAEoCUIrukgo2AEBciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjN9JBIUCgxzaWduaW5nX2tleXMYEiABKAlCBwoFX3BvcnQi8wEKC0thZmthQ29uZmlnEjMKB2Jyb2tlcnMYASADKAlCIrpIH5IBHAgBIhhyFjIUXlteXHM6XSs6WzAtOV17MSw1fSQSCwoDdGxzGAIgASgIEisKBHNhc2wYAyABKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5TYXNsQ29uZmlnEiMKCnBhcnRpdGlvbnMYBCABKA1CCrpIByoFGOgHKAFIAIgBARIqChJyZXBsaWNhdGlvbl9mYWN0b3IYBSABKA1CCbpIBioEGAkoAUgBiAEBQg0KC19wYXJ0aXRpb25zQhUKE19yZXBsaWNhdGlvbl9mYWN0b3IilwEKClNhc2xDb25maWcSQwoJbWVjaGFuaXNtGAEgASgJQjC6SCdyJVIFcGxhaW5SDXNjcmFtLXNoYS0yNTZSDXNjcmFtLXNoYS01MTLq4BgCCAESHwoIdXNlcm5hbWUYAiABKAlCDbpIBHICEAHq4BgCCAESIwoMcGFzc3dvcmRfZW52GAMgASgJQg26SARyAhAB6uAYAggBIokBChBDbGlja0hvdXNlQ29uZmlnEhsKA3VybBgBIAEoCUIOukgFcgOIAQHq4BgCCAESEAoIdXNlcm5hbWUYAiABKAkSFAoMcGFzc3dvcmRfZW52GAMgASgJEjAKB2NsdXN0ZXIYBCABKAlCH7pIHNgBAXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiSgoLUmVkaXNDb25maWcSJQoDdXJsGAEgASgJQhi6SA9yDTILXnJlZGlzcz86Ly/q4BgCCAESFAoMcGFzc3dvcmRfZW52GAIgASgJIkgKA1RscxIgCgljZXJ0X2ZpbGUYASABKAlCDbpIBHICEAHq4BgCCAESHwoIa2V5X2ZpbGUYAiABKAlCDbpIBHICEAHq4BgCCAEigAIKDlByb3ZpZGVyQ29uZmlnEjUKBG5hbWUYASABKAlCJ7pIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjN9JOrgGAIIARIjCgRraW5kGAIgASgJQhW6SBJyEFIAUgZvcGVuYWlSBGRlbW8SHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEhMKC2FwaV9rZXlfZW52GAQgASgJEjAKBm1vZGVscxgFIAMoCzIgLm9wdGFtaWwuY29uZmlnLnYxLlByb3ZpZGVyTW9kZWwSLAoFcmVsYXkYBiABKAlCHbpIGnIYUgBSCHZlcmJhdGltUgpub3JtYWxpc2VkImQKDVByb3ZpZGVyTW9kZWwSDgoEbmFtZRgBIAEoCUgAEjMKCmRlcGxveW1lbnQYAiABKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5EZXBsb3ltZW50SAA6BurgGAIIAUIGCgRraW5kImwKCkRlcGxveW1lbnQSGwoEbmFtZRgBIAEoCUINukgEcgIQAergGAIIARIVCg11cHN0cmVhbV9uYW1lGAIgASgJEh8KBndlaWdodBgDIAEoDUIKukgHKgUY6AcoAUgAiAEBQgkKB193ZWlnaHQi5wIKC01vZGVsQ29uZmlnEh4KBG5hbWUYASABKAlCELpIB3IFEAEYgALq4BgCCAESOAoEdGllchgCIAEoCUIqukgnciVSAFIEZnJlZVIGYnVkZ2V0UgNtaWRSB3ByZW1pdW1SBXVsdHJhEhAKCHByb3ZpZGVyGAMgASgJEiQKDmNvbnRleHRfdG9rZW5zGAQgASgNQge6SAQqAigBSACIAQESJwoRbWF4X291dHB1dF90b2tlbnMYBSABKA1CB7pIBCoCKAFIAYgBARISCgV0b29scxgGIAEoCEgCiAEBEhMKBnZpc2lvbhgHIAEoCEgDiAEBEhYKCWpzb25fbW9kZRgIIAEoCEgEiAEBEhAKCG93bmVkX2J5GAkgASgJQhEKD19jb250ZXh0X3Rva2Vuc0IUChJfbWF4X291dHB1dF90b2tlbnNCCAoGX3Rvb2xzQgkKB192aXNpb25CDAoKX2pzb25fbW9kZSLtAgoKUGxhbkNvbmZpZxI1CgRuYW1lGAEgASgJQie6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYzfSTq4BgCCAESTQoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAiABKANCJ7pIDSILGICAmqbqr+MBKADq4BgTGg9jcmVkaXRzUGVyTW9udGggBkgAiAEBEikKE3JlcXVlc3RzX3Blcl9taW51dGUYAyABKA1CB7pIBCoCKAFIAYgBARImChByZXF1ZXN0c19wZXJfZGF5GAQgASgNQge6SAQqAigBSAKIAQESJwoRdG9rZW5zX3Blcl9taW51dGUYBSABKA1CB7pIBCoCKAFIA4gBAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm9CFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCEwoRX3JlcXVlc3RzX3Blcl9kYXlCFAoSX3Rva2Vuc19wZXJfbWludXRlIoYECgZMaW1pdHMSJQoOYm9keV9ieXRlc19tYXgYASABKA1CCLpIBSoDKIAISACIAQESKAoSaGVhZGVyc190aW1lb3V0X21zGAIgASgNQge6SAQqAihkSAGIAQESKAoScmVxdWVzdF90aW1lb3V0X21zGAMgASgNQge6SAQqAihkSAKIAQESJQoPaWRsZV90aW1lb3V0X21zGAQgASgNQge6SAQqAihkSAOIAQESJwoRYW5zd2VyX3RpbWVvdXRfbXMYBSABKA1CB7pIBCoCKGRIBIgBARIoChJjb25uZWN0X3RpbWVvdXRfbXMYBiABKA1CB7pIBCoCKGRIBYgBARIxChtwcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXMYByABKA1CB7pIBCoCKGRIBogBARIdChBkcmFpbl90aW1lb3V0X21zGAggASgNSAeIAQFCEQoPX2JvZHlfYnl0ZXNfbWF4QhUKE19oZWFkZXJzX3RpbWVvdXRfbXNCFQoTX3JlcXVlc3RfdGltZW91dF9tc0ISChBfaWRsZV90aW1lb3V0X21zQhQKEl9hbnN3ZXJfdGltZW91dF9tc0IVChNfY29ubmVjdF90aW1lb3V0X21zQh4KHF9wcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXNCEwoRX2RyYWluX3RpbWVvdXRfbXNCBOjgGAFiBnByb3RvMw", [file_buf_validate_validate, file_optamil_options_v1_options]);
 
 /**
  * The whole file. Every field has a default.
@@ -100,8 +100,9 @@ export type Config = Message<"optamil.config.v1.Config"> & {
   plans: PlanConfig[];
 
   /**
-   * What an answer waits for before it ends: "fsync": its usage event is on the disk. Default fsync; "write" and
-   * "quorum" are not there yet.
+   * What an answer waits for before it ends: "fsync": its usage event is on this machine's disk; "quorum", in a
+   * fleet only: Kafka's replicas have it, or the disk alone if they take longer than 50 ms. Default fsync;
+   * "write" is not there yet.
    *
    * @generated from field: string durability = 12;
    */
@@ -114,6 +115,43 @@ export type Config = Message<"optamil.config.v1.Config"> & {
    * @generated from field: string sign_up = 13;
    */
   signUp: string;
+
+  /**
+   * Kafka, ClickHouse and Redis make a gateway a replica of a fleet: all three or none. Default: none, all is embedded.
+   *
+   * @generated from field: optamil.config.v1.KafkaConfig kafka = 14;
+   */
+  kafka?: KafkaConfig | undefined;
+
+  /**
+   * See kafka.
+   *
+   * @generated from field: optamil.config.v1.ClickHouseConfig clickhouse = 15;
+   */
+  clickhouse?: ClickHouseConfig | undefined;
+
+  /**
+   * See kafka.
+   *
+   * @generated from field: optamil.config.v1.RedisConfig redis = 16;
+   */
+  redis?: RedisConfig | undefined;
+
+  /**
+   * Name of this replica, in its events; no two may share one. Default: "gateway-0"; a fleet's replicas need one.
+   * Environment: OPTAMIL_GATEWAY_ID.
+   *
+   * @generated from field: string gateway_id = 17;
+   */
+  gatewayId: string;
+
+  /**
+   * File of the keys that sign API keys. Default: signing-keys in the data folder; the replicas of a fleet need one
+   * that they share, such as a mounted secret, which 'optamil migrate' makes. Environment: OPTAMIL_SIGNING_KEYS.
+   *
+   * @generated from field: string signing_keys = 18;
+   */
+  signingKeys: string;
 };
 
 /**
@@ -122,6 +160,160 @@ export type Config = Message<"optamil.config.v1.Config"> & {
  */
 export const ConfigSchema: GenMessage<Config> = /*@__PURE__*/
   messageDesc(file_optamil_config_v1_config, 0);
+
+/**
+ * The event backbone of a fleet.
+ *
+ * @generated from message optamil.config.v1.KafkaConfig
+ */
+export type KafkaConfig = Message<"optamil.config.v1.KafkaConfig"> & {
+  /**
+   * Some brokers, "host:port".
+   *
+   * @generated from field: repeated string brokers = 1;
+   */
+  brokers: string[];
+
+  /**
+   * Encrypt the connections, trusting the machine's certificates. Default false.
+   *
+   * @generated from field: bool tls = 2;
+   */
+  tls: boolean;
+
+  /**
+   * Sign in. Default: not at all.
+   *
+   * @generated from field: optamil.config.v1.SaslConfig sasl = 3;
+   */
+  sasl?: SaslConfig | undefined;
+
+  /**
+   * Partitions of the usage topic when it is made: the most consumers that share the work. Default 24.
+   *
+   * @generated from field: optional uint32 partitions = 4;
+   */
+  partitions?: number | undefined;
+
+  /**
+   * Copies of each record when topics are made. Default 3.
+   *
+   * @generated from field: optional uint32 replication_factor = 5;
+   */
+  replicationFactor?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.config.v1.KafkaConfig.
+ * Use `create(KafkaConfigSchema)` to create a new message.
+ */
+export const KafkaConfigSchema: GenMessage<KafkaConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 1);
+
+/**
+ * How to sign in to Kafka.
+ *
+ * @generated from message optamil.config.v1.SaslConfig
+ */
+export type SaslConfig = Message<"optamil.config.v1.SaslConfig"> & {
+  /**
+   * "plain", "scram-sha-256" or "scram-sha-512".
+   *
+   * @generated from field: string mechanism = 1;
+   */
+  mechanism: string;
+
+  /**
+   * User.
+   *
+   * @generated from field: string username = 2;
+   */
+  username: string;
+
+  /**
+   * Environment variable that holds the password.
+   *
+   * @generated from field: string password_env = 3;
+   */
+  passwordEnv: string;
+};
+
+/**
+ * Describes the message optamil.config.v1.SaslConfig.
+ * Use `create(SaslConfigSchema)` to create a new message.
+ */
+export const SaslConfigSchema: GenMessage<SaslConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 2);
+
+/**
+ * The warehouse of a fleet.
+ *
+ * @generated from message optamil.config.v1.ClickHouseConfig
+ */
+export type ClickHouseConfig = Message<"optamil.config.v1.ClickHouseConfig"> & {
+  /**
+   * URL of the HTTP interface.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * User. Default "default".
+   *
+   * @generated from field: string username = 2;
+   */
+  username: string;
+
+  /**
+   * Environment variable that holds the password. Default: no password.
+   *
+   * @generated from field: string password_env = 3;
+   */
+  passwordEnv: string;
+
+  /**
+   * Name of the cluster over which tables are made and sharded. Default: one server.
+   *
+   * @generated from field: string cluster = 4;
+   */
+  cluster: string;
+};
+
+/**
+ * Describes the message optamil.config.v1.ClickHouseConfig.
+ * Use `create(ClickHouseConfigSchema)` to create a new message.
+ */
+export const ClickHouseConfigSchema: GenMessage<ClickHouseConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 3);
+
+/**
+ * The counters of a fleet.
+ *
+ * @generated from message optamil.config.v1.RedisConfig
+ */
+export type RedisConfig = Message<"optamil.config.v1.RedisConfig"> & {
+  /**
+   * URL: redis://host:port, or rediss:// for TLS.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Environment variable that holds the password. Default: that of the URL, if any.
+   *
+   * @generated from field: string password_env = 2;
+   */
+  passwordEnv: string;
+};
+
+/**
+ * Describes the message optamil.config.v1.RedisConfig.
+ * Use `create(RedisConfigSchema)` to create a new message.
+ */
+export const RedisConfigSchema: GenMessage<RedisConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 4);
 
 /**
  * Certificate and key of the port.
@@ -149,7 +341,7 @@ export type Tls = Message<"optamil.config.v1.Tls"> & {
  * Use `create(TlsSchema)` to create a new message.
  */
 export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 1);
+  messageDesc(file_optamil_config_v1_config, 5);
 
 /**
  * A provider and the models that it serves.
@@ -205,7 +397,7 @@ export type ProviderConfig = Message<"optamil.config.v1.ProviderConfig"> & {
  * Use `create(ProviderConfigSchema)` to create a new message.
  */
 export const ProviderConfigSchema: GenMessage<ProviderConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 2);
+  messageDesc(file_optamil_config_v1_config, 6);
 
 /**
  * A model's name, or its details.
@@ -240,7 +432,7 @@ export type ProviderModel = Message<"optamil.config.v1.ProviderModel"> & {
  * Use `create(ProviderModelSchema)` to create a new message.
  */
 export const ProviderModelSchema: GenMessage<ProviderModel> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 3);
+  messageDesc(file_optamil_config_v1_config, 7);
 
 /**
  * A model at a provider.
@@ -275,7 +467,7 @@ export type Deployment = Message<"optamil.config.v1.Deployment"> & {
  * Use `create(DeploymentSchema)` to create a new message.
  */
 export const DeploymentSchema: GenMessage<Deployment> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 4);
+  messageDesc(file_optamil_config_v1_config, 8);
 
 /**
  * A model that adds to or overrides the catalogue's.
@@ -352,7 +544,7 @@ export type ModelConfig = Message<"optamil.config.v1.ModelConfig"> & {
  * Use `create(ModelConfigSchema)` to create a new message.
  */
 export const ModelConfigSchema: GenMessage<ModelConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 5);
+  messageDesc(file_optamil_config_v1_config, 9);
 
 /**
  * A plan that adds to or overrides the catalogue's. What is left out is the plan's of that name.
@@ -401,7 +593,7 @@ export type PlanConfig = Message<"optamil.config.v1.PlanConfig"> & {
  * Use `create(PlanConfigSchema)` to create a new message.
  */
 export const PlanConfigSchema: GenMessage<PlanConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 6);
+  messageDesc(file_optamil_config_v1_config, 10);
 
 /**
  * Time-outs and bounds, each with its default.
@@ -471,5 +663,5 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 7);
+  messageDesc(file_optamil_config_v1_config, 11);
 
