@@ -1,15 +1,18 @@
-// `node bench/ingest.ts [events]`: how fast usage is recorded, carried into chDB and summed up.
+// `node bench/ingest.ts [events] [url]`: how fast usage is recorded, carried into chDB, or into the ClickHouse
+// server at the URL, and summed up.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../src/platform/clock.ts";
-import { openChdbWarehouse } from "../src/usage/chdb.ts";
+import { type ChdbWarehouse, openChdbWarehouse } from "../src/usage/chdb.ts";
+import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../src/usage/clickhouse.ts";
 import { Consumer } from "../src/usage/consumer.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "../src/usage/lmdb.ts";
 import { openLmdbConsumerStore } from "../src/usage/lmdb-store.ts";
 import { createEvent, periodId } from "./events.ts";
 
 const eventCount = Number(process.argv[2] ?? 200_000);
+const serverUrl = process.argv[3];
 const appendsPerLevel = 20_000;
 const folder = mkdtempSync(join(tmpdir(), "optamil-ingest-"));
 
@@ -55,8 +58,14 @@ async function fill(log: LmdbUsageLog): Promise<void> {
   }
 }
 
+async function openWarehouse(): Promise<ChdbWarehouse | ClickHouseWarehouse> {
+  return serverUrl === undefined
+    ? openChdbWarehouse(`${folder}/warehouse`)
+    : openClickHouseWarehouse({ url: serverUrl });
+}
+
 async function measureIngest(log: LmdbUsageLog): Promise<void> {
-  const opened = await timed(() => openChdbWarehouse(`${folder}/warehouse`));
+  const opened = await timed(openWarehouse);
   console.log(`open an empty warehouse: ${opened.ms.toFixed(0)} ms`);
   const warehouse = opened.value;
   const store = openLmdbConsumerStore(`${folder}/consumer`, "write");
@@ -81,7 +90,7 @@ async function measureIngest(log: LmdbUsageLog): Promise<void> {
   console.log(`sums: big account ${big.ms.toFixed(0)} ms, small ${small.ms.toFixed(0)} ms`);
   await warehouse.close();
   await store.close();
-  const again = await timed(() => openChdbWarehouse(`${folder}/warehouse`));
+  const again = await timed(openWarehouse);
   console.log(`open it again: ${again.ms.toFixed(0)} ms`);
   await again.value.close();
 }

@@ -16,6 +16,12 @@ export type AuditParts = {
   readonly records: ConsumerRecords;
 };
 
+/** What the audits of records look at. */
+export type RecordAuditParts = {
+  readonly warehouse: AuditedWarehouse;
+  readonly records: Pick<ConsumerRecords, "deadLetters">;
+};
+
 /** Something that is not as it should be. */
 export type Finding = {
   /** Which audit found it. */
@@ -28,11 +34,15 @@ export type Finding = {
 
 /** All findings; none of severity "error" means that the books are right. */
 export async function audit(parts: AuditParts): Promise<readonly Finding[]> {
+  return [...(await auditRecords(parts)), ...(await auditSums(parts))];
+}
+
+/** The findings about records alone: each is stored, once. */
+export async function auditRecords(parts: RecordAuditParts): Promise<readonly Finding[]> {
   return [
     ...(await auditSequences(parts)),
     ...(await auditOffsets(parts)),
     ...(await auditEvents(parts)),
-    ...(await auditSums(parts)),
   ];
 }
 
@@ -41,7 +51,7 @@ const accountsPerPage = 1_000;
 const rowsPerPart = 1_000_000n;
 
 /** Each boot of a gateway numbered its events without gaps; poison took its numbers along. */
-async function auditSequences({ warehouse, records }: AuditParts): Promise<Finding[]> {
+async function auditSequences({ warehouse, records }: RecordAuditParts): Promise<Finding[]> {
   const boots = await warehouse.boots();
   const logNames = new Set((await warehouse.logs()).map(({ logName }) => logName));
   const dead = [...logNames].flatMap((logName) => [...deadLettersOf(records, logName)]);
@@ -57,7 +67,7 @@ async function auditSequences({ warehouse, records }: AuditParts): Promise<Findi
 }
 
 /** Each log's offsets are stored or dead letters, without gaps. */
-async function auditOffsets({ warehouse, records }: AuditParts): Promise<Finding[]> {
+async function auditOffsets({ warehouse, records }: RecordAuditParts): Promise<Finding[]> {
   const logs = await warehouse.logs();
   return logs.flatMap((log): Finding[] => {
     const dead = [...deadLettersOf(records, log.logName)].filter(
@@ -72,7 +82,7 @@ async function auditOffsets({ warehouse, records }: AuditParts): Promise<Finding
 }
 
 /** Each recorded event is stored, and counts once. */
-async function auditEvents({ warehouse }: AuditParts): Promise<Finding[]> {
+async function auditEvents({ warehouse }: RecordAuditParts): Promise<Finding[]> {
   const { rows, effective } = await warehouse.rows();
   const parts = Number(rows / rowsPerPart) + 1;
   const findings: Finding[] = [];
@@ -119,7 +129,10 @@ async function auditSums({ warehouse, records }: AuditParts): Promise<Finding[]>
   return findings;
 }
 
-function* deadLettersOf(records: ConsumerRecords, logName: string): Generator<DeadLetter> {
+function* deadLettersOf(
+  records: RecordAuditParts["records"],
+  logName: string,
+): Generator<DeadLetter> {
   for (let from = 0; ; ) {
     const page = records.deadLetters(logName, from, deadLettersPerPage);
     yield* page;

@@ -20,6 +20,8 @@ export type ConsumerParts = {
   readonly lastExit?: LastExit | undefined;
   /** What the counters are known to have taken; ids from there on are named again. Default: all. */
   readonly deliveredOffset?: number | undefined;
+  /** Whether the store keeps bases, so that a lost one is filled from the warehouse. Default true. */
+  readonly keepsBases?: boolean | undefined;
   /** Default 10,000 events and 8 MiB: some 200 ms of work. */
   readonly limits?: BatchLimits | undefined;
 };

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Confirmer } from "./confirmer.ts";
 import type { ConsumerParts } from "./consumer-parts.ts";
-import { type ConsumerStart, findStart } from "./consumer-start.ts";
+import { type ConsumerStart, findLost, findStart } from "./consumer-start.ts";
 import type { ConsumerProgress, DeadLetter } from "./consumer-store.ts";
 import { parseRecord } from "./parse-record.ts";
 import { afterRefusal, afterSuccess, beginTrial, isCondemned } from "./trial.ts";
@@ -43,6 +43,10 @@ export class Consumer {
   /** Next record to be looked at: behind `progress.offset` while unconfirmed accounts are found again. */
   #cursor = 0;
   #lag = 0;
+  /** Whether the warehouse lost what lies between cursor and offset. */
+  #lost = false;
+  /** Whether something failed since the warehouse was last seen to have its rows. */
+  #doubted = false;
   /** The batch after the one that was inserted last. */
   #ahead: Batch | undefined;
   #poison: { records: number; readonly sinceMs: number } | undefined;
@@ -52,9 +56,25 @@ export class Consumer {
     this.#confirmer = new Confirmer(parts);
   }
 
+  /** Whether all that was taken is confirmed. */
+  get idle(): boolean {
+    return this.#confirmer.idle;
+  }
+
   /** Takes one batch, or confirms once; throws what should be tried again later. */
   async step(): Promise<Step> {
+    try {
+      return await this.#step();
+    } catch (error) {
+      // A server that failed may come back without its rows.
+      this.#doubted = true;
+      throw error;
+    }
+  }
+
+  async #step(): Promise<Step> {
     const progress = this.#progress ?? this.#begin(await findStart(this.#parts));
+    if (this.#doubted) await this.#checkRows(progress);
     const again = this.#cursor < progress.offset;
     // Sums could include the rows of a batch in doubt, whose ids nobody would name.
     if (!again && progress.trial === undefined && this.#confirmer.due) {
@@ -62,7 +82,7 @@ export class Consumer {
       return { records: 0, dead: 0, confirmed: true, lag: this.#lag };
     }
     const batch = await this.#next(progress);
-    const dead = again ? 0 : await this.#take(progress, batch);
+    const dead = again ? await this.#takeAgain(batch) : await this.#take(progress, batch);
     // What was refused is read once more, in smaller pieces.
     const taken = dead === undefined ? 0 : batch.records.length;
     if (taken > 0) for (const placed of batch.events) this.#confirmer.add(placed);
@@ -78,16 +98,36 @@ export class Consumer {
       await this.step();
       progress = this.#progress ?? progress;
     }
+    if (this.#doubted) await this.#checkRows(progress);
+    while (this.#cursor < progress.offset) await this.step();
     while (!this.#confirmer.idle) {
       progress = await this.#confirmer.confirm(progress);
       this.#progress = progress;
     }
   }
 
-  #begin({ progress, cursor }: ConsumerStart): ConsumerProgress {
+  #begin({ progress, cursor, lost }: ConsumerStart): ConsumerProgress {
     this.#progress = progress;
     this.#cursor = cursor;
+    this.#lost = lost;
     return progress;
+  }
+
+  /** Goes back to the first record that the warehouse has lost: nothing is confirmed until it has all again. */
+  async #checkRows({ offset }: ConsumerProgress): Promise<void> {
+    const lostFrom = await findLost(this.#parts, offset);
+    this.#doubted = false;
+    if (lostFrom === offset) return;
+    this.#cursor = Math.min(this.#cursor, lostFrom);
+    this.#lost = true;
+  }
+
+  /** What was taken before: inserted only where the warehouse has lost it. */
+  async #takeAgain({ events }: Batch): Promise<number> {
+    const { log, warehouse } = this.#parts;
+    if (!this.#lost || events.length === 0) return 0;
+    await warehouse.insert({ logName: log.name, logEpoch: log.epoch, events });
+    return 0;
   }
 
   /** The batch at the cursor: the one that was read ahead, if it is that. */
@@ -109,6 +149,8 @@ export class Consumer {
     const { log, clock, limits = limitsDefault } = this.#parts;
     const atMost = { ...limits, eventsMax: Math.min(eventsMax, limits.eventsMax) };
     const { records, endOffset } = await log.read(firstOffset, atMost);
+    // For a moment after an election of Kafka's; for ever if the log was wiped and has no new epoch.
+    assert(endOffset >= firstOffset, `the log ends at ${endOffset}, before ${firstOffset}`);
     const found = records.at(0)?.offset ?? firstOffset;
     assert(found === firstOffset, `the log misses its records from ${firstOffset} to ${found}`);
     const events: PlacedEvent[] = [];

@@ -47,6 +47,7 @@ const waitingMax = 100_000;
 /** Records removed in one commit, so that nobody waits long for it. */
 const trimEventsMax = 10_000;
 const trimEveryMs = 60_000;
+const saveEveryMs = 1_000;
 const reserveRetryMs = 1_000;
 const dayMs = 86_400_000;
 
@@ -91,6 +92,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   #diskFull: boolean;
   #reserveTriedAtMs = 0;
   #trimAtMs = 0;
+  #saveAtMs = 0;
   #broken: unknown;
 
   constructor(options: LmdbUsageLogOptions) {
@@ -153,7 +155,9 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   async confirmed(offset: number): Promise<void> {
     this.#confirmedOffset = Math.max(this.#confirmedOffset, Math.min(offset, this.#endOffset));
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs < this.#trimAtMs || this.#broken !== undefined) return;
+    if (this.#broken !== undefined) return;
+    this.#saveConfirmed(nowMs);
+    if (nowMs < this.#trimAtMs) return;
     this.#trimAtMs = nowMs + trimEveryMs;
     // A reader that was killed keeps its snapshot, and with it every page freed since.
     this.#env.readerCheck();
@@ -175,6 +179,14 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   async recover(): Promise<void> {
     const held = [...this.#tables.holds.getRange({})];
     await Promise.all(held.map(({ value }) => this.append(decodeEvent(value))));
+  }
+
+  /** Writes down every second what was confirmed, so that a restart repeats little of it. */
+  #saveConfirmed(nowMs: number): void {
+    if (nowMs < this.#saveAtMs) return;
+    this.#saveAtMs = nowMs + saveEveryMs;
+    // A disk that takes nothing is told of where events are written; this one is written again.
+    this.#tables.meta.put("confirmed", this.#confirmedOffset).catch(() => undefined);
   }
 
   #refusal(): OptamilError | undefined {

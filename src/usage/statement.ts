@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 /** What makes the tables and views, in order; repeating it changes nothing. */
 export const schemaStatements = [
   "database",
+  "schema-versions",
   "usage-events",
   "usage-records",
   "usage-records-feed",
@@ -13,11 +14,16 @@ export const schemaStatements = [
   "view-outcomes",
 ] as const;
 
+/** Version of what they make: one more with each change that an older program cannot work with. */
+export const schemaVersion = 1;
+
 /** Name of a statement: of its file without the ending. */
 export type StatementName =
   | (typeof schemaStatements)[number]
+  | "schema-version"
   | "sums"
   | "sums-page"
+  | "base"
   | "event"
   | "audit-boots"
   | "audit-logs"

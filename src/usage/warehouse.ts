@@ -46,6 +46,18 @@ export class BatchRejected extends Error {
   override readonly name = "BatchRejected";
 }
 
+/** What counters ask that have lost what they knew. */
+export interface BaseSource {
+  /** What an account has used of a period, and which of the given events (rev 1 or more) that includes. */
+  base(accountId: string, periodId: string, eventIds: readonly string[]): Promise<StoredBase>;
+}
+
+/** Sums, and the events asked about that are in them. */
+export type StoredBase = {
+  readonly microByTier: MicroByTier;
+  readonly includedIds: readonly string[];
+};
+
 /** What the audits ask. */
 export interface AuditedWarehouse {
   /** Sequence numbers by gateway boot. */

@@ -317,6 +317,17 @@ describe("a consumer that dies", () => {
     await expect(consumer.step()).rejects.toThrow("misses its records from 1 to 3");
   });
 
+  it("refuses to go on where the log was wiped and has no new epoch", async () => {
+    const world = new World();
+    world.append(sampleEvent(), sampleEvent(), sampleEvent());
+    const consumer = world.start();
+    await world.drain(consumer);
+    world.disk.records.length = 1;
+    for (const one of [consumer, world.start()]) {
+      await expect(one.step()).rejects.toThrow("the log ends at 1, before 3");
+    }
+  });
+
   it("inserts a batch once although the next one cannot be read", async () => {
     const world = new World();
     world.append(...Array.from({ length: 150 }, () => sampleEvent()));

@@ -1,0 +1,215 @@
+// The warehouse on a ClickHouse server or cluster, over HTTP.
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from "@clickhouse/client";
+import { invalidRequest, OptamilError } from "../platform/errors.ts";
+import { parseAnalystSql } from "./analyst-sql.ts";
+import { toClusterStatements } from "./cluster-schema.ts";
+import { readStatement, type StatementName, schemaStatements, schemaVersion } from "./statement.ts";
+import {
+  analystSettings,
+  insertSettings,
+  isOfRows,
+  parseRows,
+  type Row,
+  StoredUsage,
+} from "./stored-usage.ts";
+import {
+  BatchRejected,
+  type EventBatch,
+  type LogRecords,
+  type QueriedWarehouse,
+  type Warehouse,
+} from "./warehouse.ts";
+import { rowColumns, toRows } from "./warehouse-row.ts";
+
+/** Where the server is. */
+export type ClickHouseOptions = {
+  /** http or https, with port. */
+  readonly url: string;
+  /** Default `default`, without a password. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Name of the cluster on which the tables are replicated and sharded. Default: one server. */
+  readonly cluster?: string | undefined;
+  /** Milliseconds until an insert or question counts as failed. Default 60,000: a hundred times the usual. */
+  readonly timeoutMs?: number | undefined;
+  /** Connections for the consumer and the audits, and as many for analysts. Default 4: more would only queue. */
+  readonly connectionsMax?: number | undefined;
+  /** Whether rows are sent compressed. Default false: it costs more CPU than a local network saves. */
+  readonly gzip?: boolean | undefined;
+};
+
+/** What a request carries. */
+type Call = {
+  readonly settings?: ClickHouseSettings;
+  readonly parameters?: Record<string, unknown>;
+  readonly format?: string;
+  readonly values?: Readable;
+  readonly timeoutMs?: number;
+  readonly client?: ClickHouseClient;
+};
+
+/** Codes of a server that is overloaded, read-only or shutting down. */
+const unavailableCodes: readonly number[] = [202, 203, 209, 210, 236, 242, 252, 279, 319, 999];
+/** Codes for a table and a database that are gone. */
+const goneCodes: readonly number[] = [60, 81];
+/** The server's own bound comes first, and says more. */
+const analystTimeoutMs = analystSettings.max_execution_time * 1_000 + 5_000;
+
+/** Opens the warehouse, and makes what is missing in it. Throws if the server is down or newer than we are. */
+export async function openClickHouseWarehouse(
+  options: ClickHouseOptions,
+): Promise<ClickHouseWarehouse> {
+  const warehouse = new ClickHouseWarehouse(options);
+  try {
+    await warehouse.migrate();
+    return warehouse;
+  } catch (error) {
+    await warehouse.close();
+    throw error;
+  }
+}
+
+/** The warehouse on a server. */
+export class ClickHouseWarehouse extends StoredUsage implements Warehouse, QueriedWarehouse {
+  readonly #client: ClickHouseClient;
+  /** With connections of its own: analysts never keep the consumer waiting. */
+  readonly #analyst: ClickHouseClient;
+  readonly #cluster: string | undefined;
+  readonly #timeoutMs: number;
+
+  constructor(options: ClickHouseOptions) {
+    super();
+    const { url, username = "default", password = "", cluster, timeoutMs = 60_000 } = options;
+    this.#cluster = cluster;
+    this.#timeoutMs = timeoutMs;
+    const common = {
+      url,
+      username,
+      password,
+      application: "optamil",
+      request_timeout: Math.max(timeoutMs, analystTimeoutMs) + 10_000,
+      compression: { request: options.gzip ?? false, response: true },
+      log: { level: ClickHouseLogLevel.OFF },
+      // Names of a thousand accounts are too long for a URL.
+      use_multipart_params: true,
+    };
+    const connectionsMax = options.connectionsMax ?? 4;
+    this.#client = createClient({ ...common, max_open_connections: connectionsMax });
+    const analysts = { database: "optamil", max_open_connections: connectionsMax };
+    this.#analyst = createClient({ ...common, ...analysts });
+  }
+
+  /** Makes the tables and views; repeating it changes nothing. Throws if a newer version made them. */
+  async migrate(): Promise<void> {
+    await this.#make("database");
+    await this.#make("schema-versions");
+    const [row] = await this.ask("schema-version", {});
+    const found = Number(row?.["version"] ?? 0);
+    if (found > schemaVersion) {
+      const message = `The warehouse has schema version ${found}, this program knows ${schemaVersion}: run the newer program.`;
+      throw new OptamilError("service_unavailable", message, { shouldRetry: false });
+    }
+    for (const name of schemaStatements) await this.#make(name);
+    if (found === schemaVersion) return;
+    await this.#call(`INSERT INTO optamil.schema_versions (version) VALUES (${schemaVersion})`);
+  }
+
+  async insert(batch: EventBatch): Promise<void> {
+    if (batch.events.length === 0) return;
+    const columns = rowColumns.join(", ");
+    const statement = `INSERT INTO optamil.usage_events (${columns}) FORMAT JSONCompactEachRow`;
+    const replicated = { insert_quorum: "auto", distributed_foreground_insert: 1 } as const;
+    try {
+      await this.#call(statement, {
+        values: Readable.from([toRows(batch)], { objectMode: false }),
+        settings: {
+          ...insertSettings,
+          max_partitions_per_insert_block: "0",
+          wait_end_of_query: 1,
+          ...(this.#cluster !== undefined && replicated),
+        },
+      });
+    } catch (error) {
+      if (!isOfRows(codeOf(error))) throw error;
+      throw new BatchRejected("the rows are refused", { cause: error });
+    }
+  }
+
+  /** Makes the tables again where the server has lost them: the answer is that it has no records. */
+  override async logs(): Promise<readonly LogRecords[]> {
+    try {
+      return await super.logs();
+    } catch (error) {
+      if (!goneCodes.includes(codeOf(error))) throw error;
+      await this.migrate();
+      return super.logs();
+    }
+  }
+
+  async sql(statement: string, format = "JSONEachRow"): Promise<string> {
+    const parsed = parseAnalystSql(statement);
+    if (!/^[A-Za-z]{1,40}$/.test(format)) throw invalidRequest("No such format.", "format");
+    const settings = { ...analystSettings, wait_end_of_query: 1 } as const;
+    try {
+      return await this.#call(parsed, {
+        client: this.#analyst,
+        format,
+        settings,
+        timeoutMs: analystTimeoutMs,
+      });
+    } catch (error) {
+      const code = codeOf(error);
+      if (error instanceof ClickHouseError && !unavailableCodes.includes(code)) {
+        throw invalidRequest(error.message);
+      }
+      const message = "The warehouse does not answer; try again later.";
+      throw new OptamilError("service_unavailable", message, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#client.close(), this.#analyst.close()]);
+  }
+
+  protected async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
+    // Accounts are paged over all shards, not shard by shard.
+    const settings = { wait_end_of_query: 1, distributed_product_mode: "global" } as const;
+    const format = "JSONEachRow";
+    return parseRows(await this.#call(readStatement(name), { parameters, settings, format }));
+  }
+
+  async #make(name: StatementName): Promise<void> {
+    const statements =
+      this.#cluster === undefined
+        ? [readStatement(name)]
+        : toClusterStatements(name, this.#cluster);
+    for (const statement of statements) await this.#call(statement);
+  }
+
+  async #call(query: string, call: Call = {}): Promise<string> {
+    const { settings, parameters, format, values, timeoutMs = this.#timeoutMs } = call;
+    const { client = this.#client } = call;
+    const { stream } = await client.exec({
+      query,
+      ...(settings !== undefined && { clickhouse_settings: settings }),
+      ...(parameters !== undefined && { query_params: parameters }),
+      ...(values !== undefined && { values }),
+      ...(format !== undefined && { http_headers: { "X-ClickHouse-Format": format } }),
+      abort_signal: AbortSignal.timeout(timeoutMs),
+    });
+    return text(stream);
+  }
+}
+
+/** ClickHouse's code; 0 where the server did not answer with one. */
+function codeOf(error: unknown): number {
+  return error instanceof ClickHouseError ? Number(error.code) : 0;
+}

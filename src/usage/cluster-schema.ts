@@ -1,0 +1,48 @@
+// The schema of a ClickHouse cluster, made from the statements for one server.
+import assert from "node:assert/strict";
+import { readStatement, type StatementName } from "./statement.ts";
+
+/** Tables with rows, each of them local to a shard, with a table over all shards in front. */
+const shardKeys: Partial<Record<StatementName, string>> = {
+  // All rows of an account lie in one shard, so that FINAL sees every rev of an event.
+  "usage-events": "cityHash64(account_id)",
+  // Filled on the shard of the event: nothing is inserted through the table in front.
+  "usage-records": "cityHash64(event_id)",
+};
+
+/** The statements that make on every server of a cluster what the named one makes on a single server. */
+export function toClusterStatements(name: StatementName, cluster: string): readonly string[] {
+  assert(/^[A-Za-z0-9_-]+$/.test(cluster), "the cluster's name is of letters, digits, _ and -");
+  const statement = readStatement(name);
+  const shardKey = shardKeys[name];
+  const table = name.replaceAll("-", "_");
+  if (shardKey !== undefined) {
+    const local = toReplicated(statement).replace(`optamil.${table}\n`, `optamil.${table}_local\n`);
+    const front = `CREATE TABLE IF NOT EXISTS optamil.${table} AS optamil.${table}_local
+ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
+    return [onCluster(local, cluster), onCluster(front, cluster)];
+  }
+  if (name === "schema-versions") return [onCluster(toReplicated(statement, "all"), cluster)];
+  if (name !== "usage-records-feed") return [onCluster(statement, cluster)];
+  const feed = statement.replaceAll(/optamil\.usage_(records|events)(?!_)/g, "$&_local");
+  return [onCluster(feed, cluster)];
+}
+
+/** `{uuid}`, `{shard}` and `{replica}` are macros of the servers. */
+function toReplicated(statement: string, shard = "{shard}"): string {
+  const path = `'/clickhouse/tables/{uuid}/${shard}', '{replica}'`;
+  return statement.replace(
+    /ENGINE = (Replacing)?MergeTree(?:\((\w+)\))?/,
+    (_all, kind = "", version = "") => {
+      const columns = version === "" ? "" : `, ${version}`;
+      return `ENGINE = Replicated${kind}MergeTree(${path}${columns})`;
+    },
+  );
+}
+
+function onCluster(statement: string, cluster: string): string {
+  const head =
+    /^((?:--.*\n)*CREATE (?:OR REPLACE )?(?:TABLE|DATABASE|(?:MATERIALIZED )?VIEW) (?:IF NOT EXISTS )?[\w.]+)/;
+  assert(head.test(statement), "the statement makes something");
+  return statement.replace(head, `$1 ON CLUSTER '${cluster}'`);
+}

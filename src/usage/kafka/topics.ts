@@ -1,0 +1,101 @@
+// Makes and checks the topics of the usage log, and tells one making of a topic from the next.
+import type { Admin } from "kafkajs";
+import { type KafkaConnection, openAdmin } from "../../platform/kafka/client.ts";
+import {
+  ensureTopic,
+  safeSettings,
+  type TopicFinding,
+  type WantedTopic,
+} from "../../platform/kafka/topic.ts";
+import { readEpochs, writeEpoch } from "./epochs.ts";
+
+/** Names of the topics. */
+export type UsageTopics = {
+  /** Usage events, in partitions by account. */
+  readonly usage: string;
+  /** Records that no warehouse can take. */
+  readonly deadLetters: string;
+  /** When each topic was made, as offsets say nothing across makings. Compacted. */
+  readonly meta: string;
+};
+
+/** The names that a fleet uses. */
+export const usageTopics: UsageTopics = {
+  usage: "optamil.usage.v1",
+  deadLetters: "optamil.usage.dlq.v1",
+  meta: "optamil.meta.v1",
+};
+
+/** How to make them. */
+export type EnsureTopicsOptions = {
+  readonly topics?: UsageTopics | undefined;
+  /** Of the usage topic: the most consumers that can share the work. Fixed for its life. Default 24. */
+  readonly partitions?: number | undefined;
+  /** Copies of each record. Default 3; of three copies two must be in sync. */
+  readonly replicationFactor?: number | undefined;
+  /** How long usage events are kept, milliseconds. Default and least: 14 days. */
+  readonly retentionMs?: number | undefined;
+};
+
+const dayMs = 86_400_000;
+const retentionMsMin = 14 * dayMs;
+const deadRetentionMs = 90 * dayMs;
+
+/** Makes the topics that are missing and compares the others; changes nothing that is there. */
+export async function ensureUsageTopics(
+  connection: KafkaConnection,
+  options: EnsureTopicsOptions = {},
+): Promise<readonly TopicFinding[]> {
+  const topics = options.topics ?? usageTopics;
+  const admin = openAdmin(connection);
+  try {
+    return await admin.use(async (client) => {
+      const findings: TopicFinding[] = [];
+      // The meta topic first: the epoch is written before its topic is made.
+      for (const wanted of wantedTopics(topics, options)) {
+        findings.push(await ensureWithEpoch(client, connection, topics, wanted));
+      }
+      return findings;
+    });
+  } finally {
+    await admin.close();
+  }
+}
+
+function wantedTopics(topics: UsageTopics, options: EnsureTopicsOptions): readonly WantedTopic[] {
+  const { partitions = 24, replicationFactor = 3, retentionMs = retentionMsMin } = options;
+  const safe = safeSettings(replicationFactor);
+  const kept = (ms: number) => ({ "cleanup.policy": "delete", "retention.ms": String(ms) });
+  const compacted = { ...safe, "cleanup.policy": "compact" };
+  return [
+    { topic: topics.meta, partitions: 1, replicationFactor, settings: compacted },
+    {
+      topic: topics.deadLetters,
+      partitions: 1,
+      replicationFactor,
+      settings: { ...safe, ...kept(deadRetentionMs) },
+    },
+    {
+      topic: topics.usage,
+      partitions,
+      replicationFactor,
+      settings: { ...safe, ...kept(retentionMs) },
+    },
+  ];
+}
+
+async function ensureWithEpoch(
+  admin: Admin,
+  connection: KafkaConnection,
+  { meta, usage }: UsageTopics,
+  wanted: WantedTopic,
+): Promise<TopicFinding> {
+  const { topic } = wanted;
+  const exists = (await admin.listTopics()).includes(topic);
+  // Written before: a topic that was made anew must never go by the epoch of the old one.
+  if (topic === usage && !exists) await writeEpoch(connection, meta, topic);
+  const finding = await ensureTopic(admin, wanted);
+  const known = topic !== usage || (await readEpochs(connection, meta)).has(topic);
+  if (!known) await writeEpoch(connection, meta, topic);
+  return finding;
+}

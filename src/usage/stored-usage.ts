@@ -1,0 +1,178 @@
+// What is asked of a ClickHouse, in this process or on a server: the same statements, rows and codes.
+import { type TierName, tierNames } from "../catalogue/tiers.ts";
+import type { StatementName } from "./statement.ts";
+import {
+  type AuditedWarehouse,
+  type BaseSource,
+  type BootRecords,
+  type LogRecords,
+  type NumberRun,
+  nothingUsed,
+  type OddEvent,
+  type PeriodSums,
+  type QueriedWarehouse,
+  type StoredBase,
+  type StoredEvent,
+  type Warehouse,
+} from "./warehouse.ts";
+
+/** A row of an answer; 64-bit numbers are texts. */
+export type Row = Readonly<Record<string, string | number>>;
+
+/**
+ * Settings of each insert; they go with the statement, as settings of the connection would stay for others.
+ * Blocks are not deduplicated: a process that dies between noting a block and storing it would have its
+ * repetition dropped (docs/decisions/2026-11-27-no-insert-tokens.md). The rows replace each other instead.
+ */
+export const insertSettings = {
+  async_insert: 0,
+  insert_deduplicate: 0,
+  // One batch may touch any number of months.
+  max_partitions_per_insert_block: 0,
+} as const;
+
+/** Bounds of what analysts ask: seconds, rows, bytes. It only reads. */
+export const analystSettings = {
+  max_execution_time: 60,
+  max_result_rows: "1000000",
+  max_result_bytes: "16000000",
+  max_memory_usage: "2000000000",
+  readonly: "1",
+} as const;
+
+/** ClickHouse's codes for values that it cannot take, however often they come. */
+const rejectedCodes: readonly number[] = [6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 349, 376];
+
+/** Whether a code of ClickHouse speaks of the rows themselves. */
+export function isOfRows(code: number): boolean {
+  return rejectedCodes.includes(code);
+}
+
+/** The questions about what is stored; an adapter says how to ask. */
+export abstract class StoredUsage
+  implements
+    AuditedWarehouse,
+    BaseSource,
+    Pick<Warehouse, "sums" | "sumsAfter">,
+    Pick<QueriedWarehouse, "event">
+{
+  /** The rows that a statement gives with these parameters. */
+  protected abstract ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]>;
+
+  async sums(
+    accountIds: readonly string[],
+    periodIds: readonly string[],
+  ): Promise<readonly PeriodSums[]> {
+    const parameters = { accounts: accountIds, periods: periodIds };
+    return toSums(await this.ask("sums", parameters));
+  }
+
+  async sumsAfter(accountId: string, limit: number): Promise<readonly PeriodSums[]> {
+    return toSums(await this.ask("sums-page", { after: accountId, limit }));
+  }
+
+  async base(
+    accountId: string,
+    periodId: string,
+    eventIds: readonly string[],
+  ): Promise<StoredBase> {
+    const parameters = { account: accountId, period: periodId, events: eventIds };
+    const microByTier: MutableMicro = { ...nothingUsed };
+    const includedIds: string[] = [];
+    for (const row of await this.ask("base", parameters)) {
+      const tier = toTierName(text(row, "tier"));
+      if (tier !== undefined) microByTier[tier] = BigInt(text(row, "credits_micro"));
+      const included = text(row, "included");
+      if (included !== "") includedIds.push(...included.split(","));
+    }
+    return { microByTier, includedIds };
+  }
+
+  async boots(): Promise<readonly BootRecords[]> {
+    const rows = await this.ask("audit-boots", {});
+    return rows.map((row) => ({
+      ...toRun(row),
+      gatewayId: text(row, "gateway_id"),
+      bootEpoch: BigInt(text(row, "boot_epoch")),
+    }));
+  }
+
+  async logs(): Promise<readonly LogRecords[]> {
+    const rows = await this.ask("audit-logs", {});
+    return rows.map((row) => ({
+      ...toRun(row),
+      logName: text(row, "log_name"),
+      logEpoch: BigInt(text(row, "log_epoch")),
+    }));
+  }
+
+  async oddEvents(part: number, parts: number): Promise<readonly OddEvent[]> {
+    const rows = await this.ask("audit-events", { part, parts });
+    return rows.map((row) => ({
+      eventId: text(row, "event_id"),
+      records: Number(row["records"]),
+      rows: Number(row["rows"]),
+    }));
+  }
+
+  async rows(): Promise<{ rows: bigint; effective: bigint }> {
+    const [row = {}] = await this.ask("audit-rows", {});
+    return { rows: BigInt(text(row, "rows")), effective: BigInt(text(row, "effective")) };
+  }
+
+  async event(accountId: string, eventId: string): Promise<StoredEvent | undefined> {
+    const parameters = { account: accountId, event: eventId };
+    const [row] = await this.ask("event", parameters);
+    return (
+      row && {
+        eventId: text(row, "event_id"),
+        accountId: text(row, "account_id"),
+        periodId: text(row, "period_id"),
+        kind: text(row, "kind"),
+        tier: toTierName(text(row, "tier")),
+        creditsMicro: BigInt(text(row, "credits_micro")),
+      }
+    );
+  }
+}
+
+/** Rows of JSONEachRow. */
+export function parseRows(answer: string): Row[] {
+  const lines = answer.split("\n");
+  return lines.filter((line) => line !== "").map((line): Row => JSON.parse(line));
+}
+
+function toSums(rows: readonly Row[]): readonly PeriodSums[] {
+  const sums = new Map<
+    string,
+    { accountId: string; periodId: string; microByTier: MutableMicro }
+  >();
+  for (const row of rows) {
+    const [accountId, periodId] = [text(row, "account_id"), text(row, "period_id")];
+    const key = `${periodId} ${accountId}`;
+    const sum = sums.get(key) ?? { accountId, periodId, microByTier: { ...nothingUsed } };
+    const tier = toTierName(text(row, "tier"));
+    if (tier !== undefined) sum.microByTier[tier] = BigInt(text(row, "credits_micro"));
+    sums.set(key, sum);
+  }
+  return [...sums.values()];
+}
+
+type MutableMicro = Record<TierName, bigint>;
+
+function toTierName(name: string): TierName | undefined {
+  return tierNames.find((tier) => tier === name);
+}
+
+function toRun(row: Row): NumberRun {
+  return {
+    first: BigInt(text(row, "first")),
+    last: BigInt(text(row, "last")),
+    records: BigInt(text(row, "records")),
+    total: BigInt(text(row, "total")),
+  };
+}
+
+function text(row: Row, column: string): string {
+  return String(row[column] ?? "");
+}

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
+import { toClusterStatements } from "../../src/usage/cluster-schema.ts";
+import { schemaStatements } from "../../src/usage/statement.ts";
+import { describeWarehouse } from "../contracts/warehouse.ts";
+import { type ClickHouseServer, fetchClickHouse } from "../setup/clickhouse.ts";
+import { describeWith } from "../setup/describe-with.ts";
+import { placeEvents, sampleEvent } from "./sample-events.ts";
+
+await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
+  describeWarehouse("a ClickHouse server", async () => {
+    const server = await startClickHouse();
+    return {
+      open: () => openClickHouseWarehouse({ url: server.url }),
+      remove: () => server.stop(),
+    };
+  });
+
+  describe("the warehouse on a server", () => {
+    let server: ClickHouseServer;
+    let warehouse: ClickHouseWarehouse;
+
+    /** Runs a statement beside the warehouse, as an operator would. */
+    async function run(statement: string): Promise<string> {
+      const answer = await fetch(server.url, { method: "POST", body: statement });
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(text);
+      return text;
+    }
+
+    beforeAll(async () => {
+      server = await startClickHouse();
+      warehouse = await openClickHouseWarehouse({ url: server.url });
+      const events = placeEvents([sampleEvent()]);
+      await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
+    });
+    afterAll(async () => {
+      await warehouse.close();
+      await server.stop();
+    });
+
+    it.each([
+      "DROP TABLE usage_events",
+      "ALTER TABLE optamil.usage_events DELETE WHERE 1",
+      "SELECT 1 SETTINGS readonly = 0",
+      "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+      "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+      "SELECT * FROM remote('127.0.0.1:1', 'system', 'one')",
+      "SELECT 1 INTO OUTFILE '/tmp/optamil-outfile'",
+      "SELECT no_such_column FROM optamil.usage",
+      "SELECT repeat('x', 1000000) FROM numbers(1000)",
+      "SELECT 1; SELECT 2",
+    ])("refuses analysts the statement %s", async (statement) => {
+      await expect(warehouse.sql(statement)).rejects.toMatchObject({ code: "invalid_request" });
+      expect(await warehouse.sql("SELECT count() FROM usage", "TSV")).toBe("1\n");
+    });
+
+    it("takes what only looks like more than a statement", async () => {
+      expect(await warehouse.sql("SELECT 1 AS one -- FORMAT x", "CSVWithNames")).toBe('"one"\n1\n');
+    });
+
+    it("refuses a schema that a newer program made, and says what to do", async () => {
+      await run("INSERT INTO optamil.schema_versions (version) VALUES (999)");
+      await expect(openClickHouseWarehouse({ url: server.url })).rejects.toMatchObject({
+        message: expect.stringContaining("run the newer program"),
+      });
+      await run("TRUNCATE TABLE optamil.schema_versions");
+      await warehouse.migrate();
+      await warehouse.migrate();
+      expect(await run("SELECT count() FROM optamil.schema_versions")).toBe("1\n");
+    });
+
+    it.each(schemaStatements)(
+      "has cluster statements of %s that the server parses",
+      async (name) => {
+        for (const statement of toClusterStatements(name, "main")) {
+          const parsed = await run(`EXPLAIN AST ${statement.replaceAll(/^--.*\n/gm, "")}`);
+          expect(parsed).toContain("Create");
+          expect(statement).toContain("ON CLUSTER 'main'");
+          expect(statement).not.toMatch(/ENGINE = (Replacing)?MergeTree/);
+        }
+      },
+    );
+
+    it("says that it is unavailable while the server is down, and goes on after", async () => {
+      await server.kill();
+      await expect(warehouse.sql("SELECT 1")).rejects.toMatchObject({
+        code: "service_unavailable",
+      });
+      await server.restart();
+      expect(await warehouse.sql("SELECT count() FROM usage", "TSV")).toBe("1\n");
+    });
+  });
+});
