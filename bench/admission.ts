@@ -1,10 +1,12 @@
 // `node bench/admission.ts`: what the counters cost a request, without anything around them.
 import type { AdmitRequest } from "../src/admission/counters.ts";
 import { MemoryCounters } from "../src/admission/memory.ts";
+import { connectRedis, RedisCounters } from "../src/admission/redis.ts";
 import { systemClock } from "../src/platform/clock.ts";
 
 const rounds = 7;
 const requestsPerRound = 100_000;
+const redisRequests = 10_000;
 const limits = {
   requestsPerMinute: 1_000,
   requestsPerDay: 100_000_000,
@@ -70,3 +72,46 @@ for (const accounts of [100, 1_000, 10_000]) {
   const refuse = median(measured.map(({ refuseUs }) => refuseUs));
   console.log(`${accounts} accounts: admit ${admit}  settle ${settle}  refuse ${refuse}`);
 }
+
+/** One decision after the other, then 64 at a time, on the Redis at `REDIS_URL`. */
+async function measureRedis(url: string): Promise<void> {
+  const connection = connectRedis({ url, commandTimeoutMs: 5_000 });
+  await connection.ready();
+  const loadBase = () => ({
+    baseByTierMicro: nothing,
+    version: { epoch: 0, offset: -1 },
+    pending: [],
+  });
+  const replicaId = crypto.randomUUID();
+  const counters = new RedisCounters({ connection, loadBase, replicaId, keyPrefix: replicaId });
+  await counters.open((await counters.beat(false)).generation);
+  for (const inFlight of [1, 64]) {
+    const tookMs: number[] = [];
+    let number = 0;
+    const startedMs = performance.now();
+    const worker = async () => {
+      while (number < redisRequests) {
+        number += 1;
+        const request = toRequest(number + inFlight * redisRequests, 100);
+        const sentMs = performance.now();
+        await counters.admit(request);
+        tookMs.push(performance.now() - sentMs);
+        await counters.release(request.eventId, { accountId: request.accountId, tokens: 650 });
+      }
+    };
+    await Promise.all(Array.from({ length: inFlight }, worker));
+    const perSecond = Math.round((redisRequests * 1_000) / (performance.now() - startedMs));
+    const sorted = tookMs.toSorted((a, b) => a - b);
+    const at = (part: number) =>
+      (sorted[Math.floor(sorted.length * part)] ?? Number.NaN).toFixed(2);
+    console.log(
+      `Redis, ${inFlight} in flight: decision p50 ${at(0.5)} ms  p99 ${at(0.99)} ms; ` +
+        `${perSecond} admitted and released a second`,
+    );
+  }
+  connection.close();
+}
+
+const redisUrl = process.env["REDIS_URL"];
+if (redisUrl === undefined) console.log("Redis: not measured, REDIS_URL is not set");
+else await measureRedis(redisUrl);

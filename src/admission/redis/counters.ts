@@ -1,0 +1,339 @@
+// The counters in Redis: one script, and so one atomic step and one round trip, for each operation.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { tierNames } from "../../catalogue/tiers.ts";
+import {
+  type AccountUsage,
+  type Admission,
+  type AdmitRequest,
+  type ConfirmedSums,
+  type HoldRef,
+  type Limits,
+  type LoadBase,
+  type LoadedBase,
+  type RateSnapshot,
+  type Release,
+  type Settlement,
+  type SettleResult,
+  type SweptHold,
+  sweptMax,
+} from "../counters.ts";
+import { atLeastZero, sumOf } from "../ledger.ts";
+import { periodAt } from "../period.ts";
+import {
+  type Beat,
+  CountersUnreachable,
+  type KnownRequest,
+  type RebuiltBase,
+  type SharedCounters,
+} from "../shared-counters.ts";
+import { numberAt, type RedisConnection, type ReplyField, textAt } from "./connection.ts";
+import { toAdmission, toMicroByTier, toRate, toSweptHolds } from "./replies.ts";
+import { type Script, scripts } from "./scripts.ts";
+
+/** How the counters in Redis are made. */
+export type RedisCountersOptions = {
+  readonly connection: RedisConnection;
+  readonly loadBase: LoadBase;
+  /**
+   * Tells this gateway from the others; a fresh one for each process. Default none, for a process that only
+   * confirms: it gets no share of the limits, and nobody waits for it after a loss.
+   */
+  readonly replicaId?: string | undefined;
+  /** Begins every key. Default "optamil". */
+  readonly keyPrefix?: string | undefined;
+  /** Unix milliseconds. Default the server's own clock, which all gateways share; tests move it by hand. */
+  readonly wallMs?: (() => number) | undefined;
+};
+
+/**
+ * Largest amount, micro-credits: 4.5 billion credits. Lua counts in doubles, exact to 2^53; the sum or the
+ * difference of two amounts must stay below. A larger total counts as this one.
+ */
+export const redisMicroMax = 2n ** 52n;
+/** Accounts share so many hash tags: each its index of leases, which one call sweeps. */
+const shardCount = 64;
+/** A ledger is kept so long after the end of its period. */
+const ledgerKeptMs = 48 * 3_600_000;
+/** Tries to load an account: a second one is needed when the month has just ended. */
+const loadTriesMax = 4;
+/** A gateway counts as alive so long after its last sign. */
+const aliveMs = 10_000;
+
+type Arguments = readonly (string | number)[];
+
+/** Counters for many gateways. Every method throws `CountersUnreachable` when the server cannot be trusted. */
+export class RedisCounters implements SharedCounters {
+  readonly #connection: RedisConnection;
+  readonly #loadBase: LoadBase;
+  readonly #replicaId: string;
+  readonly #prefix: string;
+  readonly #wallMs: (() => number) | undefined;
+  readonly #loading = new Map<string, Promise<void>>();
+  #generation = "";
+  /** The connection's session in which the generation was seen. */
+  #session = -1;
+  #beatSession = -1;
+
+  constructor(options: RedisCountersOptions) {
+    this.#connection = options.connection;
+    this.#loadBase = options.loadBase;
+    this.#replicaId = options.replicaId ?? "";
+    this.#prefix = options.keyPrefix ?? "optamil";
+    this.#wallMs = options.wallMs;
+  }
+
+  async admit(request: AdmitRequest): Promise<Admission> {
+    const { eventId, keyId, limits, keyLimits, tokens, holdMicro, lowestMicro } = request;
+    const least = request.leastHoldMicro ?? holdMicro;
+    assert(0n <= lowestMicro && lowestMicro <= least && least <= holdMicro, "prices out of order");
+    const args = [
+      eventId,
+      keyId,
+      ...toArguments(limits),
+      ...toArguments(keyLimits ?? {}),
+      tokens,
+      bounded(request.totalMicro),
+      bounded(request.overdraftMicro),
+      bounded(holdMicro),
+      bounded(lowestMicro),
+      bounded(least),
+    ];
+    return toAdmission(await this.#runLoaded(scripts.admit, request.accountId, args));
+  }
+
+  async settle(eventId: string, settlement: Settlement): Promise<SettleResult> {
+    const { accountId, tokens, tier, creditsMicro } = settlement;
+    const args = [eventId, tokens, tier, exact(creditsMicro)];
+    const result = textAt(await this.#run(scripts.end, accountId, args), 0);
+    return result === "settled" || result === "settled-late" ? result : "ignored";
+  }
+
+  async release(eventId: string, { accountId, tokens }: Release): Promise<void> {
+    await this.#run(scripts.end, accountId, [eventId, tokens, "", "0"]);
+  }
+
+  async renew(holds: readonly HoldRef[]): Promise<void> {
+    const byShard = Map.groupBy(holds, ({ accountId }) => this.#shardOf(accountId));
+    const renewals = [...byShard].flatMap(([shard, ofShard]) =>
+      inParts(ofShard, sweptMax).map((part) => {
+        const names = part.flatMap(({ accountId, eventId }) => [accountId, eventId]);
+        return this.#runOnShard(scripts.renew, shard, "", names);
+      }),
+    );
+    await Promise.all(renewals);
+  }
+
+  async sweep(): Promise<readonly SweptHold[]> {
+    const shards = this.#shards();
+    const sweepOf = async (shard: string, countMax: number) =>
+      toSweptHolds(await this.#runOnShard(scripts.sweep, shard, "", [countMax]));
+    const perShard = Math.floor(sweptMax / shardCount);
+    const first = await Promise.all(shards.map((shard) => sweepOf(shard, perShard)));
+    const swept = first.flat();
+    // A gateway that died with many requests of one account leaves all of them in one shard.
+    for (const [at, { length }] of first.entries()) {
+      const shard = shards[at];
+      if (length < perShard || swept.length >= sweptMax || shard === undefined) continue;
+      swept.push(...(await sweepOf(shard, sweptMax - swept.length)));
+    }
+    return swept;
+  }
+
+  async confirm(sums: ConfirmedSums): Promise<void> {
+    const { accountId, periodId, baseByTierMicro, version, includedIds } = sums;
+    const head = [periodId, version.epoch, version.offset, ...toBase(baseByTierMicro)];
+    const parts = includedIds.length === 0 ? [[]] : inParts(includedIds, sweptMax);
+    // The ids first, the base with the last of them: between two steps an account only seems poorer.
+    for (const [at, ids] of parts.entries()) {
+      const isLast = at === parts.length - 1;
+      const args = isLast ? head : [periodId, -1, -1, ...head.slice(3)];
+      await this.#run(scripts.confirm, accountId, [...args, ...ids]);
+    }
+  }
+
+  async rate(load: Parameters<SharedCounters["rate"]>[0]): Promise<RateSnapshot> {
+    const { accountId, keyId, limits, keyLimits } = load;
+    const args = [keyId, ...toArguments(limits), ...toArguments(keyLimits ?? {})];
+    return toRate(await this.#run(scripts.rate, accountId, args), 1);
+  }
+
+  async usage(accountId: string, totalMicro: bigint): Promise<AccountUsage> {
+    const reply = await this.#runLoaded(scripts.usage, accountId, []);
+    const period = periodAt(numberAt(reply, 2));
+    const usedByTierMicro = toMicroByTier(reply, 4);
+    const usedMicro = sumOf(usedByTierMicro);
+    return {
+      periodId: period.id,
+      periodStartMs: period.startMs,
+      periodEndMs: period.endMs,
+      usedByTierMicro,
+      usedMicro,
+      remainingMicro: atLeastZero(totalMicro - usedMicro),
+      totalMicro,
+      heldMicro: BigInt(textAt(reply, 3)),
+    };
+  }
+
+  async beat(registered: boolean): Promise<Beat> {
+    this.#beatSession = this.#connection.sessions();
+    const args = [this.#replicaId, crypto.randomUUID(), aliveMs, registered ? "1" : ""];
+    const reply = await this.#connection.run(scripts.beat, this.#shardName(0), args);
+    return {
+      generation: textAt(reply, 0),
+      replicas: numberAt(reply, 1),
+      registered: numberAt(reply, 2),
+    };
+  }
+
+  async open(generation: string): Promise<void> {
+    this.#generation = generation;
+    this.#session = this.#beatSession;
+    const marks = this.#shards().map((shard) =>
+      this.#connection.set(`${shard}:generation`, generation),
+    );
+    await Promise.all(marks);
+  }
+
+  async restore(
+    accountId: string,
+    periodId: string,
+    base: RebuiltBase,
+    known: readonly KnownRequest[],
+  ): Promise<boolean> {
+    const { baseByTierMicro, version, includedIds } = base;
+    await this.#install(accountId, periodId, base, this.#wallMs?.() ?? Date.now());
+    await this.confirm({ accountId, periodId, baseByTierMicro, version, includedIds });
+    const counted = new Set([...includedIds, ...base.pending.map(({ eventId }) => eventId)]);
+    const missing = known.filter(({ eventId }) => !counted.has(eventId));
+    for (const part of inParts(missing, sweptMax / 10)) {
+      const args = [periodId, version.epoch, version.offset, ...part.flatMap(toKnown)];
+      if (textAt(await this.#run(scripts.restore, accountId, args), 0) !== "done") return false;
+    }
+    return true;
+  }
+
+  lastRoundTripMs(): number | undefined {
+    return this.#connection.lastRoundTripMs();
+  }
+
+  /** Runs a script that needs the account's ledger, which is loaded where it is absent. */
+  async #runLoaded(script: Script, accountId: string, args: Arguments) {
+    for (let tries = 1; ; tries += 1) {
+      const reply = await this.#run(script, accountId, args);
+      if (reply[0] !== "load") return reply;
+      assert(tries < loadTriesMax, "an account that was loaded is absent again and again");
+      await this.#load(accountId, textAt(reply, 1), numberAt(reply, 2));
+    }
+  }
+
+  /** Loads a ledger once, however many wait for it. */
+  #load(accountId: string, periodId: string, nowMs: number): Promise<void> {
+    const name = `${periodId}:${accountId}`;
+    const running = this.#loading.get(name);
+    if (running !== undefined) return running;
+    const load = async () => {
+      const base = await this.#loadBase(accountId, periodId);
+      await this.#install(accountId, periodId, base, nowMs);
+    };
+    const loading = load().finally(() => this.#loading.delete(name));
+    this.#loading.set(name, loading);
+    return loading;
+  }
+
+  async #install(
+    accountId: string,
+    periodId: string,
+    base: LoadedBase,
+    nowMs: number,
+  ): Promise<void> {
+    const endMs = periodAt(Date.parse(`${periodId}-01T00:00:00Z`)).endMs;
+    const keptMs = Math.max(1_000, endMs + ledgerKeptMs - nowMs);
+    const { version, baseByTierMicro, pending } = base;
+    const ids = pending.flatMap(({ eventId, tier, creditsMicro }) => [
+      eventId,
+      tier,
+      exact(creditsMicro),
+    ]);
+    const head = [periodId, keptMs, version.epoch, version.offset, ...toBase(baseByTierMicro)];
+    await this.#run(scripts.install, accountId, [...head, ...toTraffic(base.traffic), ...ids]);
+  }
+
+  #run(script: Script, accountId: string, args: Arguments): Promise<readonly ReplyField[]> {
+    return this.#runOnShard(script, this.#shardOf(accountId), accountId, args);
+  }
+
+  async #runOnShard(script: Script, shard: string, accountId: string, args: Arguments) {
+    // A server that came back may have kept all but its last second: only `beat` can tell.
+    if (this.#session !== this.#connection.sessions()) throw new CountersUnreachable("lost");
+    const all = [this.#generation, this.#wallMs?.() ?? "", accountId, ...args];
+    const reply = await this.#connection.run(script, shard, all);
+    if (reply[0] === "lost") throw new CountersUnreachable("lost");
+    return reply;
+  }
+
+  #shardOf(accountId: string): string {
+    const digest = createHash("sha1").update(accountId).digest();
+    return this.#shardName((digest[0] ?? 0) % shardCount);
+  }
+
+  #shards(): string[] {
+    return Array.from({ length: shardCount }, (_, number) => this.#shardName(number));
+  }
+
+  #shardName(number: number): string {
+    return `${this.#prefix}:{${number}}`;
+  }
+}
+
+function toArguments(limits: Partial<Limits>): (string | number)[] {
+  const { requestsPerMinute, requestsPerDay, tokensPerMinute } = limits;
+  return [requestsPerMinute ?? "", requestsPerDay ?? "", tokensPerMinute ?? ""];
+}
+
+function toBase(byTier: LoadedBase["baseByTierMicro"]): string[] {
+  return tierNames.map((tier) => exact(byTier[tier]));
+}
+
+/** What the limits need; how many come first. */
+function toTraffic(traffic: LoadedBase["traffic"]): (string | number)[] {
+  const requests = traffic?.requests ?? [];
+  const today = [...(traffic?.todayByKey ?? [])];
+  const taken = requests.flatMap(({ keyId, admittedAtMs, tokens }) => [
+    keyId,
+    admittedAtMs,
+    tokens,
+  ]);
+  return [requests.length, ...taken, today.length, ...today.flat()];
+}
+
+function toKnown(known: KnownRequest): (string | number)[] {
+  return [
+    known.eventId,
+    known.settled?.tier ?? "",
+    exact(known.settled?.creditsMicro ?? 0n),
+    exact(known.heldMicro),
+    exact(known.lowestMicro),
+    exact(known.marginMicro),
+    known.tokens,
+    known.admittedAtMs,
+    known.keyId,
+  ];
+}
+
+/** What is granted or asked for: more than the bound is as good as the bound. */
+function bounded(micro: bigint): string {
+  return (micro > redisMicroMax ? redisMicroMax : micro).toString();
+}
+
+/** What is counted: never beyond the bound. */
+function exact(micro: bigint): string {
+  assert(-redisMicroMax <= micro && micro <= redisMicroMax, "an amount beyond what Redis counts");
+  return micro.toString();
+}
+
+function inParts<Value>(values: readonly Value[], countMax: number): Value[][] {
+  const parts: Value[][] = [];
+  for (let at = 0; at < values.length; at += countMax) parts.push(values.slice(at, at + countMax));
+  return parts;
+}

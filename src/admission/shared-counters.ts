@@ -1,0 +1,65 @@
+// The port of counters that several gateways share: what one that is remote adds to the counters.
+import type { TierName } from "../catalogue/tiers.ts";
+import type { Counters, LoadedBase } from "./counters.ts";
+
+/**
+ * The shared counters did not answer, or have lost what they knew ("lost": until `open` is called with what
+ * `beat` gives). What was asked for may have been done all the same.
+ */
+export class CountersUnreachable extends Error {
+  readonly reason: "down" | "lost";
+
+  constructor(reason: "down" | "lost", cause?: unknown) {
+    super(`the shared counters are ${reason}`, { cause });
+    this.name = "CountersUnreachable";
+    this.reason = reason;
+  }
+}
+
+/** What a sign of life brings back. */
+export type Beat = {
+  /** Changes when what the store knew is gone or cannot be trusted. */
+  readonly generation: string;
+  /** Gateways that gave a sign of life in the last 10 seconds, this one included: 1 or more. */
+  readonly replicas: number;
+  /** Those that have handed in what they know since this generation began. */
+  readonly registered: number;
+};
+
+/** What a gateway itself knows of one of its requests. */
+export type KnownRequest = {
+  readonly eventId: string;
+  readonly accountId: string;
+  readonly keyId: string;
+  readonly periodId: string;
+  readonly admittedAtMs: number;
+  readonly tokens: number;
+  readonly heldMicro: bigint;
+  readonly lowestMicro: bigint;
+  readonly marginMicro: bigint;
+  /** Its charge, once it has settled. */
+  readonly settled: { readonly tier: TierName; readonly creditsMicro: bigint } | undefined;
+};
+
+/** A base read anew, and which of the ids asked about it includes. */
+export type RebuiltBase = LoadedBase & { readonly includedIds: readonly string[] };
+
+/** Counters in a store that can be out of reach; every operation throws `CountersUnreachable` then. */
+export interface SharedCounters extends Counters {
+  /** Gives a sign of life of this gateway; `registered`: it has handed in all that it knows. */
+  beat(registered: boolean): Promise<Beat>;
+  /** Works on a generation from now on. */
+  open(generation: string): Promise<void>;
+  /**
+   * Hands in requests of one account and period. False if the base has moved on since `base` was read: then
+   * it is to be read again, for an event could be counted twice.
+   */
+  restore(
+    accountId: string,
+    periodId: string,
+    base: RebuiltBase,
+    known: readonly KnownRequest[],
+  ): Promise<boolean>;
+  /** Milliseconds that the last answer took; undefined before the first. */
+  lastRoundTripMs(): number | undefined;
+}
