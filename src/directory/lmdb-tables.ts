@@ -12,7 +12,8 @@ import {
 import { invalidRequest } from "../platform/errors.ts";
 import { isUuid } from "../platform/uuid.ts";
 import type { AccountsPage } from "./directory.ts";
-import type { DirectoryView, StateWrite } from "./fold.ts";
+import type { StateWrite } from "./fold.ts";
+import type { DirectoryTables } from "./kept-state.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
@@ -22,7 +23,7 @@ const stateFormat = 2;
 const rebuildRecordsMax = 1_000;
 
 /** Log and state of one environment, which only this process may have open for writing. */
-export class LmdbTables implements DirectoryView {
+export class LmdbTables implements DirectoryTables {
   readonly #env;
   /** Sequence number, from 1 without gaps → DirectoryRecord. Kept for ever. */
   readonly #log: Database<Uint8Array, number>;
@@ -52,6 +53,14 @@ export class LmdbTables implements DirectoryView {
     if (this.#meta.get("format") !== stateFormat) this.#clearState();
     this.#applied = this.#meta.get("applied") ?? 0;
     this.#catchUp();
+  }
+
+  get applied(): number {
+    return this.#applied;
+  }
+
+  recordAt(place: number): DirectoryRecord | undefined {
+    return decode(DirectoryRecordSchema, this.#log.get(place + 1));
   }
 
   account(accountId: string): AccountState | undefined {

@@ -10,9 +10,8 @@ import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
 import type { AccountsPage, Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
-import type { StateWrite } from "./fold.ts";
+import { KeptState } from "./kept-state.ts";
 import { LmdbTables } from "./lmdb-tables.ts";
-import { createOverlay } from "./overlay.ts";
 
 /** How to open the directory. */
 export type LmdbDirectoryOptions = {
@@ -21,9 +20,6 @@ export type LmdbDirectoryOptions = {
   /** Stamps the records. */
   readonly clock: Clock;
 };
-
-/** Accounts, and as many keys, whose decoded state stays in memory: about 8 MB when both are full. */
-const cachedEntriesMax = 10_000;
 
 /** Records that share one commit: what a burst of changes waits for is one flush, not many. */
 const roundRecordsMax = 1_000;
@@ -41,34 +37,33 @@ export function openLmdbDirectory(options: LmdbDirectoryOptions): Directory {
 
 class LmdbDirectory implements Directory {
   readonly #tables: LmdbTables;
+  readonly #state: KeptState;
   readonly #clock: Clock;
   readonly #uuids: UuidSource;
-  readonly #accounts = new Map<string, AccountState>();
-  readonly #keys = new Map<string, KeyState>();
-  readonly #listeners = new Set<(record: DirectoryRecord) => void>();
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
   constructor({ path, clock }: LmdbDirectoryOptions) {
     this.#tables = new LmdbTables(path);
+    this.#state = new KeptState(this.#tables);
     this.#clock = clock;
     this.#uuids = createUuidSource(clock);
   }
 
   account(accountId: string): AccountState | undefined {
-    return cached(this.#accounts, accountId, () => this.#tables.account(accountId));
+    return this.#state.account(accountId);
   }
 
   key(keyId: string): KeyState | undefined {
-    return cached(this.#keys, keyId, () => this.#tables.key(keyId));
+    return this.#state.key(keyId);
   }
 
   keysOf(accountId: string): KeyState[] {
-    return this.#tables.keysOf(accountId);
+    return this.#state.keysOf(accountId);
   }
 
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
-    return this.#tables.accounts(page);
+    return this.#state.accounts(page);
   }
 
   append(change: DirectoryChange, { actor, expectedVersion }: DirectoryWrite): Promise<void> {
@@ -86,8 +81,7 @@ class LmdbDirectory implements Directory {
   }
 
   onChange(listener: (record: DirectoryRecord) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#state.onChange(listener);
   }
 
   async close(): Promise<void> {
@@ -106,53 +100,18 @@ class LmdbDirectory implements Directory {
 
   /** Settles every append of the round; never throws. */
   async #writeRound(round: readonly Waiting[]): Promise<void> {
-    const overlay = createOverlay(this.#tables);
-    const accepted = round.filter(({ record, reject }) => {
-      const refusal = overlay.fold(record);
-      if (refusal !== undefined) reject(refusal);
-      return refusal === undefined;
-    });
-    if (accepted.length === 0) return;
+    const records = round.map(({ record }) => record);
     try {
-      await this.#tables.write(
-        accepted.map(({ record }) => record),
-        overlay.writes,
-      );
+      const refusals = await this.#state.apply(records, false);
+      for (const [at, { resolve, reject }] of round.entries()) {
+        const refusal = refusals[at];
+        if (refusal === undefined) resolve();
+        else reject(refusal);
+      }
     } catch (cause) {
-      const refusal = new OptamilError("service_unavailable", "Changes cannot be saved.", {
-        cause,
-      });
-      for (const { reject } of accepted) reject(refusal);
-      return;
-    } finally {
-      this.#forget(overlay.writes);
-    }
-    for (const { record, resolve } of accepted) {
-      for (const listener of this.#listeners) listener(record);
-      resolve();
+      const message = "Changes cannot be saved.";
+      const refusal = new OptamilError("service_unavailable", message, { cause });
+      for (const { reject } of round) reject(refusal);
     }
   }
-
-  /** Only after the commit: a read before it would bring the old state back into the cache. */
-  #forget(writes: readonly StateWrite[]): void {
-    for (const write of writes) {
-      if (write.kind === "account") this.#accounts.delete(write.account.id);
-      else if (write.kind === "key") this.#keys.delete(write.key.id);
-    }
-  }
-}
-
-function cached<Entry>(
-  cache: Map<string, Entry>,
-  id: string,
-  read: () => Entry | undefined,
-): Entry | undefined {
-  const known = cache.get(id);
-  if (known !== undefined) return known;
-  const entry = read();
-  if (entry === undefined) return undefined;
-  // Starting over when full is the whole policy: a miss costs microseconds.
-  if (cache.size >= cachedEntriesMax) cache.clear();
-  cache.set(id, entry);
-  return entry;
 }

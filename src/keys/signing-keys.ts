@@ -1,7 +1,8 @@
 // The Ed25519 keys of this gateway: one signs, all of them verify.
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from "jose";
-import { readSecretFile, writeSecretFile } from "./secret-file.ts";
+import { SettingsError } from "../platform/settings.ts";
+import { createSecretFile, readSecretFile } from "./secret-file.ts";
 
 /** A public key as `/.well-known/jwks.json` shows it (RFC 7517, RFC 8037 §2). */
 export type PublicJwk = {
@@ -38,18 +39,33 @@ export interface SigningKeys extends PublicKeys {
 const kidCharacters = 3;
 const kidPattern = /^[a-z0-9]{2,8}$/;
 
+/** How to open signing keys. */
+export type SigningKeysOptions = {
+  /** Whether a missing file is made. Default true; replicas that share one must never make another. */
+  readonly create?: boolean | undefined;
+};
+
 /**
- * The keys of the file; makes the file, mode 0600, with one new key at the first start.
+ * The keys of the file; makes the file, mode 0600, with one new key at the first start. Of several who do so at
+ * once, all have the key of the first.
  *
- * Throws when others can read the file or when it is not a set of keys.
+ * Throws when others can read the file or when it is not a set of keys, and SettingsError when it is missing
+ * and not to be made.
  */
-export async function openSigningKeys(path: string): Promise<SigningKeys> {
+export async function openSigningKeys(
+  path: string,
+  { create = true }: SigningKeysOptions = {},
+): Promise<SigningKeys> {
   const text = await readSecretFile(path);
   if (text !== undefined) return createSigningKeys(parseSigningKeySet(text, path));
+  if (!create) {
+    const remedy = "mount the secret that all replicas share, or make it with 'optamil migrate'";
+    throw new SettingsError([`signingKeys: there is no file ${path}: ${remedy}`]);
+  }
   const jwk = await generateSigningJwk();
   const set: SigningKeySet = { signing: jwk.kid, keys: [jwk] };
-  await writeSecretFile(path, `${JSON.stringify(set)}\n`);
-  return createSigningKeys(set);
+  const made = await createSecretFile(path, `${JSON.stringify(set)}\n`);
+  return made ? createSigningKeys(set) : openSigningKeys(path);
 }
 
 /** A new key pair. Its kid comes from the key's thumbprint; that no other key has it is not sure. */

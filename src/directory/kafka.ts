@@ -1,0 +1,313 @@
+// The directory of a fleet: a Kafka topic of one partition, folded into tables of each replica's own.
+import { Buffer } from "node:buffer";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type AccountState,
+  type DirectoryRecord,
+  DirectoryRecordSchema,
+  type KeyState,
+} from "../gen/optamil/v1/directory_pb.ts";
+import type { Clock } from "../platform/clock.ts";
+import { OptamilError } from "../platform/errors.ts";
+import { type KafkaConnection, openAdmin } from "../platform/kafka/client.ts";
+import type { PartitionReader } from "../platform/kafka/feed.ts";
+import { openTopicReader, type TopicReader } from "../platform/kafka/reader.ts";
+import { type KafkaSender, type Message, openKafkaSender } from "../platform/kafka/sender.ts";
+import { ensureTopic, safeSettings, type TopicFinding } from "../platform/kafka/topic.ts";
+import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
+import type { AccountsPage, Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
+import { type DirectoryTables, KeptState } from "./kept-state.ts";
+
+/** Name of the topic. */
+const directoryTopic = "optamil.directory.v1";
+
+/** How to open the directory of a replica. */
+export type KafkaDirectoryOptions = {
+  readonly connection: KafkaConnection;
+  /** What this replica has folded so far; its places are the topic's offsets. Closed with the directory. */
+  readonly tables: DirectoryTables;
+  readonly clock: Clock;
+  /** Default "optamil.directory.v1". */
+  readonly topic?: string | undefined;
+  /** How long a change may take until it is read back, milliseconds. Default 5,000. */
+  readonly writeTimeoutMs?: number | undefined;
+  /** Something failed and will be tried again, or for `broken` never will. */
+  readonly onTrouble: (message: string) => void;
+};
+
+/** How far a replica is. */
+export type DirectoryStatus = {
+  /** Records folded. */
+  readonly offset: number;
+  /** Records of the topic, as far as is known, that are not. */
+  readonly lag: number;
+  /** Milliseconds since the replica was known to have everything; Infinity: it never was. */
+  readonly staleMs: number;
+};
+
+/** The directory, and how far it is. */
+export interface KafkaDirectory extends Directory {
+  /**
+   * Resolves when the replica has all that the topic had, or has folded something before and Kafka does not
+   * answer within `timeoutMs`: the last snapshot serves then. Rejects if there is no snapshot, or if the topic
+   * is not the one that was folded.
+   */
+  ready(timeoutMs?: number): Promise<void>;
+  status(): DirectoryStatus;
+}
+
+const batch = { eventsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
+/** The end of the topic is asked for so often, and with every record that comes. */
+const lookEveryMs = 500;
+const retryMs = 1_000;
+/** Changes of one replica that wait to be read back. */
+const waitingMax = 10_000;
+
+/** Makes the topic, which is kept for ever, or says in what it differs. */
+export async function ensureDirectoryTopic(
+  connection: KafkaConnection,
+  { topic = directoryTopic, replicationFactor = 3 } = {},
+): Promise<TopicFinding> {
+  const admin = openAdmin(connection);
+  const kept = { "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1" };
+  const settings = { ...safeSettings(replicationFactor), ...kept };
+  try {
+    return await admin.use((client) =>
+      ensureTopic(client, { topic, partitions: 1, replicationFactor, settings }),
+    );
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Opens the directory, which begins to read at once; needs no broker to be there. */
+export function openKafkaDirectory(options: KafkaDirectoryOptions): KafkaDirectory {
+  return new FoldedTopic(options);
+}
+
+/** The topic is not the one that was folded: nothing that is read of it can be trusted. */
+class WrongTopic extends Error {}
+
+type Waiting = {
+  readonly outcome: Promise<void>;
+  resolve(): void;
+  reject(reason: unknown): void;
+};
+
+class FoldedTopic implements KafkaDirectory {
+  readonly #options: KafkaDirectoryOptions;
+  readonly #topic: string;
+  readonly #state: KeptState;
+  readonly #uuids: UuidSource;
+  readonly #reader: TopicReader;
+  readonly #log: PartitionReader;
+  readonly #sender: KafkaSender;
+  /** By record id: who waits to read it back. */
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #running: Promise<void>;
+  #unsent: Message[] = [];
+  #sending: Promise<void> | undefined;
+  #endOffset = 0;
+  #freshAtMs = Number.NEGATIVE_INFINITY;
+  #broken: WrongTopic | undefined;
+  #checked = false;
+  #stopped = false;
+
+  constructor(options: KafkaDirectoryOptions) {
+    const { connection, tables, clock, topic = directoryTopic } = options;
+    this.#options = options;
+    this.#topic = topic;
+    this.#state = new KeptState(tables);
+    this.#uuids = createUuidSource(clock);
+    this.#reader = openTopicReader(connection, topic);
+    this.#log = this.#reader.partition(0, 0);
+    this.#sender = openKafkaSender(connection);
+    // Who waits for it hears of it there.
+    this.#caughtUp.promise.catch(() => undefined);
+    this.#running = this.#run();
+  }
+
+  account(accountId: string): AccountState | undefined {
+    return this.#state.account(accountId);
+  }
+
+  key(keyId: string): KeyState | undefined {
+    return this.#state.key(keyId);
+  }
+
+  keysOf(accountId: string): KeyState[] {
+    return this.#state.keysOf(accountId);
+  }
+
+  accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
+    return this.#state.accounts(page);
+  }
+
+  onChange(listener: (record: DirectoryRecord) => void): () => void {
+    return this.#state.onChange(listener);
+  }
+
+  status(): DirectoryStatus {
+    const { applied } = this.#options.tables;
+    const staleMs = this.#options.clock.monotonicMs() - this.#freshAtMs;
+    return { offset: applied, lag: Math.max(0, this.#endOffset - applied), staleMs };
+  }
+
+  async ready(timeoutMs = 10_000): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, timeoutMs);
+    try {
+      await Promise.race([this.#caughtUp.promise, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (this.#options.tables.applied > 0 || this.#freshAtMs > Number.NEGATIVE_INFINITY) return;
+    const message = `${this.#topic} cannot be read: check kafka.brokers, and run 'optamil migrate' once`;
+    throw new OptamilError("service_unavailable", message);
+  }
+
+  /**
+   * Sends the change and waits until this replica has folded it: only then is it known what became of it.
+   * Changes of the same turn of the event loop stand together in the topic, in their order.
+   */
+  async append(change: DirectoryChange, write: DirectoryWrite): Promise<void> {
+    const record = create(DirectoryRecordSchema, {
+      recordId: this.#uuids.text(),
+      writtenAtUs: BigInt(Math.floor(this.#options.clock.wallMs() * 1_000)),
+      actor: write.actor,
+      expectedVersion: write.expectedVersion,
+      change,
+    });
+    if (this.#broken !== undefined) throw notSaved(this.#broken);
+    if (this.#waiting.size >= waitingMax) throw notSaved(new Error("too many changes wait"));
+    await this.#send(record);
+  }
+
+  async close(): Promise<void> {
+    // Each has a deadline of its own.
+    await Promise.allSettled([...this.#waiting.values()].map(({ outcome }) => outcome));
+    this.#stopped = true;
+    await this.#reader.close();
+    await this.#running;
+    await this.#sending;
+    await this.#sender.close();
+    await this.#options.tables.close();
+  }
+
+  async #send(record: DirectoryRecord): Promise<void> {
+    const { writeTimeoutMs = 5_000 } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(unknownOutcome()), writeTimeoutMs);
+    this.#waiting.set(record.recordId, { outcome: promise, resolve, reject });
+    this.#unsent.push({ value: Buffer.from(toBinary(DirectoryRecordSchema, record)) });
+    this.#sending ??= this.#sendAll();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(record.recordId);
+    }
+  }
+
+  /** One request in flight; what failed may be in the log all the same, and is waited for. Never throws. */
+  async #sendAll(): Promise<void> {
+    await Promise.resolve();
+    while (this.#unsent.length > 0) {
+      try {
+        await this.#sender.send(this.#topic, 0, this.#unsent.splice(0, batch.eventsMax));
+      } catch (error) {
+        this.#options.onTrouble(textOf(error));
+      }
+    }
+    this.#sending = undefined;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped && this.#broken === undefined) {
+      try {
+        await this.#check();
+        const read = await this.#fold();
+        if (read === 0) await this.#log.arrival(lookEveryMs);
+      } catch (error) {
+        if (this.#stopped) return;
+        this.#options.onTrouble(textOf(error));
+        if (error instanceof WrongTopic) this.#break(error);
+        else await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+  }
+
+  /** Folds what has come; gives how many records. */
+  async #fold(): Promise<number> {
+    const { tables, clock } = this.#options;
+    const from = tables.applied;
+    const { records, firstOffset, endOffset } = await this.#log.read(from, batch);
+    this.#endOffset = endOffset;
+    if (endOffset < from || firstOffset > from) throw this.#wrongTopic(firstOffset, endOffset);
+    const found = records.at(0)?.offset ?? from;
+    // Whatever the reason: a record that is left out would be missing for ever.
+    if (found !== from)
+      throw new Error(`${this.#topic} gives ${found} where ${from} was asked for`);
+    const parsed = records.map(({ bytes }) => fromBinary(DirectoryRecordSchema, bytes));
+    const refusals = await this.#state.apply(parsed, true);
+    for (const [at, { recordId }] of parsed.entries()) {
+      const waiting = this.#waiting.get(recordId);
+      const refusal = refusals[at];
+      if (refusal === undefined) waiting?.resolve();
+      else waiting?.reject(refusal);
+      // A record that was sent twice is void the second time.
+      this.#waiting.delete(recordId);
+    }
+    if (tables.applied >= endOffset) {
+      this.#freshAtMs = clock.monotonicMs();
+      this.#caughtUp.resolve();
+    }
+    return records.length;
+  }
+
+  /** Whether the last record that was folded is where it was: once, before anything is folded. */
+  async #check(): Promise<void> {
+    const { tables } = this.#options;
+    const place = tables.applied - 1;
+    if (this.#checked || place < 0) return;
+    const { records, firstOffset, endOffset } = await this.#log.read(place, {
+      ...batch,
+      eventsMax: 1,
+    });
+    const [found] = records;
+    const known = tables.recordAt(place)?.recordId;
+    const foundId =
+      found?.offset === place ? fromBinary(DirectoryRecordSchema, found.bytes).recordId : undefined;
+    if (foundId !== known) throw this.#wrongTopic(firstOffset, endOffset);
+    this.#checked = true;
+  }
+
+  #wrongTopic(firstOffset: number, endOffset: number): WrongTopic {
+    const { applied } = this.#options.tables;
+    return new WrongTopic(
+      `${this.#topic} has offsets ${firstOffset} to ${endOffset} and is not the topic of which this replica ` +
+        `has folded ${applied} records: restore the topic, or start the replica with an empty data folder`,
+    );
+  }
+
+  #break(error: WrongTopic): void {
+    this.#broken = error;
+    this.#caughtUp.reject(notSaved(error));
+    for (const { reject } of this.#waiting.values()) reject(notSaved(error));
+  }
+}
+
+function notSaved(cause: Error): OptamilError {
+  const message = `Changes cannot be saved: ${cause.message}.`;
+  return new OptamilError("service_unavailable", message, { cause });
+}
+
+function unknownOutcome(): OptamilError {
+  const message = "It is not known yet whether the change was saved: look before you repeat it.";
+  return new OptamilError("service_unavailable", message, { retryAfterMs: 2_000 });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
