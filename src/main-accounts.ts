@@ -9,6 +9,7 @@ import { openLocalAccounts } from "./cli/local-accounts.ts";
 import { openRemoteAccounts } from "./cli/remote-accounts.ts";
 import { openRemoteKeys } from "./cli/remote-keys.ts";
 import { openRemoteMetering } from "./cli/remote-metering.ts";
+import type { Directory } from "./directory/directory.ts";
 import { openLmdbDirectory } from "./directory/lmdb.ts";
 import { createAccountManager } from "./directory/manage.ts";
 import type { Listener } from "./gateway/listen.ts";
@@ -30,13 +31,29 @@ import { createUuidSource } from "./platform/uuid.ts";
 /** Accounts and keys that are open. */
 export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
 
-/** Accounts and keys of a data folder, for a gateway or for the command line. */
-export async function openAccounts(dataDirectory: string, plans: Plans) {
+/** Where accounts and keys are kept, and what signs keys. */
+export type AccountsHome = {
+  readonly dataDirectory: string;
+  /** File of the signing keys; undefined: the data folder has one. */
+  readonly signingKeys: string | undefined;
+  /** Whether the file is made where it is missing. Default true. */
+  readonly createSigningKeys?: boolean | undefined;
+  /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
+  readonly openDirectory?: ((path: string) => Promise<Directory>) | undefined;
+};
+
+/** Accounts and keys, for a gateway or for the command line. */
+export async function openAccounts(home: AccountsHome, plans: Plans) {
   const clock = systemClock;
   const uuids = createUuidSource(clock);
+  const { dataDirectory, openDirectory } = home;
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  const signingKeys = await openSigningKeys(join(dataDirectory, "signing-keys"));
-  const directory = openLmdbDirectory({ path: join(dataDirectory, "directory"), clock });
+  const signingKeys = await openSigningKeys(
+    home.signingKeys ?? join(dataDirectory, "signing-keys"),
+    { create: home.createSigningKeys ?? true },
+  );
+  const path = join(dataDirectory, "directory");
+  const directory = (await openDirectory?.(path)) ?? openLmdbDirectory({ path, clock });
   const issuer = createIssuer({ signingKeys, clock, uuids });
   const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
   return {
@@ -125,8 +142,11 @@ async function openLocalKeys(settings: Settings): Promise<KeyOperations> {
   };
 }
 
-async function openBootstrapped({ dataDirectory, plans }: Settings): Promise<Accounts> {
-  const accounts = await openAccounts(dataDirectory, createPlans(toPlanOverrides(plans)));
+async function openBootstrapped(settings: Settings): Promise<Accounts> {
+  if (settings.fleet !== undefined) {
+    throw new SettingsError(["no replica of the fleet runs on this data: start one first"]);
+  }
+  const accounts = await openAccounts(settings, createPlans(toPlanOverrides(settings.plans)));
   await accounts.bootstrap();
   return accounts;
 }
@@ -141,7 +161,7 @@ export async function openAccountOperations(environment: Environment): Promise<A
 }
 
 /** What only a running gateway can tell; undefined if none runs. */
-export async function openMetering(
+export async function openRunningMetering(
   environment: Environment,
 ): Promise<MeteringOperations | undefined> {
   const running = await findRunning(environment, loadSettings(environment));

@@ -1,6 +1,8 @@
 // Part of the composition root: limits, credits and usage, and the consumer in its own process.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Counters, LoadedBase } from "./admission/counters.ts";
+import type { Idempotency } from "./admission/idempotency.ts";
 import { openLmdbIdempotency } from "./admission/lmdb-idempotency.ts";
 import { MemoryCounters } from "./admission/memory.ts";
 import { createPeriodFinder } from "./admission/period.ts";
@@ -19,6 +21,7 @@ import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
 import type { Deployment } from "./providers/deployment.ts";
 import { readAccountTail } from "./usage/account-tail.ts";
+import type { Finding } from "./usage/audit.ts";
 import { defaultSchedule } from "./usage/charge.ts";
 import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
@@ -30,14 +33,14 @@ import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
 import { type RecentRequest, readRecentRequests } from "./usage/recent-requests.ts";
 import { createRefundUsage } from "./usage/refund.ts";
 import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
-import { nothingUsed } from "./usage/warehouse.ts";
-
-/** Name of this machine's gateway in its events; a fleet has one for each replica. */
-const gatewayId = "gateway-0";
+import type { UsageLog } from "./usage/usage-log.ts";
+import { nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
 
 /** What metering is opened with. */
 export type MeteringOptions = {
   readonly dataDirectory: string;
+  /** Name of this gateway in its events. */
+  readonly gatewayId: string;
   /** The program to fork for the consumer. */
   readonly entry: string;
   readonly directory: DirectoryReader;
@@ -51,7 +54,40 @@ export type MeteringOptions = {
 };
 
 /** Metering that is open. */
-export type Metering = Awaited<ReturnType<typeof openMeter>>;
+export type Metering = {
+  readonly meter: Meter;
+  readonly counters: Counters;
+  readonly entitlement: (caller: Caller) => Entitlement;
+  readonly idempotency: Idempotency;
+  readonly recordings: RecordingRoom;
+  readonly sql: (text: string, format: string | undefined) => Promise<string>;
+  readonly audit: () => Promise<readonly Finding[]>;
+  readonly refund: ReturnType<typeof createRefundUsage>;
+  close(): Promise<void>;
+};
+
+/** What metering is put together from. */
+export type MeteringParts = {
+  readonly counters: Counters;
+  readonly usageLog: UsageLog;
+  readonly idempotency: Idempotency;
+  /** Forgets some old keys; whether there may be more. */
+  readonly sweepIdempotency: () => Promise<boolean>;
+  readonly warehouse: {
+    sql(text: string, format: string | undefined): Promise<string>;
+    audit(): Promise<readonly Finding[]>;
+    event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
+  };
+  /** Closes what the parts are made of, after the last request. */
+  readonly close: () => Promise<void>;
+};
+
+/** Nothing used, and nothing known. */
+export const nothingLoaded: LoadedBase = {
+  baseByTierMicro: nothingUsed,
+  version: { epoch: 0, offset: 0 },
+  pending: [],
+};
 
 const folders = (dataDirectory: string) => ({
   usage: join(dataDirectory, "usage"),
@@ -61,42 +97,55 @@ const folders = (dataDirectory: string) => ({
 });
 
 /** Opens the usage log, the counters over it, the meter, and the consumer that feeds the warehouse. */
-export async function openMeter(options: MeteringOptions) {
-  const { dataDirectory, log } = options;
+export async function openMeter(options: MeteringOptions): Promise<Metering> {
+  const { dataDirectory, gatewayId, onBroken } = options;
   const clock = systemClock;
   const paths = folders(dataDirectory);
-  const { onBroken } = options;
   const usageLog = await openLmdbUsageLog({ path: paths.usage, gatewayId, clock, onBroken });
   // Made by a writer once, so that this process can read what the consumer writes.
   await openLmdbConsumerStore(paths.consumer, "write").close();
   const records = openLmdbConsumerStore(paths.consumer, "read");
   const idempotency = openLmdbIdempotency({ path: paths.idempotency, clock });
   const counters = openCounters(usageLog, records, await readRecentRequests(usageLog, clock));
+  const consumer = startConsumer(options, counters, usageLog);
+  return assembleMetering(options, {
+    counters,
+    usageLog,
+    idempotency,
+    sweepIdempotency: () => idempotency.sweep(),
+    warehouse: {
+      sql: async (text, format) => (await consumer.ask({ kind: "sql", text, format })).text,
+      audit: async () => (await consumer.ask({ kind: "audit" })).findings,
+      event: async (accountId, eventId) =>
+        (await consumer.ask({ kind: "event", accountId, eventId })).event,
+    },
+    async close() {
+      await consumer.stop();
+      await idempotency.close();
+      await records.close();
+      await usageLog.close();
+    },
+  });
+}
+
+/** Metering over its parts, whatever they are made of, and the work of each second. */
+export function assembleMetering(options: MeteringOptions, parts: MeteringParts): Metering {
+  const { counters, usageLog, idempotency, warehouse } = parts;
   const entitlement = createEntitlement(options);
   const meter = createMeter(options, counters, usageLog, entitlement);
-  const consumer = startConsumer(options, counters, usageLog);
-  const ticks = startTicks(meter, idempotency, log);
+  const ticks = startTicks(meter, parts.sweepIdempotency, options.log);
   return {
     meter,
     counters,
     entitlement,
     idempotency,
     recordings: new RecordingRoom(),
-    sql: async (text: string, format: string | undefined) =>
-      (await consumer.ask({ kind: "sql", text, format })).text,
-    audit: async () => (await consumer.ask({ kind: "audit" })).findings,
-    refund: createRefundUsage({
-      findEvent: async (accountId, eventId) =>
-        (await consumer.ask({ kind: "event", accountId, eventId })).event,
-      usageLog,
-      clock,
-    }),
+    sql: warehouse.sql,
+    audit: warehouse.audit,
+    refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
     async close() {
       await ticks.stop();
-      await consumer.stop();
-      await idempotency.close();
-      await records.close();
-      await usageLog.close();
+      await parts.close();
     },
   };
 }
@@ -106,7 +155,6 @@ function openCounters(
   records: ConsumerRecords,
   recent: ReadonlyMap<string, readonly RecentRequest[]>,
 ): MemoryCounters {
-  const nothing = { baseByTierMicro: nothingUsed, version: { epoch: 0, offset: 0 }, pending: [] };
   const loadAccount = async (accountId: string, periodId: string) => {
     const tail = await readAccountTail(accountId, periodId, { log, records });
     const requests = recent.get(accountId) ?? [];
@@ -115,7 +163,7 @@ function openCounters(
   return new MemoryCounters({
     clock: systemClock,
     loadBase: (accountId, periodId) =>
-      accountId.startsWith(readsPrefix) ? nothing : loadAccount(accountId, periodId),
+      accountId.startsWith(readsPrefix) ? nothingLoaded : loadAccount(accountId, periodId),
   });
 }
 
@@ -127,8 +175,8 @@ function createEntitlement({ directory, plans }: MeteringOptions): (caller: Call
 
 function createMeter(
   { catalogue, deployments, uuids, log }: MeteringOptions,
-  counters: MemoryCounters,
-  usageLog: LmdbUsageLog,
+  counters: Counters,
+  usageLog: UsageLog,
   entitlement: (caller: Caller) => Entitlement,
 ): Meter {
   return new Meter({
@@ -168,7 +216,7 @@ const renewEveryTicks = 10;
 /** The work of each second: leases, dead holds, sampled refusals, old idempotency keys. One round at a time. */
 function startTicks(
   meter: Meter,
-  idempotency: ReturnType<typeof openLmdbIdempotency>,
+  sweepIdempotency: () => Promise<boolean>,
   log: Log,
 ): { stop(): Promise<void> } {
   let round: Promise<void> | undefined;
@@ -176,7 +224,7 @@ function startTicks(
   const run = async () => {
     try {
       await meter.tick(ticks++ % renewEveryTicks === 0);
-      while (await idempotency.sweep());
+      while (await sweepIdempotency());
     } catch (error) {
       log.error({ error: String(error) }, "the work of a second failed");
     } finally {

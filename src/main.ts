@@ -9,7 +9,7 @@ import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans } from "./catalogue/plans.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
 import { admitRead, currentRate } from "./chat/reads.ts";
-import type { CommandContext, ServingGateway } from "./cli/command.ts";
+import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import { createSignUp } from "./directory/sign-up.ts";
 import { createDoor } from "./gateway/door.ts";
@@ -44,15 +44,29 @@ import {
   openAccountOperations,
   openAccounts,
   openKeys,
-  openMetering,
+  openRunningMetering,
   refuseSecondGateway,
   servingFile,
 } from "./main-accounts.ts";
-import { consume, type Metering, openMeter } from "./main-metering.ts";
+import {
+  bootstrapFleet,
+  consumeFleet,
+  migrateFleet,
+  openFleetAccounts,
+  openFleetDeadLetters,
+  openFleetMeter,
+} from "./main-fleet.ts";
+import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { OptamilError } from "./platform/errors.ts";
+import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { type Log, openLog } from "./platform/log.ts";
-import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
+import {
+  type Environment,
+  loadSettings,
+  type Settings,
+  SettingsError,
+} from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 import { type OpenProviders, openProviders } from "./providers/all.ts";
 
@@ -113,22 +127,17 @@ async function compose(
   const providers = openProviders(settings.providers, surroundings);
   resources.defer(() => providers.close());
   const plans = createPlans(toPlanOverrides(settings.plans));
-  const accounts = await openAccounts(settings.dataDirectory, plans);
+  const { fleet } = settings;
+  const accounts = await (fleet
+    ? openFleetAccounts(settings, fleet, plans, log)
+    : openAccounts(settings, plans));
   resources.defer(() => accounts.close());
-  const first = await accounts.bootstrap();
+  // The first account of a fleet is made by its migration.
+  const first = fleet ? noFirstKey : await accounts.bootstrap();
 
   const uuids = createUuidSource(clock);
-  const metering = await openMeter({
-    ...providers,
-    dataDirectory: settings.dataDirectory,
-    entry: fileURLToPath(import.meta.url),
-    directory: accounts.directory,
-    plans,
-    catalogue,
-    uuids,
-    log,
-    onBroken: (cause) => endBroken(cause, log),
-  });
+  const rooms = { ...providers, directory: accounts.directory, plans, catalogue, uuids, log };
+  const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
   const entries = createEntries(settings, { catalogue, providers, accounts, metering, uuids, log });
   const state = { publicUrl: "", stopping: new AbortController() };
@@ -158,6 +167,21 @@ async function compose(
       await resources.disposeAsync();
     },
   };
+}
+
+const noFirstKey = { firstKey: undefined, created: false };
+
+/** Metering of this gateway alone, or as a replica of a fleet. */
+function openMetering(
+  rooms: Omit<MeteringOptions, "dataDirectory" | "gatewayId" | "entry" | "onBroken">,
+  settings: Settings,
+): Promise<Metering> {
+  const { dataDirectory, gatewayId, fleet, durability } = settings;
+  const entry = fileURLToPath(import.meta.url);
+  const onBroken = (cause: unknown) => endBroken(cause, rooms.log);
+  const options = { ...rooms, dataDirectory, gatewayId, entry, onBroken };
+  if (fleet === undefined) return openMeter(options);
+  return openFleetMeter({ ...options, fleet, durability });
 }
 
 function createRates({ counters, entitlement }: Metering, uuids: UuidSource): Rates {
@@ -293,19 +317,54 @@ async function runConsumer(dataDirectory: string): Promise<void> {
   process.exit(0);
 }
 
-/** Serves until SIGTERM or SIGINT; a second signal ends the process at once. */
+/** Resolves at SIGTERM or SIGINT; a second signal ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** Serves until the process is told to stop. */
 async function serve(
   environment: Environment,
   onReady: (gateway: ServingGateway) => void,
 ): Promise<void> {
   // Listened for first: whoever reads the ready line may send the signal at once.
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
+  const stopped = untilStopped();
   const gateway = await openGateway(loadSettings(environment), environment);
   onReady(gateway.serving);
   await stopped;
   await gateway.close();
+}
+
+function fleetOf({ fleet }: Settings): FleetSettings {
+  if (fleet !== undefined) return fleet;
+  throw new SettingsError([
+    "kafka, clickhouse, redis: missing in the configuration; without them everything is in 'optamil start'",
+  ]);
+}
+
+/** Runs a consumer of a fleet until the process is told to stop. */
+async function consumeAlone(environment: Environment, tell: (line: string) => void): Promise<void> {
+  const settings = loadSettings(environment);
+  const fleet = fleetOf(settings);
+  const log = openLog(settings.logLevel);
+  const stopped = untilStopped();
+  tell(`Consumer ${settings.gatewayId} is running`);
+  await consumeFleet(fleet, settings.gatewayId, { stopped, log });
+  await log.close();
+}
+
+/** Makes what a fleet needs before its first replica. */
+async function migrate(environment: Environment): Promise<Migration> {
+  const settings = loadSettings(environment);
+  const fleet = fleetOf(settings);
+  const made = await migrateFleet(fleet);
+  const accounts = await bootstrapFleet(settings, fleet);
+  return {
+    done: [...made.done, ...accounts.done],
+    differences: [...made.differences, ...accounts.differences],
+  };
 }
 
 if (import.meta.main) {
@@ -318,7 +377,10 @@ if (import.meta.main) {
     serve: (onReady) => serve(process.env, onReady),
     openKeys: () => openKeys(process.env),
     openAccounts: () => openAccountOperations(process.env),
-    openMetering: () => openMetering(process.env),
+    openMetering: () => openRunningMetering(process.env),
+    migrate: () => migrate(process.env),
+    consume: (tell) => consumeAlone(process.env, tell),
+    openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
     openApi: () => createOpenApi(servedServices, { serverUrl: "/", version }),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);

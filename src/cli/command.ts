@@ -27,6 +27,12 @@ export type CommandContext = {
   readonly openAccounts: () => Promise<AccountOperations>;
   /** What only a running gateway can tell, as it has the warehouse open; undefined if none runs. */
   readonly openMetering: () => Promise<MeteringOperations | undefined>;
+  /** Makes the topics, tables and the first account of a fleet. */
+  readonly migrate: () => Promise<Migration>;
+  /** Consumes a fleet's usage events until the process is told to stop; tells what an operator should know. */
+  readonly consume: (tell: (line: string) => void) => Promise<void>;
+  /** A fleet's records that no warehouse can take. */
+  readonly openDeadLetters: () => Promise<DeadLetterOperations>;
   /** The OpenAPI document of the gateway. */
   readonly openApi: () => object;
 };
@@ -79,6 +85,34 @@ export type MeteringOperations = {
   sql(text: string, format: string): Promise<string>;
   audit(): Promise<readonly AuditFinding[]>;
   refund(accountId: string, eventId: string): Promise<RefundUsageResponse>;
+};
+
+/** What a migration did, and what it found to be otherwise than it should be; a line each, with the remedy. */
+export type Migration = {
+  readonly done: readonly string[];
+  readonly differences: readonly string[];
+};
+
+/** A usage record that was put aside. */
+export type DeadLetterRow = {
+  readonly id: number;
+  readonly partition: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly reason: string;
+  /** Unix milliseconds. */
+  readonly atMs: number;
+};
+
+/** The operations behind `optamil dlq`. */
+export type DeadLetterOperations = {
+  /** Letters from an id on, oldest first. */
+  list(fromId: number, limit: number): Promise<readonly DeadLetterRow[]>;
+  /** Throws `not_found`. */
+  show(id: number): Promise<DeadLetterRow>;
+  /** Sends them to the usage log again. Throws `not_found`. */
+  replay(ids: readonly number[]): Promise<void>;
+  close(): Promise<void>;
 };
 
 /** One sub-command. */

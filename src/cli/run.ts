@@ -5,7 +5,11 @@ import { SettingsError } from "../platform/settings.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
+import { consumer } from "./consumer.ts";
+import { dlq } from "./dlq.ts";
+import { gateway } from "./gateway.ts";
 import { keys } from "./keys.ts";
+import { migrate } from "./migrate.ts";
 import { openapi } from "./openapi.ts";
 import { plans } from "./plans.ts";
 import { sql } from "./sql.ts";
@@ -20,6 +24,10 @@ const commands: Readonly<Record<string, Command>> = {
   usage,
   sql,
   audit,
+  gateway,
+  consumer,
+  migrate,
+  dlq,
   openapi,
 };
 

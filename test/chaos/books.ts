@@ -89,9 +89,10 @@ export async function caughtUp(admin: Address, dataDirectory: string): Promise<v
     .toEqual([{ stored: endOffset }]);
 }
 
-/** All effective events, after an audit that finds nothing. */
+/** All effective events, after an audit that finds no error: rows that came twice are worth a notice only. */
 export async function readBooks(admin: Address): Promise<BookedEvent[]> {
-  expect(await audit(admin)).toEqual([]);
+  const findings = await audit(admin);
+  expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
   const events: BookedEvent[] = [];
   for (let shard = 0; shard < shards; shard++) {
     events.push(

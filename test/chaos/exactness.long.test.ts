@@ -3,7 +3,7 @@ import { readAfterAnswers, spendLastCredits, startExactGateway } from "./exactne
 
 describe("a thousand requests at once for the last credit", () => {
   it("get one answer and 999 refusals in each of 50 rounds", async () => {
-    const totals = await spendLastCredits(await startExactGateway(), 50, 1_000);
+    const totals = await spendLastCredits([await startExactGateway()], 50, 1_000);
     console.log(`figure  last credit  ${JSON.stringify(totals)}`);
     expect(totals).toMatchObject({ answered: 50, refused: 50 * 999 });
   }, 1_200_000);

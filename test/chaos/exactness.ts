@@ -5,31 +5,44 @@ import { type Gateway, startGateway } from "../e2e/gateway.ts";
 import { sendHttp1 } from "../e2e/rest-client.ts";
 import type { Address } from "./traffic.ts";
 
+/** Limits that never stand in the way. */
 const wide = { requestsPerMinute: 1e6, requestsPerDay: 1e6, tokensPerMinute: 1e9 };
 const body = { model: "auto", messages: [{ role: "user", content: "Say hello." }] };
 /** Accounts that read at the same time; each may read 600 times a minute. */
 const readers = 25;
 const readsPerRound = 10;
 
-/** A gateway with plans that grant one credit, and many. */
+/** Plans that grant one credit, and many. */
+export const exactPlans = [
+  { name: "one", creditsPerMonth: 1, ...wide },
+  { name: "many", creditsPerMonth: 1e6, ...wide },
+];
+
+/** A gateway with these plans. */
 export function startExactGateway(): Promise<Gateway> {
-  return startGateway({
-    config: {
-      plans: [
-        { name: "one", creditsPerMonth: 1, ...wide },
-        { name: "many", creditsPerMonth: 1e6, ...wide },
-      ],
-    },
-  });
+  return startGateway({ config: { plans: exactPlans } });
 }
 
-/** Sends so many requests at once for one credit, in each round for another account; gives the answers by status. */
-export async function spendLastCredits(gateway: Address, rounds: number, requests: number) {
+/**
+ * Sends so many requests at once for one credit, in each round for another account and in turn to the gateways;
+ * gives the answers by status.
+ */
+export async function spendLastCredits(
+  gateways: readonly Address[],
+  rounds: number,
+  requests: number,
+) {
   const totals = { answered: 0, refused: 0, reads: 0 };
+  const [first] = gateways;
+  if (first === undefined) throw new Error("no gateway");
   for (let round = 0; round < rounds; round++) {
-    const account = { url: gateway.url, key: await openAccount(gateway, "one") };
-    const reads = Array.from({ length: readsPerRound }, () => readUsage(account));
-    const asked = Array.from({ length: requests }, () => ask(account));
+    const key = await openAccount(first, "one");
+    const at = (turn: number) => ({ url: gateways[turn % gateways.length]?.url ?? "", key });
+    const account = at(0);
+    // Every replica has heard of the account before the race.
+    for (const { url } of gateways) await known({ url, key });
+    const reads = Array.from({ length: readsPerRound }, (_, turn) => readUsage(at(turn)));
+    const asked = Array.from({ length: requests }, (_, turn) => ask(at(turn)));
     for (const { used, remaining } of await Promise.all(reads)) {
       expect([0, 1]).toContain(used);
       expect(used + remaining).toBe(1);
@@ -64,6 +77,13 @@ export async function readAfterAnswers(gateway: Address, answers: number) {
 async function ask({ url, key }: Address): Promise<number> {
   const headers = bearer(key);
   return (await sendHttp1(url, { path: "/v1/chat/completions", headers, body })).status;
+}
+
+/** Resolves when the gateway knows the key. */
+async function known({ url, key }: Address): Promise<void> {
+  const status = async () =>
+    (await sendHttp1(url, { path: "/v1/usage", headers: bearer(key) })).status;
+  await expect.poll(status, { timeout: 10_000, interval: 20 }).toBe(200);
 }
 
 async function readUsage({ url, key }: Address): Promise<{ used: number; remaining: number }> {

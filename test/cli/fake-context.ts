@@ -3,7 +3,9 @@
 import type {
   AccountOperations,
   CommandContext,
+  DeadLetterOperations,
   MeteringOperations,
+  Migration,
 } from "../../src/cli/command.ts";
 import { runCommand } from "../../src/cli/run.ts";
 
@@ -21,11 +23,15 @@ export type FakeOperations = {
   readonly accounts?: Partial<AccountOperations>;
   /** Default: no gateway runs. */
   readonly metering?: Partial<MeteringOperations>;
+  /** Default: the command fails. */
+  readonly deadLetters?: Partial<DeadLetterOperations>;
+  readonly migration?: Migration;
+  readonly consume?: CommandContext["consume"];
 };
 
 /** Runs `optamil <words…>` over fakes. */
 export async function runWith(
-  { accounts = {}, metering }: FakeOperations,
+  { accounts = {}, metering, deadLetters, migration, consume }: FakeOperations,
   ...words: string[]
 ): Promise<CommandResult> {
   const printed: string[] = [];
@@ -37,6 +43,9 @@ export async function runWith(
     serve: refuse,
     openKeys: refuse,
     openAccounts: async () => ({ ...noAccounts, ...accounts }),
+    migrate: async () => migration ?? refuse(),
+    consume: consume ?? refuse,
+    openDeadLetters: async () => ({ ...noDeadLetters, ...deadLetters }),
     openMetering: async () => metering && { ...noMetering, ...metering },
     openApi: refuse,
   };
@@ -54,6 +63,13 @@ const noAccounts: AccountOperations = {
   grant: refuse,
   plans: refuse,
   close: async () => {},
+};
+
+const noDeadLetters: DeadLetterOperations = {
+  list: refuse,
+  show: refuse,
+  replay: refuse,
+  close: async () => undefined,
 };
 
 const noMetering: MeteringOperations = {

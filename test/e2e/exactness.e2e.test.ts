@@ -3,7 +3,7 @@ import { readAfterAnswers, spendLastCredits, startExactGateway } from "../chaos/
 
 describe("a thousand requests at once for the last credit", () => {
   it("get one answer and 999 refusals, and no read sees less than nothing left", async () => {
-    const totals = await spendLastCredits(await startExactGateway(), 5, 1_000);
+    const totals = await spendLastCredits([await startExactGateway()], 5, 1_000);
     expect(totals).toMatchObject({ answered: 5, refused: 5 * 999 });
   }, 120_000);
 });

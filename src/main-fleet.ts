@@ -1,0 +1,347 @@
+// Part of the composition root: what the replicas and consumers of a fleet share: Kafka, ClickHouse, Redis.
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { ConfirmedSums, LoadedBase } from "./admission/counters.ts";
+import { FleetCounters } from "./admission/fleet-counters.ts";
+import { MemoryCounters } from "./admission/memory.ts";
+import { periodAt } from "./admission/period.ts";
+import { connectRedis, RedisCounters, RedisIdempotency } from "./admission/redis.ts";
+import type { RebuiltBase } from "./admission/shared-counters.ts";
+import { toPlanOverrides } from "./catalogue/plan-config.ts";
+import { createPlans, type Plans } from "./catalogue/plans.ts";
+import { readsPrefix } from "./chat/reads.ts";
+import type { DeadLetterOperations } from "./cli/command.ts";
+import type { DirectoryReader } from "./directory/directory.ts";
+import { ensureDirectoryTopic, openKafkaDirectory } from "./directory/kafka.ts";
+import { LmdbTables } from "./directory/lmdb-tables.ts";
+import { type Accounts, firstKeyFile, openAccounts } from "./main-accounts.ts";
+import {
+  assembleMetering,
+  type Metering,
+  type MeteringOptions,
+  nothingLoaded,
+} from "./main-metering.ts";
+import { systemClock } from "./platform/clock.ts";
+import { OptamilError } from "./platform/errors.ts";
+import type { FleetSettings } from "./platform/fleet-settings.ts";
+import type { KafkaConnection } from "./platform/kafka/client.ts";
+import { type Log, openLog } from "./platform/log.ts";
+import type { Settings } from "./platform/settings.ts";
+import { auditRecords, type Finding } from "./usage/audit.ts";
+import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
+import type { DeadLetter } from "./usage/consumer-store.ts";
+import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
+import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
+import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
+import { openKafkaForwarder } from "./usage/kafka/forwarder.ts";
+import { type KafkaTail, openKafkaTail } from "./usage/kafka/tail.ts";
+import { ensureUsageTopics } from "./usage/kafka/topics.ts";
+import { openLmdbUsageLog } from "./usage/lmdb.ts";
+
+/** What a replica is opened with. */
+export type FleetMeteringOptions = MeteringOptions & {
+  readonly fleet: FleetSettings;
+  readonly durability: "fsync" | "quorum";
+};
+
+/** How long the consumers may take, after Redis has lost its keys, to carry what is in the log. */
+const caughtUpTimeoutMs = 60_000;
+/** Clocks of replicas differ; an account younger than this says nothing of a loss. */
+const clockSkewMs = 60_000;
+const tickMs = 1_000;
+/** A thousand requests at once wait for half a second on two cores; one that waits longer sets the counters aside. */
+const redisTimeoutMs = 2_000;
+/** A start waits for the shared counters, and for the other replicas that they wait for. */
+const countersWaitMs = 5_000;
+const countersPollMs = 50;
+const lettersPerPage = 1_000;
+/** Dead letters that an audit knows of. */
+const lettersMax = 100_000;
+
+/** The connection to the brokers, for any part of this process. */
+function toKafkaConnection(
+  { kafka: { brokers, tls, sasl } }: FleetSettings,
+  clientId: string,
+): KafkaConnection {
+  return { brokers, clientId, tls, ...(sasl !== undefined && { sasl }) };
+}
+
+/** Opens the outbox and its forwarder, the shared counters, and a way to ask the warehouse. */
+export async function openFleetMeter(options: FleetMeteringOptions): Promise<Metering> {
+  const { fleet, dataDirectory, gatewayId, onBroken, log, durability } = options;
+  const clock = systemClock;
+  const connection = toKafkaConnection(fleet, gatewayId);
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "usage log");
+  const path = join(dataDirectory, "usage");
+  const outbox = await openLmdbUsageLog({ path, gatewayId, clock, onBroken });
+  const forwarder = openKafkaForwarder({ connection, outbox, onTrouble });
+  const usageLog = createForwardedLog({ outbox, forwarder, durability });
+  const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
+  const base = createBaseReader(warehouse, connection);
+  const redis = connectRedis(toRedis(fleet));
+  const counters = openFleetCounters(redis, base, options.directory);
+  const ticks = await startTicks(counters, redis, log);
+  return assembleMetering(options, {
+    counters,
+    usageLog,
+    idempotency: new RedisIdempotency({ connection: redis }),
+    // Redis forgets by itself.
+    sweepIdempotency: async () => false,
+    warehouse: {
+      sql: (text, format) => warehouse.sql(text, format),
+      audit: () => auditFleet(warehouse, connection),
+      event: (accountId, eventId) => warehouse.event(accountId, eventId),
+    },
+    async close() {
+      ticks.stop();
+      await usageLog.close();
+      await Promise.all([base.close(), warehouse.close()]);
+      redis.close();
+    },
+  });
+}
+
+function toRedis({ redis: { url, password } }: FleetSettings) {
+  const commandTimeoutMs = redisTimeoutMs;
+  if (password === undefined) return { url, commandTimeoutMs };
+  const withPassword = new URL(url);
+  withPassword.password = encodeURIComponent(password);
+  return { url: withPassword.href, commandTimeoutMs };
+}
+
+/** Reads what the warehouse and the log know of an account. */
+type BaseReader = {
+  read(accountId: string, periodId: string, eventIds: readonly string[]): Promise<RebuiltBase>;
+  caughtUp(): Promise<void>;
+  close(): Promise<void>;
+};
+
+function createBaseReader(warehouse: ClickHouseWarehouse, connection: KafkaConnection): BaseReader {
+  let opening: Promise<KafkaTail> | undefined;
+  const tail = () => {
+    opening ??= openKafkaTail({ connection }).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  return {
+    async read(accountId, periodId, eventIds) {
+      try {
+        return await readBase(await tail(), warehouse, { accountId, periodId, eventIds });
+      } catch (cause) {
+        const message = "What the account has used cannot be read at the moment.";
+        throw new OptamilError("service_unavailable", message, { cause, retryAfterMs: 2_000 });
+      }
+    },
+    caughtUp: async () => (await tail()).caughtUp(caughtUpTimeoutMs),
+    close: async () => (await opening)?.close(),
+  };
+}
+
+/** The sums of the warehouse, and what the log holds beyond them. */
+async function readBase(
+  tail: KafkaTail,
+  warehouse: ClickHouseWarehouse,
+  asked: { accountId: string; periodId: string; eventIds: readonly string[] },
+): Promise<RebuiltBase> {
+  const { accountId, periodId, eventIds } = asked;
+  // First the tail: what the consumers take meanwhile is then in the sums, and said to be.
+  const { version, pending } = await tail.read(accountId, periodId);
+  const all = new Set([...eventIds, ...pending.map(({ eventId }) => eventId)]);
+  const stored = await warehouse.base(accountId, periodId, [...all]);
+  const included = new Set(stored.includedIds);
+  const missing = pending.filter(({ eventId }) => !included.has(eventId));
+  const known = new Set([...included, ...missing.map(({ eventId }) => eventId)]);
+  return {
+    baseByTierMicro: stored.microByTier,
+    version,
+    pending: missing,
+    includedIds: eventIds.filter((eventId) => known.has(eventId)),
+  };
+}
+
+function openFleetCounters(
+  connection: ReturnType<typeof connectRedis>,
+  base: BaseReader,
+  directory: DirectoryReader,
+): FleetCounters {
+  const clock = systemClock;
+  const isNew = (accountId: string, periodId: string): boolean => {
+    const sinceMs = counters.completeSinceMs + clockSkewMs;
+    const createdAtUs = directory.account(accountId)?.createdAtUs ?? 0n;
+    return startOf(periodId) > sinceMs || Number(createdAtUs) / 1_000 > sinceMs;
+  };
+  const loadBase = (accountId: string, periodId: string): LoadedBase | Promise<LoadedBase> => {
+    const nothing = accountId.startsWith(readsPrefix) || isNew(accountId, periodId);
+    return nothing ? nothingLoaded : base.read(accountId, periodId, []);
+  };
+  const counters = new FleetCounters({
+    shared: new RedisCounters({ connection, loadBase, replicaId: randomUUID() }),
+    local: new MemoryCounters({ clock, loadBase: () => nothingLoaded }),
+    rebuild: { caughtUp: base.caughtUp, readBase: base.read },
+    clock,
+  });
+  return counters;
+}
+
+/** Unix milliseconds at which a period "2026-04" begins. */
+function startOf(periodId: string): number {
+  return periodAt(Date.parse(`${periodId}-01T00:00:00Z`)).startMs;
+}
+
+/** Signs of life every second; resolves when the counters can be trusted, or have had their time. */
+async function startTicks(
+  counters: FleetCounters,
+  redis: ReturnType<typeof connectRedis>,
+  log: Log,
+): Promise<{ stop(): void }> {
+  const tick = async () => {
+    try {
+      await counters.tick();
+    } catch (error) {
+      log.warn({ error: String(error) }, "the shared counters could not be rebuilt");
+    }
+  };
+  const timer = setInterval(() => void tick(), tickMs);
+  try {
+    await redis.ready();
+    const endMs = systemClock.monotonicMs() + countersWaitMs;
+    while (counters.status().state !== "up" && systemClock.monotonicMs() < endMs) {
+      await tick();
+      await new Promise((resolve) => setTimeout(resolve, countersPollMs));
+    }
+  } catch (error) {
+    log.warn({ error: String(error) }, "Redis is away: the gateway starts without it");
+  }
+  return { stop: () => clearInterval(timer) };
+}
+
+/** The audits of records, with the dead letters of the topic. */
+async function auditFleet(
+  warehouse: ClickHouseWarehouse,
+  connection: KafkaConnection,
+): Promise<readonly Finding[]> {
+  const topic = openKafkaDeadLetters(connection);
+  try {
+    const byLog = new Map<string, DeadLetter[]>();
+    let from = 0;
+    for (let read = 0; read < lettersMax; ) {
+      const page = await topic.list(from, lettersPerPage);
+      for (const letter of page) {
+        const name = `${letter.topic}/${letter.partition}`;
+        byLog.set(name, [...(byLog.get(name) ?? []), letter]);
+      }
+      const last = page.at(-1);
+      if (last === undefined) break;
+      read += page.length;
+      from = last.id + 1;
+    }
+    const deadLetters = (logName: string, fromOffset: number, limit: number) =>
+      (byLog.get(logName) ?? [])
+        .filter(({ offset }) => offset >= fromOffset)
+        .toSorted((one, other) => one.offset - other.offset)
+        .slice(0, limit);
+    return await auditRecords({ warehouse, records: { deadLetters } });
+  } finally {
+    await topic.close();
+  }
+}
+
+/** Consumes as a member of the group until `stopped` resolves. */
+export async function consumeFleet(
+  fleet: FleetSettings,
+  member: string,
+  { stopped, log }: { readonly stopped: Promise<void>; readonly log: Log },
+): Promise<void> {
+  const connection = toKafkaConnection(fleet, member);
+  const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
+  const redis = connectRedis(toRedis(fleet));
+  const shared = new RedisCounters({ connection: redis, loadBase: () => nothingLoaded });
+  const confirm = async (sums: ConfirmedSums) => {
+    await shared.confirm(sums);
+  };
+  const consumers = openKafkaConsumers({
+    connection,
+    member,
+    warehouse,
+    clock: systemClock,
+    deliver: async ({ sums }) => {
+      await shared.open((await shared.beat(false)).generation);
+      for (const sum of sums) await confirm(sum);
+    },
+    onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
+  });
+  await stopped;
+  await consumers.close();
+  await warehouse.close();
+  redis.close();
+}
+
+/** Makes the topics and tables of a fleet; a line for each, and for each difference. */
+export async function migrateFleet(fleet: FleetSettings) {
+  const { partitions, replicationFactor } = fleet.kafka;
+  const connection = toKafkaConnection(fleet, "migrate");
+  const findings = await ensureUsageTopics(connection, { partitions, replicationFactor });
+  await (await openClickHouseWarehouse(fleet.clickhouse)).close();
+  return {
+    done: [
+      ...findings.map(({ topic, made }) => `topic ${topic}: ${made ? "made" : "is there"}`),
+      `tables in ${fleet.clickhouse.url}: are there`,
+    ],
+    differences: findings.flatMap(({ topic, differences }) =>
+      differences.map((difference) => `topic ${topic}: ${difference}`),
+    ),
+  };
+}
+
+/** The dead letters of a fleet. */
+export function openFleetDeadLetters(fleet: FleetSettings): DeadLetterOperations {
+  return openKafkaDeadLetters(toKafkaConnection(fleet, "dlq"));
+}
+
+/** Accounts and keys of a fleet: in Kafka, and in a copy of this replica's own. */
+export async function openFleetAccounts(
+  settings: Settings,
+  fleet: FleetSettings,
+  plans: Plans,
+  log: Log,
+  createSigningKeys = false,
+): Promise<Accounts> {
+  const openDirectory = async (path: string) => {
+    const directory = openKafkaDirectory({
+      connection: toKafkaConnection(fleet, settings.gatewayId),
+      tables: new LmdbTables(path),
+      clock: systemClock,
+      onTrouble: (message) => log.warn({ trouble: message }, "directory"),
+    });
+    await directory.ready();
+    return directory;
+  };
+  return openAccounts({ ...settings, createSigningKeys, openDirectory }, plans);
+}
+
+/** Makes the directory's topic, the signing keys, and the first account with its key. */
+export async function bootstrapFleet(settings: Settings, fleet: FleetSettings) {
+  const connection = toKafkaConnection(fleet, "migrate");
+  const { replicationFactor } = fleet.kafka;
+  const { topic, made, differences } = await ensureDirectoryTopic(connection, {
+    replicationFactor,
+  });
+  const log = openLog("silent");
+  const plans = createPlans(toPlanOverrides(settings.plans));
+  const accounts = await openFleetAccounts(settings, fleet, plans, log, true);
+  try {
+    const { firstKey, created } = await accounts.bootstrap();
+    const file = firstKeyFile(settings.dataDirectory);
+    return {
+      done: [
+        `topic ${topic}: ${made ? "made" : "is there"}`,
+        created ? `first key: ${firstKey} (kept in ${file})` : "first account: is there",
+      ],
+      differences: differences.map((difference) => `topic ${topic}: ${difference}`),
+    };
+  } finally {
+    await accounts.close();
+  }
+}

@@ -1,0 +1,88 @@
+import { afterAll, expect, it } from "vitest";
+import { worstMinute } from "../admission/traffic.ts";
+import { bearer } from "../e2e/doors.ts";
+import { sendHttp1 } from "../e2e/rest-client.ts";
+import { fetchClickHouse } from "../setup/clickhouse.ts";
+import { describeWith } from "../setup/describe-with.ts";
+import { exactPlans, spendLastCredits } from "./exactness.ts";
+import { type Fleet, startFleet } from "./fleet.ts";
+import type { Address } from "./traffic.ts";
+
+const sixty = {
+  name: "sixty",
+  creditsPerMonth: 10_000,
+  requestsPerMinute: 60,
+  requestsPerDay: 100_000,
+  tokensPerMinute: 1_000_000,
+};
+const chat = { model: "auto", messages: [{ role: "user", content: "Say hello." }] };
+
+await describeWith("four gateways on one Redis", fetchClickHouse, (startClickHouse) => {
+  let fleet: Fleet;
+  let gateways: Address[] = [];
+
+  const opened = async () => {
+    if (gateways.length > 0) return;
+    fleet = await startFleet({
+      ...{ startClickHouse, gateways: 4, consumers: 1 },
+      config: { plans: [...exactPlans, sixty] },
+    });
+    gateways = await Promise.all([0, 1, 2, 3].map((number) => fleet.address(number)));
+  };
+  afterAll(() => fleet.stop());
+
+  it("answer one of a thousand requests for the last credit, in each of 10 rounds over three of them", async () => {
+    await opened();
+    const totals = await spendLastCredits(gateways.slice(0, 3), 10, 1_000);
+    console.log(`figure  last credit, three gateways  ${JSON.stringify(totals)}`);
+    expect(totals).toMatchObject({ answered: 10, refused: 10 * 999 });
+  }, 300_000);
+
+  it("accept 60 of 600 requests in 60 seconds of a key that may send 60 a minute", async () => {
+    await opened();
+    const key = await fleet.openAccount(sixty.name);
+    const headers = bearer(key);
+    for (const { url } of gateways) {
+      const status = async () => (await sendHttp1(url, { path: "/v1/usage", headers })).status;
+      await expect.poll(status, { timeout: 10_000, interval: 20 }).toBe(200);
+    }
+    const accepted = await sendEvenly(gateways, headers, 600, 60_000);
+    const worst = worstMinute(accepted.map((atMs) => ({ atMs, amount: 1 })));
+    console.log(
+      `figure  60 a minute, four gateways  ${JSON.stringify({ accepted: accepted.length, worst })}`,
+    );
+    expect({ accepted: accepted.length, worst }).toEqual({ accepted: 60, worst: 60 });
+  }, 120_000);
+});
+
+/** Sends so many requests at an even pace, in turn to the gateways; when those were sent that were answered. */
+async function sendEvenly(
+  gateways: readonly Address[],
+  headers: Record<string, string>,
+  count: number,
+  spanMs: number,
+): Promise<number[]> {
+  const accepted: number[] = [];
+  const answers: Promise<void>[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const startedMs = performance.now();
+  const timer = setInterval(() => {
+    const due = Math.min(count, Math.ceil(((performance.now() - startedMs) / spanMs) * count));
+    while (answers.length < due) {
+      const url = gateways[answers.length % gateways.length]?.url ?? "";
+      const atMs = performance.now() - startedMs;
+      const path = "/v1/chat/completions";
+      answers.push(
+        sendHttp1(url, { path, headers, body: chat }).then(({ status }) => {
+          if (status === 200) accepted.push(atMs);
+          else expect(status).toBe(429);
+        }),
+      );
+    }
+    if (answers.length === count) resolve();
+  }, 10);
+  await promise;
+  clearInterval(timer);
+  await Promise.all(answers);
+  return accepted.toSorted((one, other) => one - other);
+}

@@ -1,0 +1,108 @@
+/** What a fleet does while one of the services that it stands on is stopped, frozen, slow or wiped. */
+import { setTimeout as wait } from "node:timers/promises";
+import { bearer } from "../e2e/doors.ts";
+import { sendHttp1 } from "../e2e/rest-client.ts";
+import type { Fleet } from "./fleet.ts";
+
+/** A service that can fail. */
+export type Dependency = "kafka" | "clickhouse";
+
+/** How it fails. "slow": it runs for a twentieth of the time, in slices of 10 ms. */
+export type Fault = "stopped" | "frozen" | "slow" | "wiped";
+
+/** Answers to a request of each kind, by status. */
+export type Answers = Record<number, number>;
+
+const chat = { model: "chaos-model", messages: [{ role: "user", content: "Say hello." }] };
+const slowRunMs = 10;
+/** The usage may be read 600 times a minute. */
+const turnsPerUsage = 10;
+const slowPauseMs = 190;
+
+/** Lets a service fail; gives what ends the fault. */
+export async function inflict(
+  fleet: Fleet,
+  dependency: Dependency,
+  fault: Fault,
+): Promise<() => Promise<void>> {
+  const parts = partsOf(fleet, dependency);
+  switch (fault) {
+    case "stopped":
+      await Promise.all(parts.map((part) => part.kill()));
+      return async () => void (await Promise.all(parts.map((part) => part.restart())));
+    case "frozen":
+      for (const part of parts) part.pause();
+      return async () => {
+        for (const part of parts) part.resume();
+      };
+    case "slow":
+      return slowDown(parts);
+    case "wiped":
+      // Of three brokers one: nothing stands behind the last copy of a log.
+      await parts[0]?.wipe();
+      return async () => undefined;
+  }
+}
+
+type Part = {
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  wipe(): Promise<void>;
+};
+
+function partsOf(fleet: Fleet, dependency: Dependency): Part[] {
+  const { kafka, clickhouse } = fleet;
+  if (dependency === "clickhouse") return [clickhouse];
+  return kafka.brokers.map((broker) => ({
+    kill: () => broker.kill(),
+    restart: () => broker.restart(),
+    pause: () => broker.pause(),
+    resume: () => broker.resume(),
+    wipe: async () => {
+      await broker.kill();
+      await broker.wipe();
+      await broker.restart();
+    },
+  }));
+}
+
+function slowDown(parts: readonly Part[]): () => Promise<void> {
+  let stopped = false;
+  const run = async () => {
+    while (!stopped) {
+      for (const part of parts) part.pause();
+      await wait(slowPauseMs);
+      for (const part of parts) part.resume();
+      await wait(slowRunMs);
+    }
+  };
+  const running = run();
+  return async () => {
+    stopped = true;
+    await running;
+  };
+}
+
+/** Asks again and again for so long: chat requests, and the usage; the answers by status. */
+export async function probe(fleet: Fleet, key: string, forMs: number) {
+  const answers = { chat: {} as Answers, usage: {} as Answers };
+  const endMs = performance.now() + forMs;
+  const headers = bearer(key);
+  for (let turn = 0; performance.now() < endMs; turn++) {
+    const { url } = await fleet.address(turn);
+    const asked = await sendHttp1(url, { path: "/v1/chat/completions", headers, body: chat });
+    count(answers.chat, asked.status);
+    if (turn % turnsPerUsage === 0) {
+      const usage = await sendHttp1(url, { path: "/v1/usage", headers });
+      count(answers.usage, usage.status);
+    }
+    await wait(20);
+  }
+  return answers;
+}
+
+function count(answers: Answers, status: number): void {
+  answers[status] = (answers[status] ?? 0) + 1;
+}
