@@ -48,11 +48,11 @@ export type DirectoryStatus = {
 /** The directory, and how far it is. */
 export interface KafkaDirectory extends Directory {
   /**
-   * Resolves when the replica has all that the topic had, or has folded something before and Kafka does not
-   * answer within `timeoutMs`: the last snapshot serves then. Rejects if there is no snapshot, or if the topic
-   * is not the one that was folded.
+   * Resolves when the replica has all that the topic had; or after 10 seconds if Kafka is silent and an earlier
+   * process has folded something: that snapshot serves then, however old. Rejects if there is none after a
+   * minute, or if the topic is not the one that was folded.
    */
-  ready(timeoutMs?: number): Promise<void>;
+  ready(): Promise<void>;
   status(): DirectoryStatus;
 }
 
@@ -60,6 +60,9 @@ const batch = { eventsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 /** The end of the topic is asked for so often, and with every record that comes. */
 const lookEveryMs = 500;
 const retryMs = 1_000;
+/** How long a start waits for a Kafka that does not answer, and for one that does. */
+const silenceMsMax = 10_000;
+const catchUpMsMax = 60_000;
 /** Changes of one replica that wait to be read back. */
 const waitingMax = 10_000;
 
@@ -105,6 +108,8 @@ class FoldedTopic implements KafkaDirectory {
   /** By record id: who waits to read it back. */
   readonly #waiting = new Map<string, Waiting>();
   readonly #caughtUp = Promise.withResolvers<void>();
+  /** Whether an earlier process had folded something. */
+  readonly #hadSnapshot: boolean;
   readonly #running: Promise<void>;
   #unsent: Message[] = [];
   #sending: Promise<void> | undefined;
@@ -119,6 +124,7 @@ class FoldedTopic implements KafkaDirectory {
     this.#options = options;
     this.#topic = topic;
     this.#state = new KeptState(tables);
+    this.#hadSnapshot = tables.applied > 0;
     this.#uuids = createUuidSource(clock);
     this.#reader = openTopicReader(connection, topic);
     this.#log = this.#reader.partition(0, 0);
@@ -154,17 +160,24 @@ class FoldedTopic implements KafkaDirectory {
     return { offset: applied, lag: Math.max(0, this.#endOffset - applied), staleMs };
   }
 
-  async ready(timeoutMs = 10_000): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, timeoutMs);
+  async ready(): Promise<void> {
+    if (await this.#catchesUpWithin(silenceMsMax)) return;
+    // Half of a history is no snapshot: a key that was revoked later would work.
+    if (this.#hadSnapshot && this.#endOffset === 0) return;
+    if (await this.#catchesUpWithin(catchUpMsMax - silenceMsMax)) return;
+    const message = `${this.#topic} cannot be read: check kafka.brokers, and run 'optamil migrate' once`;
+    throw new OptamilError("service_unavailable", message);
+  }
+
+  async #catchesUpWithin(timeoutMs: number): Promise<boolean> {
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), timeoutMs);
+    const caughtUp = this.#caughtUp.promise.then(() => true);
     try {
-      await Promise.race([this.#caughtUp.promise, late.promise]);
+      return await Promise.race([caughtUp, late.promise]);
     } finally {
       clearTimeout(timer);
     }
-    if (this.#options.tables.applied > 0 || this.#freshAtMs > Number.NEGATIVE_INFINITY) return;
-    const message = `${this.#topic} cannot be read: check kafka.brokers, and run 'optamil migrate' once`;
-    throw new OptamilError("service_unavailable", message);
   }
 
   /**
@@ -231,6 +244,8 @@ class FoldedTopic implements KafkaDirectory {
         if (read === 0) await this.#log.arrival(lookEveryMs);
       } catch (error) {
         if (this.#stopped) return;
+        // The topic may have been made anew meanwhile.
+        this.#checked = false;
         this.#options.onTrouble(textOf(error));
         if (error instanceof WrongTopic) this.#break(error);
         else await new Promise((resolve) => setTimeout(resolve, retryMs));
@@ -249,7 +264,7 @@ class FoldedTopic implements KafkaDirectory {
     // Whatever the reason: a record that is left out would be missing for ever.
     if (found !== from)
       throw new Error(`${this.#topic} gives ${found} where ${from} was asked for`);
-    const parsed = records.map(({ bytes }) => fromBinary(DirectoryRecordSchema, bytes));
+    const parsed = records.map(({ offset, bytes }) => this.#parse(offset, bytes));
     const refusals = await this.#state.apply(parsed, true);
     for (const [at, { recordId }] of parsed.entries()) {
       const waiting = this.#waiting.get(recordId);
@@ -266,6 +281,16 @@ class FoldedTopic implements KafkaDirectory {
     return records.length;
   }
 
+  /** Bytes that are no record are a void one, here as on every replica. */
+  #parse(offset: number, bytes: Uint8Array): DirectoryRecord {
+    try {
+      return fromBinary(DirectoryRecordSchema, bytes);
+    } catch (error) {
+      this.#options.onTrouble(`${this.#topic}: offset ${offset} is no record: ${textOf(error)}`);
+      return create(DirectoryRecordSchema, {});
+    }
+  }
+
   /** Whether the last record that was folded is where it was: once, before anything is folded. */
   async #check(): Promise<void> {
     const { tables } = this.#options;
@@ -277,8 +302,7 @@ class FoldedTopic implements KafkaDirectory {
     });
     const [found] = records;
     const known = tables.recordAt(place)?.recordId;
-    const foundId =
-      found?.offset === place ? fromBinary(DirectoryRecordSchema, found.bytes).recordId : undefined;
+    const foundId = found?.offset === place ? this.#parse(place, found.bytes).recordId : undefined;
     if (foundId !== known) throw this.#wrongTopic(firstOffset, endOffset);
     this.#checked = true;
   }

@@ -10,6 +10,7 @@ import {
 import { LmdbTables } from "../../src/directory/lmdb-tables.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { openAdmin } from "../../src/platform/kafka/client.ts";
+import { openKafkaSender } from "../../src/platform/kafka/sender.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import { describeDirectory } from "../contracts/directory.ts";
 import { describeWith } from "../setup/describe-with.ts";
@@ -181,6 +182,33 @@ await describeWith("with a broker", kafkaTool, () => {
       expect(p99Ms).toBeLessThan(1_000);
     }, 90_000);
   });
+
+  it("a record that is none is void on every replica, and later ones count", async () => {
+    const topic = await createTopic();
+    const [one, two] = await Promise.all([joinTopic(topic), joinTopic(topic)]);
+    const sender = openKafkaSender(connection());
+    await sender.send(topic, 0, [{ value: Buffer.from([0xff, 0xff, 0xff]) }]);
+    await sender.close();
+    const accountId = await addAccount(one.directory);
+    await expect.poll(() => two.directory.account(accountId), soon).toBeDefined();
+    for (const { directory, troubles } of [one, two]) {
+      expect(directory.status().offset).toBe(2);
+      expect(troubles.join()).toContain("offset 0 is no record");
+    }
+  }, 60_000);
+
+  it("a topic that forgets is found to differ, with the remedy", async () => {
+    const topic = `directory-${uuids.text()}`;
+    const admin = openAdmin(connection());
+    const configEntries = [{ name: "retention.ms", value: "604800000" }];
+    await admin.use((client) =>
+      client.createTopics({ waitForLeaders: true, topics: [{ topic, configEntries }] }),
+    );
+    await admin.close();
+    const finding = await ensureDirectoryTopic(connection(), { topic, replicationFactor: 1 });
+    expect(finding.made).toBe(false);
+    expect(finding.differences.join()).toContain("retention.ms=604800000, not -1: kafka-configs");
+  }, 60_000);
 
   it("a replica goes on after a restart where it was", async () => {
     const [topic, path] = [await createTopic(), await createFolder()];

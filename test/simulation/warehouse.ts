@@ -1,10 +1,21 @@
 /** A model of the warehouse: rows that replace each other by rev, however often they come. */
 import type { MicroByTier } from "../../src/admission/counters.ts";
-import type { AuditedWarehouse, EventBatch, Warehouse } from "../../src/usage/warehouse.ts";
+import type {
+  AuditedWarehouse,
+  EventBatch,
+  NumberRun,
+  Warehouse,
+} from "../../src/usage/warehouse.ts";
 import { byTier } from "../admission/requests.ts";
 import type { Bug } from "./bugs.ts";
 import { fromUsageEvent, type SimEvent } from "./events.ts";
 import type { Scheduler, SimProcess } from "./scheduler.ts";
+
+type StoredLog = {
+  readonly logName: string;
+  readonly logEpoch: bigint;
+  readonly offsets: Set<number>;
+};
 
 /** A server of its own: an insert that was sent may be applied after its sender has died. */
 export class SimWarehouse {
@@ -12,6 +23,8 @@ export class SimWarehouse {
   ambiguous: boolean;
   readonly #rows: SimEvent[] = [];
   readonly #effective = new Map<string, SimEvent>();
+  /** The offsets that were stored, by log and epoch. */
+  readonly #logs = new Map<string, StoredLog>();
   /** Batches that were noted before they were stored: what no warehouse of ours may do. */
   readonly #begun = new Set<string>();
   readonly #scheduler: Scheduler;
@@ -37,7 +50,13 @@ export class SimWarehouse {
         return sums;
       },
       sumsAfter: () => Promise.resolve([]),
-      logs: () => Promise.resolve([]),
+      logs: async () => {
+        await process.sleep(this.#scheduler.between(2, 20));
+        return [...this.#logs.values()].map(({ offsets, ...log }) => ({
+          ...log,
+          ...toRun(offsets),
+        }));
+      },
       close: () => Promise.resolve(),
     };
   }
@@ -59,12 +78,12 @@ export class SimWarehouse {
     return [...this.#effective.values()];
   }
 
-  async #insert({ logName, events }: EventBatch, process: SimProcess): Promise<void> {
+  async #insert(batch: EventBatch, process: SimProcess): Promise<void> {
+    const { logName, events } = batch;
     const range = `${logName}/${events[0]?.offset}-${events.at(-1)?.offset}`;
-    const rows = events.map(({ event }) => fromUsageEvent(event));
     const applyMs = this.#scheduler.between(1, 40);
     if (this.#bug === "the warehouse acknowledges before it has inserted") {
-      process.later(applyMs, () => this.#apply(range, rows));
+      process.later(applyMs, () => this.#apply(range, batch));
       return;
     }
     const lost = this.ambiguous && this.#scheduler.chance(0.1);
@@ -73,12 +92,17 @@ export class SimWarehouse {
       if (this.#begun.has(range)) return;
       this.#begun.add(range);
     }
-    if (!lost) this.#scheduler.after(applyMs, () => this.#apply(range, rows));
+    if (!lost) this.#scheduler.after(applyMs, () => this.#apply(range, batch));
     await process.sleep(applyMs + this.#scheduler.between(1, 40));
     if (lost || answerLost) throw new NoAnswer("the insert was not answered");
   }
 
-  #apply(range: string, rows: readonly SimEvent[]): void {
+  #apply(range: string, { logName, logEpoch, events }: EventBatch): void {
+    const name = `${logName}/${logEpoch}`;
+    const log = this.#logs.get(name) ?? { logName, logEpoch: BigInt(logEpoch), offsets: new Set() };
+    for (const { offset } of events) log.offsets.add(offset);
+    this.#logs.set(name, log);
+    const rows = events.map(({ event }) => fromUsageEvent(event));
     this.#scheduler.trace(`insert ${range}`);
     for (const row of rows) {
       this.#rows.push(row);
@@ -86,6 +110,16 @@ export class SimWarehouse {
       if (row.rev >= (this.#effective.get(key)?.rev ?? 0)) this.#effective.set(key, row);
     }
   }
+}
+
+function toRun(offsets: ReadonlySet<number>): NumberRun {
+  const sorted = [...offsets].toSorted((one, other) => one - other);
+  return {
+    first: BigInt(sorted.at(0) ?? 0),
+    last: BigInt(sorted.at(-1) ?? 0),
+    records: BigInt(sorted.length),
+    total: sorted.reduce((total, offset) => total + BigInt(offset), 0n),
+  };
 }
 
 /** Something of which nobody knows whether it was done. */

@@ -85,6 +85,8 @@ async function describeSettings(
 /** More copies, more room and more time than asked for do no harm. */
 function isGoodEnough(name: string, is: string, wanted: string): boolean {
   if (is === wanted) return true;
+  // For ever is more than any amount.
+  if (wanted === "-1") return false;
   const isAmount = !Number.isNaN(Number(wanted)) && is !== "";
   return isAmount && (Number(is) >= Number(wanted) || (name === "retention.ms" && is === "-1"));
 }
