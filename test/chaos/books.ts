@@ -91,8 +91,9 @@ export async function caughtUp(admin: Address, dataDirectory: string): Promise<v
 
 /** All effective events, after an audit that finds no error: rows that came twice are worth a notice only. */
 export async function readBooks(admin: Address): Promise<BookedEvent[]> {
-  const findings = await audit(admin);
-  expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
+  const errors = async () => (await audit(admin)).filter(({ severity }) => severity === "error");
+  // A batch that is being stored is in the events a moment before it is in the records.
+  await expect.poll(errors, { timeout: 20_000, interval: 1_000 }).toEqual([]);
   const events: BookedEvent[] = [];
   for (let shard = 0; shard < shards; shard++) {
     events.push(
