@@ -1,10 +1,9 @@
 // Part of the composition root: what the replicas and consumers of a fleet share: Kafka, ClickHouse, Redis.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { ConfirmedSums, LoadedBase } from "./admission/counters.ts";
+import type { LoadedBase } from "./admission/counters.ts";
 import { FleetCounters } from "./admission/fleet-counters.ts";
 import { MemoryCounters } from "./admission/memory.ts";
-import { periodAt } from "./admission/period.ts";
 import { connectRedis, RedisCounters, RedisIdempotency } from "./admission/redis.ts";
 import type { RebuiltBase } from "./admission/shared-counters.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
@@ -170,7 +169,9 @@ function openFleetCounters(
   const isNew = (accountId: string, periodId: string): boolean => {
     const sinceMs = counters.completeSinceMs + clockSkewMs;
     const createdAtUs = directory.account(accountId)?.createdAtUs ?? 0n;
-    return startOf(periodId) > sinceMs || Number(createdAtUs) / 1_000 > sinceMs;
+    return (
+      Date.parse(`${periodId}-01T00:00:00Z`) > sinceMs || Number(createdAtUs) / 1_000 > sinceMs
+    );
   };
   const loadBase = (accountId: string, periodId: string): LoadedBase | Promise<LoadedBase> => {
     const nothing = accountId.startsWith(readsPrefix) || isNew(accountId, periodId);
@@ -183,11 +184,6 @@ function openFleetCounters(
     clock,
   });
   return counters;
-}
-
-/** Unix milliseconds at which a period "2026-04" begins. */
-function startOf(periodId: string): number {
-  return periodAt(Date.parse(`${periodId}-01T00:00:00Z`)).startMs;
 }
 
 /** Signs of life every second; resolves when the counters can be trusted, or have had their time. */
@@ -258,9 +254,6 @@ export async function consumeFleet(
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
   const redis = connectRedis(toRedis(fleet));
   const shared = new RedisCounters({ connection: redis, loadBase: () => nothingLoaded });
-  const confirm = async (sums: ConfirmedSums) => {
-    await shared.confirm(sums);
-  };
   const consumers = openKafkaConsumers({
     connection,
     member,
@@ -268,7 +261,7 @@ export async function consumeFleet(
     clock: systemClock,
     deliver: async ({ sums }) => {
       await shared.open((await shared.beat(false)).generation);
-      for (const sum of sums) await confirm(sum);
+      for (const sum of sums) await shared.confirm(sum);
     },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
