@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../src/platform/clock.ts";
 import { openChdbWarehouse } from "../src/usage/chdb.ts";
 import { Consumer } from "../src/usage/consumer.ts";
@@ -19,6 +20,8 @@ const readsPerMinute = 500;
 const smallAccounts = 10;
 const starts = 3;
 const eventsAtOnce = 10_000;
+const consumerDeadlineMs = 60_000;
+const askAgainMs = 250;
 const folder = mkdtempSync(join(tmpdir(), "optamil-usage-"));
 const agent = new Agent({ keepAlive: true, maxSockets: 4 });
 
@@ -54,6 +57,20 @@ async function startGateway() {
     await once(child, "exit");
   };
   return { url, stop, startMs };
+}
+
+/** Waits until the consumer's process, which starts beside the gateway, has opened the warehouse. */
+async function waitForConsumer(url: string, admin: string): Promise<void> {
+  const deadlineMs = performance.now() + consumerDeadlineMs;
+  for (;;) {
+    try {
+      await call(`${url}/v1/admin/sql`, admin, { sql: "SELECT 1" });
+      return;
+    } catch (cause) {
+      if (performance.now() > deadlineMs) throw cause;
+      await setTimeout(askAgainMs);
+    }
+  }
 }
 
 async function openAccounts(): Promise<Account[]> {
@@ -138,6 +155,7 @@ try {
   startsMs.push(gateway.startMs);
   const texts = startsMs.map((ms) => ms.toFixed(0)).join(", ");
   console.log(`starts with ${eventCount} events: ${texts} ms until /readyz is 200`);
+  await waitForConsumer(gateway.url, readFileSync(join(folder, "first-key"), "utf8").trim());
   const [big, ...small] = accounts;
   if (big) await measure("the account with six of ten events", gateway.url, [big]);
   await measure(`${small.length} other accounts`, gateway.url, small);

@@ -5,7 +5,6 @@ import type { LoadedBase } from "./admission/counters.ts";
 import { FleetCounters } from "./admission/fleet-counters.ts";
 import { MemoryCounters } from "./admission/memory.ts";
 import { connectRedis, RedisCounters, RedisIdempotency } from "./admission/redis.ts";
-import type { RebuiltBase } from "./admission/shared-counters.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans, type Plans } from "./catalogue/plans.ts";
 import { readsPrefix } from "./chat/reads.ts";
@@ -21,7 +20,6 @@ import {
   nothingLoaded,
 } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
-import { OptamilError } from "./platform/errors.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
@@ -29,11 +27,12 @@ import type { Settings } from "./platform/settings.ts";
 import { auditRecords, type Finding } from "./usage/audit.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
 import type { DeadLetter } from "./usage/consumer-store.ts";
+import { type FleetBases, openFleetBases } from "./usage/kafka/bases.ts";
 import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
 import { openKafkaForwarder } from "./usage/kafka/forwarder.ts";
-import { type KafkaTail, openKafkaTail } from "./usage/kafka/tail.ts";
+import { openKafkaTail } from "./usage/kafka/tail.ts";
 import { ensureUsageTopics } from "./usage/kafka/topics.ts";
 import { openLmdbUsageLog } from "./usage/lmdb.ts";
 
@@ -43,8 +42,6 @@ export type FleetMeteringOptions = MeteringOptions & {
   readonly durability: "fsync" | "quorum";
 };
 
-/** How long the consumers may take, after Redis has lost its keys, to carry what is in the log. */
-const caughtUpTimeoutMs = 60_000;
 /** Clocks of replicas differ; an account younger than this says nothing of a loss. */
 const clockSkewMs = 60_000;
 const tickMs = 1_000;
@@ -76,9 +73,9 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const forwarder = openKafkaForwarder({ connection, outbox, onTrouble });
   const usageLog = createForwardedLog({ outbox, forwarder, durability });
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
-  const base = createBaseReader(warehouse, connection);
+  const bases = openFleetBases({ openTail: () => openKafkaTail({ connection }), warehouse });
   const redis = connectRedis(toRedis(fleet));
-  const counters = openFleetCounters(redis, base, options.directory);
+  const counters = openFleetCounters(redis, bases, options.directory);
   const ticks = await startTicks(counters, redis, log);
   return assembleMetering(options, {
     counters,
@@ -94,7 +91,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
     async close() {
       ticks.stop();
       await usageLog.close();
-      await Promise.all([base.close(), warehouse.close()]);
+      await Promise.all([bases.close(), warehouse.close()]);
       redis.close();
     },
   });
@@ -108,61 +105,9 @@ function toRedis({ redis: { url, password } }: FleetSettings) {
   return { url: withPassword.href, commandTimeoutMs };
 }
 
-/** Reads what the warehouse and the log know of an account. */
-type BaseReader = {
-  read(accountId: string, periodId: string, eventIds: readonly string[]): Promise<RebuiltBase>;
-  caughtUp(): Promise<void>;
-  close(): Promise<void>;
-};
-
-function createBaseReader(warehouse: ClickHouseWarehouse, connection: KafkaConnection): BaseReader {
-  let opening: Promise<KafkaTail> | undefined;
-  const tail = () => {
-    opening ??= openKafkaTail({ connection }).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
-  };
-  return {
-    async read(accountId, periodId, eventIds) {
-      try {
-        return await readBase(await tail(), warehouse, { accountId, periodId, eventIds });
-      } catch (cause) {
-        const message = "What the account has used cannot be read at the moment.";
-        throw new OptamilError("service_unavailable", message, { cause, retryAfterMs: 2_000 });
-      }
-    },
-    caughtUp: async () => (await tail()).caughtUp(caughtUpTimeoutMs),
-    close: async () => (await opening)?.close(),
-  };
-}
-
-/** The sums of the warehouse, and what the log holds beyond them. */
-async function readBase(
-  tail: KafkaTail,
-  warehouse: ClickHouseWarehouse,
-  asked: { accountId: string; periodId: string; eventIds: readonly string[] },
-): Promise<RebuiltBase> {
-  const { accountId, periodId, eventIds } = asked;
-  // First the tail: what the consumers take meanwhile is then in the sums, and said to be.
-  const { version, pending } = await tail.read(accountId, periodId);
-  const all = new Set([...eventIds, ...pending.map(({ eventId }) => eventId)]);
-  const stored = await warehouse.base(accountId, periodId, [...all]);
-  const included = new Set(stored.includedIds);
-  const missing = pending.filter(({ eventId }) => !included.has(eventId));
-  const known = new Set([...included, ...missing.map(({ eventId }) => eventId)]);
-  return {
-    baseByTierMicro: stored.microByTier,
-    version,
-    pending: missing,
-    includedIds: eventIds.filter((eventId) => known.has(eventId)),
-  };
-}
-
 function openFleetCounters(
   connection: ReturnType<typeof connectRedis>,
-  base: BaseReader,
+  bases: FleetBases,
   directory: DirectoryReader,
 ): FleetCounters {
   const clock = systemClock;
@@ -175,12 +120,12 @@ function openFleetCounters(
   };
   const loadBase = (accountId: string, periodId: string): LoadedBase | Promise<LoadedBase> => {
     const nothing = accountId.startsWith(readsPrefix) || isNew(accountId, periodId);
-    return nothing ? nothingLoaded : base.read(accountId, periodId, []);
+    return nothing ? nothingLoaded : bases.read(accountId, periodId, []);
   };
   const counters = new FleetCounters({
     shared: new RedisCounters({ connection, loadBase, replicaId: randomUUID() }),
     local: new MemoryCounters({ clock, loadBase: () => nothingLoaded }),
-    rebuild: { caughtUp: base.caughtUp, readBase: base.read },
+    readBase: bases.read,
     clock,
   });
   return counters;

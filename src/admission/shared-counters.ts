@@ -51,13 +51,13 @@ export interface SharedCounters extends Counters {
   /** Works on a generation from now on. */
   open(generation: string): Promise<void>;
   /**
-   * Hands in requests of one account and period. False if the base has moved on since `base` was read: then
-   * it is to be read again, for an event could be counted twice.
+   * Hands in requests of one account and period. False if sums were confirmed while `readBase` ran: then the
+   * base is to be read again, for an event could be counted twice.
    */
   restore(
     accountId: string,
     periodId: string,
-    base: RebuiltBase,
+    readBase: () => Promise<RebuiltBase>,
     known: readonly KnownRequest[],
   ): Promise<boolean>;
   /** Milliseconds that the last answer took; undefined before the first. */

@@ -23,7 +23,7 @@ export type StatementName =
   | "schema-version"
   | "sums"
   | "sums-page"
-  | "base"
+  | "bases"
   | "event"
   | "audit-boots"
   | "audit-logs"

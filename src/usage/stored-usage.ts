@@ -2,6 +2,7 @@
 import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import type { StatementName } from "./statement.ts";
 import {
+  type AskedBase,
   type AuditedWarehouse,
   type BaseSource,
   type BootRecords,
@@ -71,21 +72,19 @@ export abstract class StoredUsage
     return toSums(await this.ask("sums-page", { after: accountId, limit }));
   }
 
-  async base(
-    accountId: string,
-    periodId: string,
-    eventIds: readonly string[],
-  ): Promise<StoredBase> {
-    const parameters = { account: accountId, period: periodId, events: eventIds };
-    const microByTier: MutableMicro = { ...nothingUsed };
-    const includedIds: string[] = [];
-    for (const row of await this.ask("base", parameters)) {
-      const tier = toTierName(text(row, "tier"));
-      if (tier !== undefined) microByTier[tier] = BigInt(text(row, "credits_micro"));
-      const included = text(row, "included");
-      if (included !== "") includedIds.push(...included.split(","));
-    }
-    return { microByTier, includedIds };
+  async bases(asked: readonly AskedBase[]): Promise<readonly StoredBase[]> {
+    const parameters = {
+      accounts: [...new Set(asked.map(({ accountId }) => accountId))],
+      periods: [...new Set(asked.map(({ periodId }) => periodId))],
+      events: asked.flatMap(({ eventIds }) => eventIds),
+    };
+    const rows = await this.ask("bases", parameters);
+    const byLedger = Map.groupBy(rows, (row) =>
+      toLedgerKey(text(row, "account_id"), text(row, "period_id")),
+    );
+    return asked.map(({ accountId, periodId }) =>
+      toBase(byLedger.get(toLedgerKey(accountId, periodId)) ?? []),
+    );
   }
 
   async boots(): Promise<readonly BootRecords[]> {
@@ -149,13 +148,29 @@ function toSums(rows: readonly Row[]): readonly PeriodSums[] {
   >();
   for (const row of rows) {
     const [accountId, periodId] = [text(row, "account_id"), text(row, "period_id")];
-    const key = `${periodId} ${accountId}`;
+    const key = toLedgerKey(accountId, periodId);
     const sum = sums.get(key) ?? { accountId, periodId, microByTier: { ...nothingUsed } };
     const tier = toTierName(text(row, "tier"));
     if (tier !== undefined) sum.microByTier[tier] = BigInt(text(row, "credits_micro"));
     sums.set(key, sum);
   }
   return [...sums.values()];
+}
+
+function toBase(rows: readonly Row[]): StoredBase {
+  const microByTier: MutableMicro = { ...nothingUsed };
+  const includedIds: string[] = [];
+  for (const row of rows) {
+    const tier = toTierName(text(row, "tier"));
+    if (tier !== undefined) microByTier[tier] = BigInt(text(row, "credits_micro"));
+    const included = text(row, "included");
+    if (included !== "") includedIds.push(...included.split(","));
+  }
+  return { microByTier, includedIds };
+}
+
+function toLedgerKey(accountId: string, periodId: string): string {
+  return `${periodId} ${accountId}`;
 }
 
 type MutableMicro = Record<TierName, bigint>;

@@ -48,9 +48,22 @@ export class BatchRejected extends Error {
 
 /** What counters ask that have lost what they knew. */
 export interface BaseSource {
-  /** What an account has used of a period, and which of the given events (rev 1 or more) that includes. */
-  base(accountId: string, periodId: string, eventIds: readonly string[]): Promise<StoredBase>;
+  /**
+   * For each account and period what was used, and which of the given events (rev 1 or more) that includes; in
+   * their order. At most 1,000 accounts and `askedIdsMax` events.
+   */
+  bases(asked: readonly AskedBase[]): Promise<readonly StoredBase[]>;
 }
+
+/** Events that one question may name: a server takes 128 KiB in one parameter. */
+export const askedIdsMax = 3_000;
+
+/** An account's period, and events that may be part of its sums. */
+export type AskedBase = {
+  readonly accountId: string;
+  readonly periodId: string;
+  readonly eventIds: readonly string[];
+};
 
 /** Sums, and the events asked about that are in them. */
 export type StoredBase = {

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
-import { FleetCounters, type Rebuild } from "../../src/admission/fleet-counters.ts";
+import { FleetCounters } from "../../src/admission/fleet-counters.ts";
 import { MemoryCounters } from "../../src/admission/memory.ts";
+import type { ReadBase } from "../../src/admission/recovery.ts";
 import { debianTool } from "../setup/debian-tool.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { type RedisServer, redisOfTest } from "../setup/redis.ts";
@@ -10,18 +11,15 @@ import { credit, emptyBase, request, wideLimits } from "./requests.ts";
 
 const rich = 1_000n * credit;
 const usedOne = { accountId: "account", tier: "mid", creditsMicro: credit, tokens: 100 } as const;
-const emptyRebuild: Rebuild = {
-  caughtUp: async () => undefined,
-  readBase: async () => ({ ...emptyBase, includedIds: [] }),
-};
+const readNothing: ReadBase = async () => ({ ...emptyBase, includedIds: [] });
 
-type Options = { keyPrefix?: string; rebuild?: Rebuild; clock?: ManualClock };
+type Options = { keyPrefix?: string; readBase?: ReadBase; clock?: ManualClock };
 
 async function openGateway(server: RedisServer, options: Options = {}) {
-  const { clock = new ManualClock(), rebuild = emptyRebuild, keyPrefix = "test" } = options;
+  const { clock = new ManualClock(), readBase = readNothing, keyPrefix = "test" } = options;
   const shared = await connectReplica(server.url, { clock, keyPrefix, commandTimeoutMs: 1_000 });
   const local = new MemoryCounters({ clock, loadBase: () => emptyBase });
-  const gateway = new FleetCounters({ shared, local, rebuild, clock });
+  const gateway = new FleetCounters({ shared, local, readBase, clock });
   await gateway.tick();
   return { gateway, clock };
 }
@@ -151,16 +149,13 @@ await describeWith(
 
     it("lost everything does not count twice what the warehouse has counted", async () => {
       const server = await redisOfTest();
-      const rebuild: Rebuild = {
-        ...emptyRebuild,
-        readBase: async () => ({
-          ...emptyBase,
-          baseByTierMicro: { ...emptyBase.baseByTierMicro, mid: credit },
-          version: { epoch: 0, offset: 1 },
-          includedIds: ["counted"],
-        }),
-      };
-      const { gateway } = await openGateway(server, { rebuild });
+      const readBase: ReadBase = async () => ({
+        ...emptyBase,
+        baseByTierMicro: { ...emptyBase.baseByTierMicro, mid: credit },
+        version: { epoch: 0, offset: 1 },
+        includedIds: ["counted"],
+      });
+      const { gateway } = await openGateway(server, { readBase });
       for (const eventId of ["counted", "not-yet"]) {
         await gateway.admit(request({ eventId }));
         await gateway.settle(eventId, usedOne);
@@ -170,17 +165,52 @@ await describeWith(
       expect((await gateway.usage("account", rich)).usedMicro).toBe(2n * credit);
     });
 
-    it("is still being rebuilt refuses, until the log has been read to its end", async () => {
+    it("is still being rebuilt refuses, until what it lost has been read", async () => {
       const server = await redisOfTest();
-      const caughtUp = Promise.withResolvers<void>();
-      const rebuild: Rebuild = { ...emptyRebuild, caughtUp: () => caughtUp.promise };
-      const { gateway } = await openGateway(server, { rebuild });
+      const reading = Promise.withResolvers<void>();
+      const read = Promise.withResolvers<void>();
+      const readBase: ReadBase = async () => {
+        reading.resolve();
+        await read.promise;
+        return { ...emptyBase, includedIds: [] };
+      };
+      const { gateway } = await openGateway(server, { readBase });
+      await gateway.admit(request({ eventId: "before" }));
       await server.wipe();
       const recovery = gateway.tick();
+      await reading.promise;
       await expect(gateway.admit(request({ eventId: "a" }))).rejects.toMatchObject(refused);
-      caughtUp.resolve();
+      read.resolve();
       await recovery;
       expect(await gateway.admit(request({ eventId: "a" }))).toMatchObject({ admitted: true });
+    });
+
+    it("comes back under load is trusted again, with all that was admitted and settled meanwhile", async () => {
+      const server = await redisOfTest();
+      const { gateway } = await openGateway(server);
+      const limits = { ...wideLimits, requestsPerMinute: 1_000_000 };
+      const enough = 1_000_000n * credit;
+      const many = { overdraftMicro: enough, totalMicro: enough, limits };
+      await gateway.admit(request({ eventId: "before", ...many }));
+      await server.restart();
+      let stopped = false;
+      let settled = 0;
+      const client = async (name: string) => {
+        for (let number = 0; !stopped; number += 1) {
+          const eventId = `${name}-${number}`;
+          const admission = await gateway.admit(request({ eventId, ...many }));
+          if (admission.admitted && (await gateway.settle(eventId, usedOne)) !== "ignored") {
+            settled += 1;
+          }
+          await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+      };
+      const clients = ["a", "b", "c", "d"].map(client);
+      await untilUp(gateway);
+      stopped = true;
+      await Promise.all(clients);
+      const usage = await gateway.usage("account", rich);
+      expect(usage).toMatchObject({ usedMicro: BigInt(settled) * credit, heldMicro: credit });
     });
 
     it("lost everything waits for the other gateways, 2 seconds at most", async () => {
@@ -202,20 +232,21 @@ await describeWith(
     it("lost everything reads a base anew that another confirmation has overtaken", async () => {
       const server = await redisOfTest();
       let reads = 0;
-      const rebuild: Rebuild = {
-        ...emptyRebuild,
-        readBase: async () => {
-          reads += 1;
-          const isNew = reads > 1;
-          return {
-            ...emptyBase,
-            baseByTierMicro: { ...emptyBase.baseByTierMicro, mid: isNew ? credit : 0n },
-            version: { epoch: 0, offset: isNew ? 5 : 1 },
-            includedIds: isNew ? ["a"] : [],
-          };
-        },
+      const readBase: ReadBase = async () => {
+        reads += 1;
+        if (reads === 1) {
+          await consumer.confirm({ ...sums, includedIds: ["a"] });
+          return { ...emptyBase, includedIds: [] };
+        }
+        return { ...emptyBase, ...sums, includedIds: ["a"] };
       };
-      const one = await openGateway(server, { rebuild, keyPrefix: "one" });
+      const sums = {
+        accountId: "account",
+        periodId: "2026-04",
+        baseByTierMicro: { ...emptyBase.baseByTierMicro, mid: credit },
+        version: { epoch: 0, offset: 5 },
+      };
+      const one = await openGateway(server, { readBase, keyPrefix: "one" });
       await one.gateway.admit(request({ eventId: "a" }));
       await one.gateway.settle("a", usedOne);
       await server.wipe();
@@ -225,16 +256,8 @@ await describeWith(
         isConsumer: true,
       });
       await consumer.open((await consumer.beat(false)).generation);
-      await consumer.usage("account", rich);
-      await consumer.confirm({
-        accountId: "account",
-        periodId: "2026-04",
-        includedIds: ["a"],
-        baseByTierMicro: { ...emptyBase.baseByTierMicro, mid: credit },
-        version: { epoch: 0, offset: 5 },
-      });
       await untilUp(one.gateway);
-      expect(reads).toBeGreaterThan(1);
+      expect(reads).toBe(2);
       expect((await one.gateway.usage("account", rich)).usedMicro).toBe(credit);
     });
   },

@@ -8,7 +8,7 @@ import { chaosPlan } from "./fleet-kills.ts";
 import { type Answers, type Dependency, type Fault, inflict, probe } from "./outages.ts";
 import { Traffic } from "./traffic.ts";
 
-/** The rows of docs/operations.md's failure table for Kafka and ClickHouse. */
+/** The cells of docs/operations.md's failure table. */
 type Cell = {
   readonly dependency: Dependency;
   readonly fault: Fault;
@@ -20,6 +20,8 @@ type Cell = {
 };
 
 const served = { paying: [200], free: [200], usage: [200] };
+/** What is paid for goes on within the overdraft, which four clients spend in a second. */
+const refused = { paying: [200, 503], free: [200, 503], usage: [200, 503] };
 const cells: readonly Cell[] = [
   { dependency: "kafka", fault: "stopped", forMs: 20_000, ...served },
   { dependency: "kafka", fault: "frozen", forMs: 5_000, ...served },
@@ -34,6 +36,10 @@ const cells: readonly Cell[] = [
   { dependency: "clickhouse", fault: "frozen", forMs: 5_000, ...served },
   { dependency: "clickhouse", fault: "slow", forMs: 5_000, ...served },
   { dependency: "clickhouse", fault: "wiped", forMs: 5_000, ...served },
+  { dependency: "redis", fault: "stopped", forMs: 30_000, ...refused },
+  { dependency: "redis", fault: "frozen", forMs: 5_000, ...refused },
+  { dependency: "redis", fault: "slow", forMs: 5_000, ...refused },
+  { dependency: "redis", fault: "wiped", forMs: 5_000, ...refused },
 ];
 
 await describeWith("a fleet of two", fetchClickHouse, (startClickHouse) => {

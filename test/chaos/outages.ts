@@ -5,7 +5,7 @@ import { sendHttp1 } from "../e2e/rest-client.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** A service that can fail. */
-export type Dependency = "kafka" | "clickhouse";
+export type Dependency = "kafka" | "clickhouse" | "redis";
 
 /** How it fails. "slow": it runs for a twentieth of the time, in slices of 10 ms. */
 export type Fault = "stopped" | "frozen" | "slow" | "wiped";
@@ -53,7 +53,8 @@ type Part = {
 };
 
 function partsOf(fleet: Fleet, dependency: Dependency): Part[] {
-  const { kafka, clickhouse } = fleet;
+  const { kafka, clickhouse, redis } = fleet;
+  if (dependency === "redis") return [redis];
   if (dependency === "clickhouse") return [clickhouse];
   return kafka.brokers.map((broker) => ({
     kill: () => broker.kill(),

@@ -4,6 +4,8 @@ import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { decodeEvent, encodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import {
   type AuditedWarehouse,
+  askedIdsMax,
+  type BaseSource,
   nothingUsed,
   type PeriodSums,
   type Warehouse,
@@ -18,7 +20,7 @@ import {
 
 /** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
 export type WarehouseHome = {
-  open(): Promise<Warehouse & AuditedWarehouse>;
+  open(): Promise<Warehouse & AuditedWarehouse & BaseSource>;
   remove(): Promise<void>;
 };
 
@@ -46,7 +48,7 @@ const hostileNames = [
 export function describeWarehouse(name: string, createHome: () => Promise<WarehouseHome>): void {
   describe(`the warehouse in ${name}`, () => {
     let home: WarehouseHome;
-    let warehouse: Warehouse & AuditedWarehouse;
+    let warehouse: Warehouse & AuditedWarehouse & BaseSource;
     let offset = 0;
 
     beforeAll(async () => {
@@ -148,6 +150,34 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
         periodId,
         microByTier: { ...nothingUsed, budget: credit },
       });
+    });
+
+    it("says of many accounts at once what they used, and which of the events asked about that includes", async () => {
+      const mine = [sampleEvent({ accountId: "base-1" }), sampleEvent({ accountId: "base-1" })];
+      const other = sampleEvent({ accountId: "base-2", creditsMicro: 7n });
+      const swept = { ...sampleEvent({ accountId: "base-2" }), rev: 0, creditsMicro: 0n };
+      await insert([...mine, other, swept]);
+      const idOf = (event: UsageEvent) => toEventIdText(event.eventId);
+      const ids = [...mine.map(idOf), idOf(other), idOf(swept), createEventId()];
+      const [one, two, nobody] = await warehouse.bases([
+        { accountId: "base-1", periodId, eventIds: ids.slice(0, 1) },
+        { accountId: "base-2", periodId, eventIds: ids.slice(2) },
+        { accountId: "base-3", periodId, eventIds: [] },
+      ]);
+      expect(one).toEqual({
+        microByTier: { ...nothingUsed, budget: 2n * credit },
+        includedIds: ids.slice(0, 1),
+      });
+      expect(two).toEqual({ microByTier: { ...nothingUsed, budget: 7n }, includedIds: [ids[2]] });
+      expect(nobody).toEqual({ microByTier: nothingUsed, includedIds: [] });
+    });
+
+    it("takes as many events in one question as it says", async () => {
+      const ids = Array.from({ length: askedIdsMax }, () => createEventId());
+      const event = sampleEvent({ accountId: "many-ids", eventId: ids.at(-1) ?? "" });
+      await insert([event]);
+      const [base] = await warehouse.bases([{ accountId: "many-ids", periodId, eventIds: ids }]);
+      expect(base?.includedIds).toEqual(ids.slice(-1));
     });
 
     it("pages through the sums of all accounts in their order", async () => {

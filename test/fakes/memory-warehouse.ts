@@ -2,7 +2,9 @@
 import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { toEventIdText, toTierName } from "../../src/usage/event.ts";
 import {
+  type AskedBase,
   type AuditedWarehouse,
+  type BaseSource,
   type BootRecords,
   type EventBatch,
   type LogRecords,
@@ -10,11 +12,12 @@ import {
   nothingUsed,
   type OddEvent,
   type PeriodSums,
+  type StoredBase,
   type Warehouse,
 } from "../../src/usage/warehouse.ts";
 
 /** Rows by what makes them one: account, period and event; the records beside them. */
-export class MemoryWarehouse implements Warehouse, AuditedWarehouse {
+export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource {
   /** Calls of `insert` and of `sums` so far. */
   readonly calls = { inserts: 0, sums: 0 };
   /** Called before each insert and each sum: may throw, or let time pass. */
@@ -50,6 +53,19 @@ export class MemoryWarehouse implements Warehouse, AuditedWarehouse {
     return this.#sumUp(({ accountId }) => page.includes(accountId)).toSorted((one, other) =>
       compare(one.accountId, other.accountId),
     );
+  }
+
+  async bases(asked: readonly AskedBase[]): Promise<StoredBase[]> {
+    return asked.map(({ accountId, periodId, eventIds }) => {
+      const isOfLedger = (event: UsageEvent) =>
+        event.accountId === accountId && event.periodId === periodId;
+      const settled = [...this.#rows.values()].filter(({ rev }) => rev > 0).filter(isOfLedger);
+      const ids = new Set(settled.map(({ eventId }) => toEventIdText(eventId)));
+      return {
+        microByTier: this.#sumUp(isOfLedger)[0]?.microByTier ?? nothingUsed,
+        includedIds: eventIds.filter((id) => ids.has(id)),
+      };
+    });
   }
 
   async boots(): Promise<BootRecords[]> {

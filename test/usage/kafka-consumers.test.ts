@@ -222,9 +222,23 @@ await describeWith("the usage log on Kafka", kafkaTool, () => {
         .flatMap(({ sums }) => sums)
         .filter(({ accountId }) => accountId === "account-1");
       if (sum === undefined || epoch === undefined) return expect.unreachable();
-      await tail.caughtUp(10_000);
       const after = await tail.read("account-1", periodId);
       expect(after).toEqual({ baseByTierMicro: nothingUsed, version: sum.version, pending: [] });
+    }, 60_000);
+
+    it("is read for many accounts at once, each with its own events", async () => {
+      const home = await createKafkaHome(cluster, { partitions: 2 });
+      const events = eventsOf(20, 3);
+      await record(home, events);
+      const tail = await openKafkaTail(home);
+      onTestFinished(() => tail.close());
+      const accounts = [...new Set(events.map(({ accountId }) => accountId))];
+      const tails = await Promise.all(accounts.map((account) => tail.read(account, periodId)));
+      expect(accounts).toHaveLength(20);
+      for (const [at, account] of accounts.entries()) {
+        const ids = tails[at]?.pending.map(({ eventId }) => eventId).toSorted();
+        expect(ids).toEqual(idsOf(events.filter(({ accountId }) => accountId === account)));
+      }
     }, 60_000);
   });
 

@@ -140,16 +140,8 @@ export class RedisCounters implements SharedCounters {
     return swept;
   }
 
-  async confirm(sums: ConfirmedSums): Promise<void> {
-    const { accountId, periodId, baseByTierMicro, version, includedIds } = sums;
-    const head = [periodId, version.epoch, version.offset, ...toBase(baseByTierMicro)];
-    const parts = includedIds.length === 0 ? [[]] : inParts(includedIds, sweptMax);
-    // The ids first, the base with the last of them: between two steps an account only seems poorer.
-    for (const [at, ids] of parts.entries()) {
-      const isLast = at === parts.length - 1;
-      const args = isLast ? head : [periodId, -1, -1, ...head.slice(3)];
-      await this.#run(scripts.confirm, accountId, [...args, ...ids]);
-    }
+  confirm(sums: ConfirmedSums): Promise<void> {
+    return this.#confirm(sums, "confirms");
   }
 
   async rate(load: Parameters<SharedCounters["rate"]>[0]): Promise<RateSnapshot> {
@@ -198,23 +190,40 @@ export class RedisCounters implements SharedCounters {
   async restore(
     accountId: string,
     periodId: string,
-    base: RebuiltBase,
+    readBase: () => Promise<RebuiltBase>,
     known: readonly KnownRequest[],
   ): Promise<boolean> {
+    const [confirms = 0] = await this.#run(scripts.confirms, accountId, [periodId]);
+    const base = await readBase();
     const { baseByTierMicro, version, includedIds } = base;
     await this.#install(accountId, periodId, base, this.#wallMs?.() ?? Date.now());
-    await this.confirm({ accountId, periodId, baseByTierMicro, version, includedIds });
     const counted = new Set([...includedIds, ...base.pending.map(({ eventId }) => eventId)]);
     const missing = known.filter(({ eventId }) => !counted.has(eventId));
     for (const part of inParts(missing, sweptMax / 10)) {
-      const args = [periodId, version.epoch, version.offset, ...part.flatMap(toKnown)];
+      const args = [periodId, String(confirms), ...part.flatMap(toKnown)];
       if (textAt(await this.#run(scripts.restore, accountId, args), 0) !== "done") return false;
     }
+    // After what was handed in: between two steps an account only seems poorer.
+    await this.#confirm({ accountId, periodId, baseByTierMicro, version, includedIds }, "");
     return true;
   }
 
   lastRoundTripMs(): number | undefined {
     return this.#connection.lastRoundTripMs();
+  }
+
+  /** `countedAs`: the ledger's field that counts such confirmations; "" for none. */
+  async #confirm(sums: ConfirmedSums, countedAs: "confirms" | ""): Promise<void> {
+    const { accountId, periodId, baseByTierMicro, version, includedIds } = sums;
+    const base = toBase(baseByTierMicro);
+    const parts = includedIds.length === 0 ? [[]] : inParts(includedIds, sweptMax);
+    // The ids first, the base with the last of them: between two steps an account only seems poorer.
+    for (const [at, ids] of parts.entries()) {
+      const isLast = at === parts.length - 1;
+      const { epoch, offset } = isLast ? version : { epoch: -1, offset: -1 };
+      const args = [periodId, countedAs, epoch, offset, ...base, ...ids];
+      await this.#run(scripts.confirm, accountId, args);
+    }
   }
 
   /** Runs a script that needs the account's ledger, which is loaded where it is absent. */

@@ -6,6 +6,7 @@ if call("EXISTS", ledger) == 1 then return { "there" } end
 local early = ledger .. ":early"
 setBase(ledger, 8)
 call("HSET", ledger, "held", 0, "lowest", 0, "margin", 0)
+increase(ledger, "confirms", field(early, "confirms"))
 call("PEXPIRE", ledger, ARGV[5])
 for at = restoreTraffic(13), #ARGV, 3 do
   if call("HEXISTS", early, "id:" .. ARGV[at]) == 0 then

@@ -1,11 +1,10 @@
--- restore: 4 period, 5 epoch, 6 offset, then for each event: id, tier ("" for an open hold), credits, held,
--- lowest, margin, tokens, admitted at, key. "stale" where the base has moved on since it was asked.
+-- restore: 4 period, 5 confirmations before the base was read, then for each event: id, tier ("" for an open hold),
+-- credits, held, lowest, margin, tokens, admitted at, key. "stale" where one has come since: it may have included
+-- an event that the base does not.
 local ledger = ledgerOf(ARGV[4])
 if call("EXISTS", ledger) == 0 then return { "load" } end
-if field(ledger, "epoch") ~= tonumber(ARGV[5]) or field(ledger, "offset") ~= tonumber(ARGV[6]) then
-  return { "stale" }
-end
-for at = 7, #ARGV, 9 do
+if field(ledger, "confirms") ~= tonumber(ARGV[5]) then return { "stale" } end
+for at = 6, #ARGV, 9 do
   local eventId, tier = ARGV[at], ARGV[at + 1]
   local item = find(eventId)
   if tier ~= "" then

@@ -13,6 +13,7 @@ export const scripts = {
   sweep: read("common", "ledger", "sweep"),
   install: read("common", "windows", "traffic", "ledger", "install"),
   confirm: read("common", "ledger", "confirm"),
+  confirms: read("common", "confirms"),
   restore: read("common", "ledger", "restore"),
   rate: read("common", "windows", "rate"),
   usage: read("common", "usage"),

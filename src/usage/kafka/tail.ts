@@ -1,9 +1,8 @@
 // What the counters of a fleet load of an account: its sums, and what its partition holds beyond them.
-
+import { Batched } from "../../platform/batched.ts";
 import { type KafkaConnection, openAdmin } from "../../platform/kafka/client.ts";
 import { openTopicReader } from "../../platform/kafka/reader.ts";
-import { type AccountTail, readAccountTail } from "../account-tail.ts";
-import type { Base } from "../consumer-store.ts";
+import { type AccountTail, readTails } from "../account-tail.ts";
 import { nothingUsed } from "../warehouse.ts";
 import { readEpochs } from "./epochs.ts";
 import { partitionOf } from "./partition.ts";
@@ -17,8 +16,6 @@ export interface KafkaTail {
    * the base is nothing: the warehouse has it. Throws while the brokers cannot be reached.
    */
   read(accountId: string, periodId: string): Promise<AccountTail>;
-  /** Resolves when the group has taken all that is in the log now. Throws after `timeoutMs`. */
-  caughtUp(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,43 +27,57 @@ export type KafkaTailOptions = {
   readonly groupId?: string | undefined;
 };
 
-const pollMs = 200;
+type Asked = { readonly accountId: string; readonly periodId: string };
+
+/** Accounts that one look at the log is for. */
+const accountsMax = 10_000;
 
 /** Opens the tail; throws while the brokers cannot be reached or the topics are not made. */
 export async function openKafkaTail(options: KafkaTailOptions): Promise<KafkaTail> {
   const { connection, topics = usageTopics, groupId = "optamil.usage" } = options;
-  const { usage, meta } = topics;
-  const epoch = (await readEpochs(connection, meta)).get(usage);
-  if (epoch === undefined) throw new Error(`${meta} has no epoch of ${usage}: make the topics`);
+  const { usage } = topics;
+  const epoch = await findEpoch(connection, topics);
   const admin = openAdmin(connection);
   const reader = openTopicReader(connection, usage);
-  return {
-    async read(accountId, periodId) {
-      const kept = await admin.use((client) => readProgress(client, groupId, usage));
-      const partition = partitionOf(accountId, kept.size);
+
+  /** One look at each partition for all accounts: a reader can be at one place only. */
+  async function look(asked: readonly Asked[]): Promise<readonly AccountTail[]> {
+    const kept = await admin.use((client) => readProgress(client, groupId, usage));
+    const partitionsOf = (accountId: string) => partitionOf(accountId, kept.size);
+    const byPartition = Map.groupBy(asked, ({ accountId }) => partitionsOf(accountId));
+    const read = async ([partition, ofPartition]: [number, Asked[]]) => {
       const progress = kept.get(partition)?.progress;
-      const version = { epoch, offset: progress?.epoch === epoch ? progress.confirmedOffset : 0 };
-      const base: Base = { accountId, periodId, microByTier: nothingUsed, version };
-      const records = { base: () => base, progress: () => progress };
-      const log = reader.partition(partition, epoch);
-      return readAccountTail(accountId, periodId, { log, records });
-    },
-    async caughtUp(timeoutMs) {
-      const endMs = performance.now() + timeoutMs;
-      const ends = await admin.use((client) => client.fetchTopicOffsets(usage));
-      for (;;) {
-        const kept = await admin.use((client) => readProgress(client, groupId, usage));
-        const behind = ends.filter(({ partition, high }) => {
-          const progress = kept.get(partition)?.progress;
-          return Number(high) > (progress?.epoch === epoch ? progress.offset : 0);
-        });
-        if (behind.length === 0) return;
-        if (performance.now() > endMs) throw new Error(`${behind.length} partitions are behind`);
-        await new Promise((resolve) => setTimeout(resolve, pollMs));
-      }
-    },
+      const offset = progress?.epoch === epoch ? progress.confirmedOffset : 0;
+      const accounts = new Set(ofPartition.map(({ accountId }) => accountId));
+      const tails = await readTails(reader.partition(partition, epoch), offset, accounts);
+      return { partition, offset, tails };
+    };
+    const looks = await Promise.all([...byPartition].map(read));
+    const lookOf = new Map(looks.map((one) => [one.partition, one]));
+    return asked.map(({ accountId, periodId }) => {
+      const { offset = 0, tails } = lookOf.get(partitionsOf(accountId)) ?? {};
+      return {
+        baseByTierMicro: nothingUsed,
+        version: { epoch, offset },
+        pending: tails?.pending(accountId, periodId) ?? [],
+      };
+    });
+  }
+
+  const looks = new Batched(accountsMax, look);
+  return {
+    read: (accountId, periodId) => looks.ask({ accountId, periodId }),
     async close() {
       await Promise.all([reader.close(), admin.close()]);
     },
   };
+}
+
+async function findEpoch(
+  connection: KafkaConnection,
+  { usage, meta }: UsageTopics,
+): Promise<number> {
+  const epoch = (await readEpochs(connection, meta)).get(usage);
+  if (epoch === undefined) throw new Error(`${meta} has no epoch of ${usage}: make the topics`);
+  return epoch;
 }

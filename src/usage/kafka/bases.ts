@@ -1,0 +1,119 @@
+// What the counters of a fleet load of an account: the sums of the warehouse, and the events beyond them.
+import assert from "node:assert/strict";
+import { Batched } from "../../platform/batched.ts";
+import { OptamilError } from "../../platform/errors.ts";
+import type { AccountTail } from "../account-tail.ts";
+import { type AskedBase, askedIdsMax, type BaseSource, type StoredBase } from "../warehouse.ts";
+import type { KafkaTail } from "./tail.ts";
+
+/** What an account has used, and which of the events asked about that includes. */
+export type FleetBase = AccountTail & { readonly includedIds: readonly string[] };
+
+/** Reads bases, many at a time as one. */
+export interface FleetBases {
+  /** Throws `service_unavailable` while the log or the warehouse does not answer, after 10 seconds at the latest. */
+  read(accountId: string, periodId: string, eventIds: readonly string[]): Promise<FleetBase>;
+  close(): Promise<void>;
+}
+
+/** What they are read from. */
+export type FleetBasesOptions = {
+  readonly openTail: () => Promise<KafkaTail>;
+  readonly warehouse: BaseSource;
+};
+
+const readTimeoutMs = 10_000;
+const accountsMax = 1_000;
+
+/** Opens the log when it is asked for the first time. */
+export function openFleetBases({ openTail, warehouse }: FleetBasesOptions): FleetBases {
+  let opening: Promise<KafkaTail> | undefined;
+  const tail = () => {
+    opening ??= openTail().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  const bases = new Batched<AskedBase, StoredBase>(accountsMax, (asked) =>
+    readStored(warehouse, asked),
+  );
+  const read = async (accountId: string, periodId: string, eventIds: readonly string[]) => {
+    // First the tail: what the consumers take meanwhile is then in the sums, and said to be.
+    const { version, pending } = await (await tail()).read(accountId, periodId);
+    const asked = [...new Set([...eventIds, ...pending.map(({ eventId }) => eventId)])];
+    const stored = await bases.ask({ accountId, periodId, eventIds: asked });
+    const included = new Set(stored.includedIds);
+    const missing = pending.filter(({ eventId }) => !included.has(eventId));
+    const known = new Set([...included, ...missing.map(({ eventId }) => eventId)]);
+    return {
+      baseByTierMicro: stored.microByTier,
+      version,
+      pending: missing,
+      includedIds: eventIds.filter((eventId) => known.has(eventId)),
+    };
+  };
+  return {
+    async read(accountId, periodId, eventIds) {
+      try {
+        return await withDeadline(read(accountId, periodId, eventIds));
+      } catch (cause) {
+        const message = "What the account has used cannot be read at the moment.";
+        throw new OptamilError("service_unavailable", message, { cause, retryAfterMs: 2_000 });
+      }
+    },
+    close: async () => (await opening)?.close(),
+  };
+}
+
+/**
+ * Asks in pieces that the warehouse takes. Of an account with more events than fit, the sums are the last
+ * piece's: what came between two pieces counts twice until it is confirmed, and never not at all.
+ */
+async function readStored(
+  warehouse: BaseSource,
+  asked: readonly AskedBase[],
+): Promise<readonly StoredBase[]> {
+  const found = new Map<AskedBase, StoredBase>();
+  for (const piece of toPieces(asked)) {
+    const stored = await warehouse.bases(piece);
+    for (const [at, { whole }] of piece.entries()) {
+      const part = stored[at];
+      assert(part !== undefined, "the warehouse left out an account");
+      const includedIds = [...(found.get(whole)?.includedIds ?? []), ...part.includedIds];
+      found.set(whole, { microByTier: part.microByTier, includedIds });
+    }
+  }
+  return asked.flatMap((one) => found.get(one) ?? []);
+}
+
+/** Of the events of one question as many as fit. */
+type Part = AskedBase & { readonly whole: AskedBase };
+
+function toPieces(asked: readonly AskedBase[]): Part[][] {
+  const pieces: Part[][] = [];
+  let piece: Part[] = [];
+  let room = askedIdsMax;
+  for (const one of asked) {
+    let rest = one.eventIds;
+    do {
+      if (room === 0) {
+        pieces.push(piece);
+        piece = [];
+        room = askedIdsMax;
+      }
+      const eventIds = rest.slice(0, room);
+      rest = rest.slice(room);
+      room -= eventIds.length;
+      piece.push({ ...one, eventIds, whole: one });
+    } while (rest.length > 0);
+  }
+  pieces.push(piece);
+  return pieces;
+}
+
+function withDeadline<Value>(work: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("no answer in time")), readTimeoutMs);
+  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+}
