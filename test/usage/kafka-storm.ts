@@ -58,7 +58,10 @@ export async function runStorm(
     );
     await Promise.all(more.map((event) => gateway.log.append(event)));
     if (change === 2 && frozenSeconds > 0) {
-      frozenPartitions = frozen?.status().size ?? 0;
+      frozenPartitions = await vi.waitUntil(() => frozen?.status().size, {
+        timeout: 20_000,
+        interval: 20,
+      });
       frozen?.kill("SIGSTOP");
     }
     if ((change - 2) * changeEveryMs >= frozenSeconds * 1_000) frozen?.kill("SIGCONT");
