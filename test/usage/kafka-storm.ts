@@ -1,9 +1,10 @@
 /** A rebalance storm: consumers join and leave without end while a gateway records. */
 import { setTimeout as pause } from "node:timers/promises";
-import { expect, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { Storm, type StormMember } from "../fakes/kafka-storm.ts";
 import { MemoryWarehouse } from "../fakes/memory-warehouse.ts";
-import type { KafkaCluster } from "../setup/kafka.ts";
+import { describeWith } from "../setup/describe-with.ts";
+import { type KafkaCluster, kafkaTool, startKafka } from "../setup/kafka.ts";
 import { createKafkaHome, forwarded, openGateway } from "./kafka-home.ts";
 import { periodId, sampleEvent } from "./sample-events.ts";
 
@@ -34,8 +35,31 @@ const partitions = 6;
 const changeEveryMs = 2_000;
 const eventsPerChange = 500;
 
-/** Runs a storm. */
-export async function runStorm(
+/** The suite, at one size. */
+export function describeStorm(options: StormOptions): Promise<void> {
+  return describeWith("consumers that come and go every two seconds", kafkaTool, () => {
+    let cluster: KafkaCluster;
+    beforeAll(async () => {
+      cluster = await startKafka({ brokers: 1 });
+    }, 90_000);
+    afterAll(() => cluster.stop());
+
+    it(
+      "lose and double nothing, and have caught up 10 s after",
+      async () => {
+        const result = await runStorm(cluster, options);
+        process.stdout.write(`storm  ${JSON.stringify(result)}\n`);
+        const events = (options.seconds * 1_000 * eventsPerChange) / changeEveryMs;
+        expect(result).toMatchObject({ events, wrongSums: 0 });
+        expect(result.frozenPartitions).toBeGreaterThan(0);
+        expect(result.settledMs).toBeLessThan(10_000);
+      },
+      options.seconds * 2_000 + 60_000,
+    );
+  });
+}
+
+async function runStorm(
   cluster: KafkaCluster,
   { seconds, frozenSeconds }: StormOptions,
 ): Promise<StormResult> {
