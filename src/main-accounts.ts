@@ -40,6 +40,8 @@ export type AccountsHome = {
   readonly createSigningKeys?: boolean | undefined;
   /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
   readonly openDirectory?: ((path: string) => Promise<Directory>) | undefined;
+  /** Id of the first account. Default: a fresh one. */
+  readonly firstAccountId?: string | undefined;
 };
 
 /** Accounts and keys, for a gateway or for the command line. */
@@ -75,6 +77,7 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
         issuer,
         jwks: signingKeys,
         uuids,
+        accountId: home.firstAccountId,
       }),
     close: () => directory.close(),
   };

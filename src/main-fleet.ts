@@ -13,7 +13,7 @@ import type { DirectoryReader } from "./directory/directory.ts";
 import { ensureDirectoryTopic, openKafkaDirectory } from "./directory/kafka.ts";
 import { LmdbTables } from "./directory/lmdb-tables.ts";
 import { type Accounts, firstKeyFile, openAccounts } from "./main-accounts.ts";
-import { auditFleet } from "./main-fleet-audit.ts";
+import { auditFleet } from "./main-audit.ts";
 import {
   assembleMetering,
   type Metering,
@@ -43,6 +43,8 @@ export type FleetMeteringOptions = MeteringOptions & {
 
 /** Clocks of replicas differ; an account younger than this says nothing of a loss. */
 const clockSkewMs = 60_000;
+/** The same for all who make it: of two at once, one is refused. */
+const firstAccountId = "01900000-0000-7000-8000-000000000001";
 const tickMs = 1_000;
 /** A thousand requests at once wait for half a second on two cores; one that waits longer sets the counters aside. */
 const redisTimeoutMs = 2_000;
@@ -222,7 +224,8 @@ export async function openFleetAccounts(
     await directory.ready();
     return directory;
   };
-  return openAccounts({ ...settings, createSigningKeys, openDirectory }, plans);
+  const home = { ...settings, createSigningKeys, openDirectory, firstAccountId };
+  return openAccounts(home, plans);
 }
 
 /** Makes the directory's topic, the signing keys, and the first account with its key. */
