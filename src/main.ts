@@ -69,6 +69,7 @@ import {
 } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 import { type OpenProviders, openProviders } from "./providers/all.ts";
+import { openNetwork } from "./router/network.ts";
 
 const version = "0.1.0";
 
@@ -213,6 +214,7 @@ function createEntries(
     catalogue,
     clock,
     uuids,
+    network: openNetwork(),
     random: Math.random,
     pingAfterMs,
     onUnremembered: (error, requestId) =>

@@ -5,6 +5,7 @@ import { OptamilError } from "../platform/errors.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import { choose, toExplanationText } from "../router/choose.ts";
 import { type Features, readFeatures } from "../router/features.ts";
+import type { Network } from "../router/network.ts";
 import type { ChatCall } from "./call.ts";
 
 /** A model at a provider that can be tried. */
@@ -26,6 +27,8 @@ export type RouteParts = {
   readonly catalogue: Catalogue;
   /** Deployments by the catalogue's model name; a model without one is not configured. */
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+  /** Chooses for `auto`. */
+  readonly network: Network;
   /** A number from 0 up to 1, for the weights. */
   readonly random: () => number;
 };
@@ -70,7 +73,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const models = parts.catalogue.models.filter(({ name }) => parts.deployments.has(name));
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
   const features = readFeatures(call.request);
-  const decision = choose(features, models);
+  const decision = choose(features, models, parts.network);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, parts));

@@ -1,9 +1,9 @@
 // Decides which model answers a request for `auto`, and says why.
 import type { Model } from "../catalogue/models.ts";
-import { type TierName, tierNames } from "../catalogue/tiers.ts";
+import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Features } from "./features.ts";
-import { lengthThresholds } from "./length-data.ts";
+import type { Network } from "./network.ts";
 
 /** A decision and its reasons. */
 export type Decision = {
@@ -14,47 +14,70 @@ export type Decision = {
 
 /** Why a model was chosen. */
 export type Explanation = {
-  /** What scored the request: "length" is the baseline that only looks at the conversation's length. */
-  readonly scorer: "length";
-  /** Length of the conversation, characters. */
-  readonly promptChars: number;
-  /** Tier that the score asks for. */
-  readonly tierWanted: TierName;
-  /** Tier of the chosen model; another one if no model of the wanted tier can serve. */
+  /** What scored the request. */
+  readonly scorer: "neural";
+  /** Chance of a good answer by tier, free to ultra. */
+  readonly chances: readonly number[];
+  /** What was asked for, 0 to 1, and the price of cost that it stands for. */
+  readonly quality: number;
+  readonly lambda: number;
+  /** Tier of the chosen model. */
   readonly tier: TierName;
-  /** Characters until the next stronger tier; undefined in the strongest. */
-  readonly marginChars: number | undefined;
+  /** What the chosen tier is better by than the next one: chance less lambda · cost; undefined if there is none. */
+  readonly margin: number | undefined;
   /** The next model in line. */
   readonly runnerUp: string | undefined;
   /** Models that can serve the request, of those that were asked about. */
   readonly feasibleCount: number;
 };
 
+/** How much a good answer is worth: 0 takes the cheapest model, 1 the one that is best by its chance alone. */
+const qualityDefault = 0.8;
+
+/** Price of each tier, the strongest tier's being 1. */
+const tierCosts = tierNames.map(
+  (name) =>
+    Number(tiers[name].priceMicroUsdPerMillionTokens) /
+    Number(tiers.ultra.priceMicroUsdPerMillionTokens),
+);
+
 /**
  * Picks a model among those that are live and allowed.
  *
  * Hard constraints come first: context, tools, vision and JSON. A model that cannot serve is never picked.
- * Then the cheapest model of the wanted tier wins, stronger tiers before weaker ones.
+ * Then the tier wins whose chance of a good answer, less lambda times its price, is highest; in it the model with
+ * the lowest list price. A higher `quality`, 0 to 1, never gives a cheaper tier.
  * Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if no model can do
  * what it needs. At least one model must be given.
  */
-export function choose(features: Features, models: readonly Model[]): Decision {
+export function choose(
+  features: Features,
+  models: readonly Model[],
+  network: Network,
+  quality = qualityDefault,
+): Decision {
   const feasible = models.filter((model) => canServe(model, features));
   if (feasible.length === 0) throw refuse(features, models);
-  const wanted = tierByLength(features.promptChars);
-  const ranked = feasible.toSorted((a, b) => compare(a, b, tierNames.indexOf(wanted.tier)));
-  const [chosen, ...others] = ranked;
+  const { chances } = network.assess(features.task);
+  const lambda = network.lambdaOf(quality);
+  const worth = chances.map((chance, rank) => chance - lambda * (tierCosts[rank] ?? 0));
+  const worthOf = ({ tier }: Model) => worth[tierNames.indexOf(tier)] ?? 0;
+  const [chosen, ...others] = feasible.toSorted(
+    (one, other) =>
+      worthOf(other) - worthOf(one) ||
+      tierNames.indexOf(one.tier) - tierNames.indexOf(other.tier) ||
+      blendedCost(one) - blendedCost(other) ||
+      (one.name < other.name ? -1 : 1),
+  );
   if (chosen === undefined) throw refuse(features, models);
+  const nextTier = others.find(({ tier }) => tier !== chosen.tier);
   return {
     models: [chosen, ...others],
     explanation: {
-      scorer: "length",
-      promptChars: features.promptChars,
-      tierWanted: wanted.tier,
+      scorer: "neural",
+      ...{ chances, quality, lambda },
       tier: chosen.tier,
-      marginChars: Number.isFinite(wanted.charsMax)
-        ? wanted.charsMax - features.promptChars
-        : undefined,
+      margin: nextTier && worthOf(chosen) - worthOf(nextTier),
       runnerUp: others[0]?.name,
       feasibleCount: feasible.length,
     },
@@ -63,15 +86,15 @@ export function choose(features: Features, models: readonly Model[]): Decision {
 
 /** The explanation in one line of ASCII for a header, at most 1 kB. */
 export function toExplanationText(explanation: Explanation): string {
-  const { scorer, promptChars, tierWanted, tier, marginChars, runnerUp, feasibleCount } =
-    explanation;
+  const { scorer, chances, quality, lambda, tier, margin, runnerUp, feasibleCount } = explanation;
   const parts = [
     `scorer=${scorer}`,
-    `chars=${promptChars}`,
-    `wanted=${tierWanted}`,
+    `p=${chances.map((chance) => chance.toFixed(2)).join(",")}`,
+    `quality=${quality}`,
+    `lambda=${lambda.toFixed(3)}`,
     `tier=${tier}`,
   ];
-  if (marginChars !== undefined) parts.push(`margin=${marginChars}`);
+  if (margin !== undefined) parts.push(`margin=${margin.toFixed(3)}`);
   if (runnerUp !== undefined) parts.push(`runner-up=${runnerUp}`);
   parts.push(`feasible=${feasibleCount}`);
   return parts
@@ -123,25 +146,6 @@ function refuse(features: Features, models: readonly Model[]): OptamilError {
       `and the longest answer ${outputMax}. Shorten the messages or lower max_tokens.`,
     { param: "messages" },
   );
-}
-
-function tierByLength(promptChars: number): { tier: TierName; charsMax: number } {
-  const row = lengthThresholds.find(({ charsMax }) => promptChars <= charsMax);
-  return row ?? { tier: "ultra", charsMax: Number.POSITIVE_INFINITY };
-}
-
-/** Wanted tier first, then stronger ones upwards, then weaker ones downwards; in a tier the cheaper, then by name. */
-function compare(a: Model, b: Model, wanted: number): number {
-  return (
-    distance(a, wanted) - distance(b, wanted) ||
-    blendedCost(a) - blendedCost(b) ||
-    (a.name < b.name ? -1 : 1)
-  );
-}
-
-function distance(model: Model, wanted: number): number {
-  const rank = tierNames.indexOf(model.tier);
-  return rank >= wanted ? rank - wanted : tierNames.length + (wanted - rank);
 }
 
 function blendedCost(model: Model): number {

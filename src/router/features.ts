@@ -3,6 +3,8 @@ import type { ChatContent, CreateChatCompletionRequest } from "../gen/optamil/v1
 
 /** What a request needs and how long it is. */
 export type Features = {
+  /** What the router judges: the text of the last message that asks, "" if it has none. */
+  readonly task: string;
   /** UTF-16 units of all texts of the conversation. */
   readonly promptChars: number;
   /** Estimated prompt tokens: a quarter of the characters, rounded up, and 1,000 for each image or file. */
@@ -35,6 +37,7 @@ export function readFeatures(request: CreateChatCompletionRequest): Features {
     for (const call of message.toolCalls) promptChars += call.function?.arguments?.length ?? 0;
   }
   return {
+    task: readTask(request),
     promptChars,
     promptTokens: Math.ceil(promptChars / charsPerToken) + attachments * tokensPerAttachment,
     maxOutputTokens: request.maxCompletionTokens ?? request.maxTokens,
@@ -59,4 +62,13 @@ function measureContent(content: ChatContent | undefined): {
     if (part.type === "image_url") size.images++;
   }
   return size;
+}
+
+/** The last user message; its own texts, one after the other. */
+function readTask({ messages }: CreateChatCompletionRequest): string {
+  const asked = messages.findLast(({ role }) => role === "user") ?? messages.at(-1);
+  const kind = asked?.content?.kind;
+  if (kind?.case === "text") return kind.value;
+  if (kind?.case !== "parts") return "";
+  return kind.value.values.flatMap(({ text }) => text ?? []).join("\n");
 }

@@ -12,6 +12,7 @@ import { Cancellation } from "../../src/platform/cancellation.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import type { Deployment } from "../../src/providers/deployment.ts";
 import type { StreamReceiver } from "../../src/providers/provider.ts";
+import { openNetwork } from "../../src/router/network.ts";
 import { defaultSchedule } from "../../src/usage/charge.ts";
 import { nothingUsed } from "../../src/usage/warehouse.ts";
 import { keptUsageLog } from "../fakes/kept-usage-log.ts";
@@ -22,6 +23,8 @@ import {
   type ScriptedProvider,
   scriptedProvider,
 } from "../fakes/scripted-provider.ts";
+
+const network = openNetwork();
 
 type Told = { sink: RecordingSink; call: ChatCall; done: Promise<void> };
 
@@ -40,6 +43,7 @@ function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatP
     deployments: Map.groupBy(all, ({ model }) => model),
     providers: new Map(providers.map((provider) => [provider.name, provider])),
     clock,
+    network,
     random: () => 0,
     pingAfterMs: 15_000,
   };
@@ -160,10 +164,11 @@ describe("model auto", () => {
     await done;
     expect(sink.heads).toMatchObject([
       {
-        model: "llama-3.3-70b",
-        tier: "free",
-        route:
-          "scorer=length; chars=5; wanted=free; tier=free; margin=395; runner-up=gpt-5; feasible=2",
+        model: "gpt-5",
+        tier: "premium",
+        route: expect.stringMatching(
+          /^scorer=neural; p=.*; quality=0.8; .*; tier=premium; .*; runner-up=llama-3.3-70b; feasible=2$/,
+        ),
       },
     ]);
   });
@@ -176,7 +181,7 @@ describe("model auto", () => {
     );
     const { sink, done } = ask(chatParts, { model: "auto" });
     await done;
-    expect(sink.told).toEqual(["head gpt-5 one", "message answer-2"]);
+    expect(sink.told).toEqual(["head llama-3.3-70b one", "message answer-2"]);
   });
 });
 

@@ -15,8 +15,11 @@ import { RestSink } from "../../src/gateway/rest-sink.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
+import { openNetwork } from "../../src/router/network.ts";
 import { type ScriptedProvider, scriptedProvider } from "../fakes/scripted-provider.ts";
 import { createBench, type MeteringBench } from "./metering-bench.ts";
+
+const network = openNetwork();
 
 /** How a request differs from one over REST, in one piece, of the first account, with the key "key". */
 export type KeyedAsk = {
@@ -58,6 +61,7 @@ export function createKeyedBench(roomBytes?: number): KeyedBench {
     providers: new Map([["one", provider]]),
     meter: meters.meter,
     clock,
+    network,
     random: () => 0,
     pingAfterMs: 15_000,
     idempotency: store,

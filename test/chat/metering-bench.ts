@@ -11,11 +11,14 @@ import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat
 import { Cancellation } from "../../src/platform/cancellation.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import type { StreamReceiver } from "../../src/providers/provider.ts";
+import { openNetwork } from "../../src/router/network.ts";
 import { defaultSchedule } from "../../src/usage/charge.ts";
 import { nothingUsed } from "../../src/usage/warehouse.ts";
 import { type KeptUsageLog, keptUsageLog } from "../fakes/kept-usage-log.ts";
 import { RecordingSink } from "../fakes/recording-sink.ts";
 import type { ScriptedProvider } from "../fakes/scripted-provider.ts";
+
+const network = openNetwork();
 
 /** How one request differs from an unary one for gpt-5 with one deployment. */
 export type Asked = {
@@ -110,6 +113,7 @@ export function createBench(): MeteringBench {
           providers: new Map([[provider.name, provider]]),
           meter,
           clock,
+          network,
           random: () => 0,
           pingAfterMs: 15_000,
         },

@@ -1,15 +1,19 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createCatalogue } from "../../src/catalogue/models.ts";
+import { createCatalogue, type Model } from "../../src/catalogue/models.ts";
 import { tierNames } from "../../src/catalogue/tiers.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
-import { choose, toExplanationText } from "../../src/router/choose.ts";
+import { choose, type Explanation, toExplanationText } from "../../src/router/choose.ts";
 import { type Features, readFeatures } from "../../src/router/features.ts";
+import { type Network, openNetwork } from "../../src/router/network.ts";
 
 const { models } = createCatalogue();
 
+const network = openNetwork();
+
 const plain: Features = {
+  task: "Name the capital of France.",
   promptChars: 47,
   promptTokens: 12,
   maxOutputTokens: undefined,
@@ -20,6 +24,7 @@ const plain: Features = {
 };
 
 const anyFeatures: fc.Arbitrary<Features> = fc.record({
+  task: fc.string({ maxLength: 3_000 }),
   promptChars: fc.nat(2_000_000),
   promptTokens: fc.nat(1_500_000),
   maxOutputTokens: fc.option(fc.integer({ min: 1, max: 200_000 }), { nil: undefined }),
@@ -29,40 +34,58 @@ const anyFeatures: fc.Arbitrary<Features> = fc.record({
   jsonSchema: fc.boolean(),
 });
 
-describe("the length baseline", () => {
-  it.each([
-    { promptChars: 0, tier: "free" },
-    { promptChars: 400, tier: "free" },
-    { promptChars: 401, tier: "budget" },
-    { promptChars: 1_500, tier: "budget" },
-    { promptChars: 1_501, tier: "mid" },
-    { promptChars: 6_000, tier: "mid" },
-    { promptChars: 6_001, tier: "premium" },
-    { promptChars: 24_000, tier: "premium" },
-    { promptChars: 24_001, tier: "ultra" },
-  ])("gives a conversation of $promptChars characters tier $tier", ({ promptChars, tier }) => {
-    expect(choose({ ...plain, promptChars }, models).explanation.tier).toBe(tier);
+/** A network that gives these chances to every prompt. */
+function networkOf(...chances: number[]): Network {
+  const assessment = { need: 0, chances, outputTokens: 100 };
+  return Object.assign(openNetwork(), { assess: () => assessment });
+}
+
+function costOf({ cost }: Model): number {
+  return 3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken;
+}
+
+describe("the choice", () => {
+  it("at quality 1 is the tier with the best chance, at 0 the cheapest tier", () => {
+    const rising = networkOf(0.2, 0.4, 0.6, 0.8, 0.9);
+    expect(choose(plain, models, rising, 1).explanation.tier).toBe("ultra");
+    expect(choose(plain, models, rising, 0).explanation.tier).toBe("free");
   });
 
-  it("picks the cheapest model of the tier", () => {
-    const { models: ranked } = choose(plain, models);
-    const costs = models
-      .filter(({ tier }) => tier === "free")
-      .map(({ cost }) => 3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken);
-    const { cost } = ranked[0];
-    expect(3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken).toBe(Math.min(...costs));
+  it("is the cheapest tier where a stronger one is no better", () => {
+    const flat = networkOf(0.7, 0.7, 0.7, 0.7, 0.7);
+    expect(choose(plain, models, flat, 1).explanation.tier).toBe("free");
   });
 
-  it("goes to the next stronger tier when no model of the wanted one can serve", () => {
-    const paid = models.filter(({ tier }) => tier !== "free");
-    const { explanation } = choose(plain, paid);
-    expect(explanation.tierWanted).toBe("free");
-    expect(explanation.tier).toBe("budget");
+  it("is the cheapest model of its tier", () => {
+    const { models: ranked, explanation } = choose(plain, models, network);
+    const costs = models.filter(({ tier }) => tier === explanation.tier).map(costOf);
+    expect(costOf(ranked[0])).toBe(Math.min(...costs));
   });
 
-  it("goes to a weaker tier only when there is no stronger one", () => {
-    const weak = models.filter(({ tier }) => tier === "free" || tier === "budget");
-    expect(choose({ ...plain, promptChars: 100_000 }, weak).explanation.tier).toBe("budget");
+  it("goes by what it is asked, not by how long the conversation is", () => {
+    const features = { ...plain, promptChars: 100_000, promptTokens: 25_000 };
+    expect(choose(features, models, network).explanation.chances).toEqual(
+      choose(plain, models, network).explanation.chances,
+    );
+  });
+
+  it("never becomes cheaper, nor less likely to be good, with a higher quality", () => {
+    const qualities = fc.tuple(
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(fc.string({ maxLength: 300 }), qualities, (task, pair) => {
+        const [low = 0, high = 1] = pair.toSorted((one, other) => one - other);
+        const weak = choose({ ...plain, task }, models, network, low);
+        const strong = choose({ ...plain, task }, models, network, high);
+        const rankOf = ({ tier }: Explanation) => tierNames.indexOf(tier);
+        expect(rankOf(strong.explanation)).toBeGreaterThanOrEqual(rankOf(weak.explanation));
+        const chanceOf = ({ chances, tier }: Explanation) => chances[tierNames.indexOf(tier)] ?? 0;
+        expect(chanceOf(strong.explanation)).toBeGreaterThanOrEqual(chanceOf(weak.explanation));
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });
 
@@ -72,7 +95,7 @@ describe("hard constraints", () => {
       fc.property(anyFeatures, (features) => {
         let ranked: ReturnType<typeof choose>["models"];
         try {
-          ranked = choose(features, models).models;
+          ranked = choose(features, models, network).models;
         } catch (error) {
           expect(error).toMatchObject({ row: { status: 400 } });
           return;
@@ -86,7 +109,7 @@ describe("hard constraints", () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 10_000 },
     );
   });
 
@@ -107,20 +130,17 @@ describe("hard constraints", () => {
 });
 
 describe("the explanation", () => {
-  it("is one line of ASCII that names scorer, tier, margin and runner-up", () => {
-    const decision = choose(plain, models);
+  it("is one line of ASCII that names scorer, chances, quality, tier, margin and runner-up", () => {
+    const decision = choose(plain, models, networkOf(0.2, 0.4, 0.6, 0.8, 0.9), 1);
     const [, runnerUp] = decision.models;
-    const feasible = decision.models.length;
     expect(toExplanationText(decision.explanation)).toBe(
-      `scorer=length; chars=47; wanted=free; tier=free; margin=353; runner-up=${runnerUp?.name}; feasible=${feasible}`,
+      `scorer=neural; p=0.20,0.40,0.60,0.80,0.90; quality=1; lambda=0.000; tier=ultra; margin=0.100; runner-up=${runnerUp?.name}; feasible=${models.length}`,
     );
   });
 
-  it("says so when the tier is not the wanted one", () => {
-    const ultra = models.filter(({ tier }) => tier === tierNames[4]);
-    expect(toExplanationText(choose(plain, ultra).explanation)).toContain(
-      "wanted=free; tier=ultra",
-    );
+  it("has no margin where there is one tier only", () => {
+    const ultra = models.filter(({ tier }) => tier === "ultra");
+    expect(toExplanationText(choose(plain, ultra, network).explanation)).not.toContain("margin");
   });
 });
 
@@ -151,6 +171,7 @@ describe("the features of a request", () => {
       maxTokens: 99,
     });
     expect(readFeatures(request)).toEqual({
+      task: "efgh",
       promptChars: 10,
       promptTokens: 1_003,
       maxOutputTokens: 99,
@@ -164,7 +185,7 @@ describe("the features of a request", () => {
 
 function refusal(features: Features, among = models): unknown {
   try {
-    choose(features, among);
+    choose(features, among, network);
   } catch (error) {
     return error;
   }

@@ -1,0 +1,45 @@
+// `node bench/router.ts`: what a decision of the router costs, over the whole catalogue and a prompt of 2 kB.
+import { statSync } from "node:fs";
+import { createCatalogue } from "../src/catalogue/models.ts";
+import { choose } from "../src/router/choose.ts";
+import { openNetwork } from "../src/router/network.ts";
+
+const decisions = 20_000;
+const prompts = Array.from({ length: 64 }, (_, at) =>
+  `Question ${at}: let f(x) = x^${at} + 3x; explain each step of the proof. `
+    .concat("The quick brown fox counts 42 lazy dogs; ".repeat(60), `Answer ${at}?`)
+    .slice(0, 2_048),
+);
+
+const startedMs = performance.now();
+const network = openNetwork();
+const loadMs = performance.now() - startedMs;
+const { models } = createCatalogue();
+const features = prompts.map((task) => ({
+  ...{ task, promptChars: task.length, promptTokens: task.length / 4, maxOutputTokens: 256 },
+  ...{ tools: false, vision: false, jsonMode: false, jsonSchema: false },
+}));
+
+/** Median and 99th percentile, µs. */
+function measure(work: (at: number) => unknown): string {
+  for (let at = 0; at < decisions / 4; at++) work(at);
+  const micros = Array.from({ length: decisions }, (_, at) => {
+    const beforeMs = performance.now();
+    work(at);
+    return (performance.now() - beforeMs) * 1_000;
+  }).toSorted((one, other) => one - other);
+  const quantile = (share: number) => (micros[Math.floor(share * decisions)] ?? 0).toFixed(1);
+  return `p50 ${quantile(0.5)} µs, p99 ${quantile(0.99)} µs`;
+}
+
+const taskOf = (at: number) => prompts[at % prompts.length] ?? "";
+const featuresOf = (at: number) => features[at % features.length] ?? features[0];
+console.log(`load: ${loadMs.toFixed(1)} ms`);
+const { size } = statSync(new URL("../src/router/weights.bin", import.meta.url));
+console.log(`weights: ${size} bytes`);
+console.log(`assess a prompt of 2 kB: ${measure((at) => network.assess(taskOf(at)))}`);
+const decide = (at: number) => {
+  const one = featuresOf(at);
+  return one && choose(one, models, network);
+};
+console.log(`choose among ${models.length} models: ${measure(decide)}`);

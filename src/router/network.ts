@@ -1,0 +1,183 @@
+// The Neural Router's network: from what a prompt looks like to the chance of a good answer in each tier.
+import { readFileSync } from "node:fs";
+import { bucketCount, shapeNames, TextFeatures } from "./text-features.ts";
+
+/** What the weights file says of itself, beside the weights. */
+export type NetworkHeader = {
+  /** Names of the training sources: each has three axes, need, ease and likeness, then there is one for length. */
+  readonly sources: readonly string[];
+  /** What a weight of 1 in the table stands for, by axis. */
+  readonly scales: readonly number[];
+  readonly biases: readonly number[];
+  /** Weights of the shape's numbers, by axis. */
+  readonly shape: readonly (readonly number[])[];
+  readonly shapeMeans: readonly number[];
+  readonly shapeDeviations: readonly number[];
+  /** Of each source and tier: the logit's intercept and its slopes along ease and need. */
+  readonly tiers: readonly (readonly (readonly [number, number, number])[])[];
+  /** Of each tier: intercept and slope that calibrate the mixed logit. */
+  readonly calibration: readonly (readonly [number, number])[];
+  /** How sharply likeness decides between sources. */
+  readonly sharpness: number;
+  /** What length adds to the need of a strong model. */
+  readonly lengthWeight: number;
+  /** Price of a point of cost, in chance of a good answer, at quality 0, 0.05, … 1. */
+  readonly lambdas: readonly number[];
+  /** SHA-256 of the training manifest. */
+  readonly manifest: string;
+};
+
+/** What the network says of a prompt. */
+export type Assessment = {
+  /** How much a strong model would do better than a weak one: 0 on average, in standard deviations. */
+  readonly need: number;
+  /** Chance of a good answer by tier, free to ultra; never falling. */
+  readonly chances: readonly number[];
+  /** Expected length of the answer, tokens. */
+  readonly outputTokens: number;
+};
+
+const magic = "ONR1";
+const charsPerToken = 4;
+const axesPerSource = 3;
+
+/** The network; one thread uses it at a time. */
+export class Network {
+  readonly header: NetworkHeader;
+  readonly #table: Int8Array;
+  readonly #axes: number;
+  readonly #features = new TextFeatures();
+  readonly #sums: Int32Array;
+  readonly #values: Float64Array;
+
+  /** `table`: weights by bucket, then axis. */
+  constructor(header: NetworkHeader, table: Int8Array) {
+    this.header = header;
+    this.#table = table;
+    this.#axes = header.scales.length;
+    this.#sums = new Int32Array(this.#axes);
+    this.#values = new Float64Array(this.#axes);
+    if (table.length !== bucketCount * this.#axes) throw new Error("the weights are cut off");
+  }
+
+  /** Assesses a prompt: some 25 µs for 2 kB. */
+  assess(text: string): Assessment {
+    this.#features.read(text);
+    this.#run();
+    const { sources, tiers, calibration, lengthWeight } = this.header;
+    const values = this.#values;
+    const shares = this.#shares();
+    const length = this.#standardShape(0);
+    let need = lengthWeight * length;
+    const mixed = new Float64Array(calibration.length);
+    for (let source = 0; source < sources.length; source += 1) {
+      const share = shares[source] ?? 0;
+      const place = source * axesPerSource;
+      const ownNeed = values[place] ?? 0;
+      const ease = values[place + 1] ?? 0;
+      need += share * ownNeed;
+      for (const [tier, parameters] of (tiers[source] ?? []).entries()) {
+        const [base, ofEase, ofNeed] = parameters;
+        const logit = base + ofEase * ease + ofNeed * ownNeed;
+        mixed[tier] = (mixed[tier] ?? 0) + share * sigmoid(logit);
+      }
+    }
+    let highest = 0;
+    const chances = Array.from(mixed, (chance, tier) => {
+      const [intercept, slope] = calibration[tier] ?? [0, 1];
+      highest = Math.max(highest, sigmoid(intercept + slope * logitOf(chance)));
+      return highest;
+    });
+    const outputChars = Math.exp(Math.min(12, values[this.#axes - 1] ?? 0));
+    return { need, chances, outputTokens: Math.ceil(outputChars / charsPerToken) };
+  }
+
+  /** The price of cost for a quality of 0 to 1: never rising, 0 at 1; between two steps on the line between them. */
+  lambdaOf(quality: number): number {
+    const { lambdas } = this.header;
+    const place = Math.max(0, Math.min(1, quality)) * (lambdas.length - 1);
+    const step = Math.floor(place);
+    const [low = 0, high = low] = [lambdas[step], lambdas[step + 1]];
+    return low + (place - step) * (high - low);
+  }
+
+  #run(): void {
+    const { ids, count } = this.#features;
+    const { scales, biases, shape } = this.header;
+    const table = this.#table;
+    const sums = this.#sums;
+    const axes = this.#axes;
+    sums.fill(0);
+    for (let at = 0; at < count; at += 1) {
+      const row = (ids[at] ?? 0) * axes;
+      for (let axis = 0; axis < axes; axis += 1) {
+        sums[axis] = (sums[axis] ?? 0) + (table[row + axis] ?? 0);
+      }
+    }
+    const norm = 1 / Math.sqrt(Math.max(1, count));
+    for (let axis = 0; axis < axes; axis += 1) {
+      let value = (biases[axis] ?? 0) + (sums[axis] ?? 0) * (scales[axis] ?? 0) * norm;
+      const weights = shape[axis] ?? [];
+      for (let place = 0; place < shapeNames.length; place += 1) {
+        value += (weights[place] ?? 0) * this.#standardShape(place);
+      }
+      this.#values[axis] = value;
+    }
+  }
+
+  #standardShape(place: number): number {
+    const { shapeMeans, shapeDeviations } = this.header;
+    const value =
+      ((this.#features.shape[place] ?? 0) - (shapeMeans[place] ?? 0)) /
+      (shapeDeviations[place] ?? 1);
+    return Math.max(-4, Math.min(4, value));
+  }
+
+  #shares(): Float64Array {
+    const { sources, sharpness } = this.header;
+    const shares = new Float64Array(sources.length);
+    let total = 0;
+    for (let source = 0; source < shares.length; source += 1) {
+      const likeness = this.#values[source * axesPerSource + 2] ?? 0;
+      const share = Math.exp(sharpness * Math.max(-0.2, Math.min(1.2, likeness)));
+      shares[source] = share;
+      total += share;
+    }
+    for (let source = 0; source < shares.length; source += 1) {
+      shares[source] = (shares[source] ?? 0) / total;
+    }
+    return shares;
+  }
+}
+
+/** Reads a weights file. */
+export function openNetwork(
+  file: URL | string = new URL("./weights.bin", import.meta.url),
+): Network {
+  const bytes = readFileSync(file);
+  if (bytes.subarray(0, 4).toString("latin1") !== magic) throw new Error(`${file} has no weights`);
+  const headerBytes = bytes.readUInt32LE(4);
+  const header: NetworkHeader = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString("utf8"));
+  const table = new Int8Array(bytes.subarray(8 + headerBytes));
+  return new Network(header, table);
+}
+
+/** The bytes of a weights file. */
+export function encodeNetwork(header: NetworkHeader, table: Int8Array): Uint8Array {
+  const text = Buffer.from(JSON.stringify(header));
+  const head = Buffer.alloc(8);
+  head.write(magic, "latin1");
+  head.writeUInt32LE(text.byteLength, 4);
+  return Buffer.concat([head, text, Buffer.from(table.buffer, table.byteOffset, table.byteLength)]);
+}
+
+/** The logistic function. */
+export function sigmoid(value: number): number {
+  return 1 / (1 + Math.exp(-value));
+}
+
+/** Its inverse, of chances kept off 0 and 1. */
+export function logitOf(chance: number): number {
+  const kept = Math.max(1e-4, Math.min(1 - 1e-4, chance));
+  return Math.log(kept / (1 - kept));
+}
