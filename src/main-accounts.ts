@@ -58,7 +58,7 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
   return {
     directory,
-    manager: createKeyManager(directory, issuer),
+    manager: createKeyManager({ store: directory, issuer, clock }),
     accounts: createAccountManager({
       store: directory,
       plans,
@@ -138,6 +138,7 @@ async function openLocalKeys(settings: Settings): Promise<KeyOperations> {
     create: (request) => accounts.manager.create(request, actor),
     list: async () => accounts.manager.list(actor),
     revoke: (keyId, reason) => accounts.manager.revoke(keyId, reason, actor),
+    rotate: (keyId, overlapSeconds) => accounts.manager.rotate(keyId, overlapSeconds, actor),
     close: () => accounts.close(),
   };
 }

@@ -56,8 +56,13 @@ export type KeyOperations = {
   create(request: CreateKeyRequest): Promise<{ key: string; info: Key }>;
   list(): Promise<readonly Key[]>;
   revoke(keyId: string, reason: string): Promise<Key>;
+  /** The old key goes on for so many seconds; default a day. */
+  rotate(keyId: string, overlapSeconds: number | undefined): Promise<RotatedKey>;
   close(): Promise<void>;
 };
+
+/** A new key, and the one that it replaces. */
+export type RotatedKey = { readonly key: string; readonly info: Key; readonly previous: Key };
 
 /** The operations behind `optamil accounts` and `plans`; the same through a running gateway and without one. */
 export type AccountOperations = {

@@ -104,7 +104,7 @@ function foldAccountCreated(
 }
 
 function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyCreated): Folded {
-  const { keyId, accountId, name, lastFour, scopes, models, expiresAt } = made;
+  const { keyId, accountId, name, lastFour, scopes, models, tiers, limits, expiresAt } = made;
   if (!isUuid(keyId)) return { refusal: invalidRequest("The key id must be a UUID.") };
   if (record.expectedVersion !== 0n || view.key(keyId)) return versionLost();
   if (!isUuid(accountId) || view.account(accountId) === undefined) {
@@ -117,6 +117,8 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     lastFour,
     scopes,
     models,
+    tiers,
+    ...(limits !== undefined && { limits }),
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,
@@ -127,19 +129,20 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
 function foldKeyRevoked(
   view: DirectoryView,
   record: DirectoryRecord,
-  { keyId, reason }: KeyRevoked,
+  { keyId, reason, effectiveAtUs }: KeyRevoked,
 ): Folded {
   const before = isUuid(keyId) ? view.key(keyId) : undefined;
   if (before === undefined) {
     return { refusal: new OptamilError("not_found", "There is no such key.") };
   }
-  // Even with the right version: the first time and reason stand.
-  if (record.expectedVersion !== before.version || before.revokedAtUs !== undefined) {
-    return versionLost();
-  }
+  const { writtenAtUs } = record;
+  const revokedAtUs = effectiveAtUs > writtenAtUs ? effectiveAtUs : writtenAtUs;
+  // Even with the right version: the first time and reason stand, unless the new end is sooner.
+  const ended = before.revokedAtUs !== undefined && before.revokedAtUs <= revokedAtUs;
+  if (record.expectedVersion !== before.version || ended) return versionLost();
   const key = create(KeyStateSchema, {
     ...before,
-    revokedAtUs: record.writtenAtUs,
+    revokedAtUs,
     revokeReason: reason,
     version: before.version + 1n,
   });

@@ -17,7 +17,7 @@ import type { DirectoryTables } from "./kept-state.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
-const stateFormat = 2;
+const stateFormat = 3;
 
 /** Records a transaction while the state is rebuilt: enough to be quick, few enough for the heap. */
 const rebuildRecordsMax = 1_000;

@@ -3,6 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { SignJWT } from "jose";
 import { type KeyCreated, KeyCreatedSchema } from "../gen/optamil/v1/directory_pb.ts";
+import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { invalidRequest } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
@@ -21,6 +22,10 @@ export type KeyRequest = {
   readonly scopes?: readonly string[] | undefined;
   /** Models that it may ask for. Default, also for none: all. */
   readonly models?: readonly string[] | undefined;
+  /** Tiers that it may ask for. Default, also for none: all. They and the limits stand in the directory alone. */
+  readonly tiers?: readonly string[] | undefined;
+  /** Its limits beside the account's. Default: none. */
+  readonly limits?: KeyLimits | undefined;
   /** Unix seconds. Default: 10 years from now, as keys end by revocation. */
   readonly expiresAt?: number | undefined;
 };
@@ -90,6 +95,8 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         lastFour,
         scopes: [...scopes],
         models: [...models],
+        tiers: [...(request.tiers ?? [])],
+        ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });
       return { key, jti, lastFour, expiresAt, change: { case: "keyCreated", value } };

@@ -161,6 +161,28 @@ export function describeDirectory(adapter: string, createHome: () => Promise<Dir
       expect(directory.key(id)).toMatchObject({ revokeReason: "unused", version: 2n });
     });
 
+    it("shows the end of a key that is to come, and takes a sooner one but no later one", async () => {
+      const id = await addKey(await addAccount());
+      const end = (effectiveAtUs: bigint, reason: string, expectedVersion: bigint) =>
+        directory.append(
+          { case: "keyRevoked", value: { keyId: id, reason, effectiveAtUs } },
+          { actor: "test", expectedVersion },
+        );
+      const inAMinuteUs = BigInt(nowMs + 60_000) * 1_000n;
+      await end(inAMinuteUs, "rotated", 1n);
+      expect(directory.key(id)).toMatchObject({
+        revokedAtUs: inAMinuteUs,
+        revokeReason: "rotated",
+      });
+      await expect(end(inAMinuteUs + 1n, "unused", 2n)).rejects.toMatchObject({ code: "conflict" });
+      await end(0n, "leaked", 2n);
+      expect(directory.key(id)).toMatchObject({
+        revokedAtUs: BigInt(nowMs) * 1_000n,
+        revokeReason: "leaked",
+        version: 3n,
+      });
+    });
+
     it("refuses an e-mail address that is taken, whatever its letter case", async () => {
       await addAccount("ada@example.org");
       await expect(addAccount("ADA@example.org")).rejects.toMatchObject({

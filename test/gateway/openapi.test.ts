@@ -63,6 +63,7 @@ describe("the OpenAPI document", () => {
       "post /v1/keys",
       "get /v1/keys",
       "delete /v1/keys/{key_id}",
+      "post /v1/keys/{key_id}/rotate",
       "post /v1/accounts",
       "get /v1/admin/accounts",
       "post /v1/admin/accounts",

@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { KeyLimits } from "./keys_pb.ts";
+import { file_optamil_v1_keys } from "./keys_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIoUBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAyIsCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSKuAQoMQWNjb3VudFN0YXRlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1jcmVhdGVkX2F0X3VzGAUgASgDEg8KB3ZlcnNpb24YBiABKAQSFQoNcGFzc3dvcmRfaGFzaBgHIAEoCRIoCgZncmFudHMYCCADKAsyGC5vcHRhbWlsLnYxLlBlcmlvZEdyYW50cyI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMi7AEKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBEIQCg5fcmV2b2tlZF9hdF91c2IGcHJvdG8z");
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIrsBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cyJFCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPZWZmZWN0aXZlX2F0X3VzGAMgASgDInAKDkNyZWRpdHNHcmFudGVkEhAKCGdyYW50X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSFQoNY3JlZGl0c19taWNybxgDIAEoAxIRCglwZXJpb2RfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIjYKEkFjY291bnRQbGFuQ2hhbmdlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBHBsYW4YAiABKAkirgEKDEFjY291bnRTdGF0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkSFQoNY3JlYXRlZF9hdF91cxgFIAEoAxIPCgd2ZXJzaW9uGAYgASgEEhUKDXBhc3N3b3JkX2hhc2gYByABKAkSKAoGZ3JhbnRzGAggAygLMhgub3B0YW1pbC52MS5QZXJpb2RHcmFudHMiOAoMUGVyaW9kR3JhbnRzEhEKCXBlcmlvZF9pZBgBIAEoCRIVCg1jcmVkaXRzX21pY3JvGAIgASgDIqICCghLZXlTdGF0ZRIKCgJpZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSFQoNY3JlYXRlZF9hdF91cxgHIAEoAxISCgpleHBpcmVzX2F0GAggASgDEhoKDXJldm9rZWRfYXRfdXMYCSABKANIAIgBARIVCg1yZXZva2VfcmVhc29uGAogASgJEg8KB3ZlcnNpb24YCyABKAQSDQoFdGllcnMYDCADKAkSJQoGbGltaXRzGA0gASgLMhUub3B0YW1pbC52MS5LZXlMaW1pdHNCEAoOX3Jldm9rZWRfYXRfdXNiBnByb3RvMw", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -206,6 +208,20 @@ export type KeyCreated = Message<"optamil.v1.KeyCreated"> & {
    * @generated from field: int64 expires_at = 7;
    */
   expiresAt: bigint;
+
+  /**
+   * Tiers of the models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string tiers = 8;
+   */
+  tiers: string[];
+
+  /**
+   * Its limits beside the account's; absent: none.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 9;
+   */
+  limits?: KeyLimits | undefined;
 };
 
 /**
@@ -234,6 +250,14 @@ export type KeyRevoked = Message<"optamil.v1.KeyRevoked"> & {
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * When it ends, Unix microseconds; what is before the record itself is at once. A key that is to end can be ended
+   * sooner.
+   *
+   * @generated from field: int64 effective_at_us = 3;
+   */
+  effectiveAtUs: bigint;
 };
 
 /**
@@ -481,14 +505,14 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
   expiresAt: bigint;
 
   /**
-   * Unix microseconds; absent while the key works.
+   * Unix microseconds at which it ends, which can be to come; absent: nobody has ended it.
    *
    * @generated from field: optional int64 revoked_at_us = 9;
    */
   revokedAtUs?: bigint | undefined;
 
   /**
-   * "unused", "rotated" or "leaked"; empty while the key works.
+   * "unused", "rotated" or "leaked"; empty: nobody has ended it.
    *
    * @generated from field: string revoke_reason = 10;
    */
@@ -500,6 +524,20 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
    * @generated from field: uint64 version = 11;
    */
   version: bigint;
+
+  /**
+   * Tiers of the models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string tiers = 12;
+   */
+  tiers: string[];
+
+  /**
+   * Its limits beside the account's; absent: none.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 13;
+   */
+  limits?: KeyLimits | undefined;
 };
 
 /**
