@@ -17,6 +17,8 @@ import { scopeOf } from "./access.ts";
 /** One call, authenticated and checked. */
 export type Exchange = {
   readonly requestId: string;
+  /** The network that the request comes from; empty where the runtime does not say. */
+  readonly address: string;
   readonly caller: Caller;
   /** The client's own JSON; undefined over RPC and where the route takes no body. */
   readonly body: JsonBody | undefined;

@@ -48,6 +48,7 @@ export type Settings = {
     readonly connectTimeoutMs: number;
     readonly providerSilenceTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    readonly failedAuthPerMinute: number;
   };
 };
 
@@ -130,6 +131,7 @@ function toSettings(config: Config, environment: Environment): Settings {
       connectTimeoutMs: limits?.connectTimeoutMs ?? 5_000,
       providerSilenceTimeoutMs: limits?.providerSilenceTimeoutMs ?? 120_000,
       drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
+      failedAuthPerMinute: limits?.failedAuthPerMinute ?? 600,
     },
   };
 }

@@ -20,7 +20,7 @@ import { startGateway } from "./gateway.ts";
 import { fromRow, type Refusal, readConnectRefusal, readRefusal, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
-const gateway = await startGateway();
+const gateway = await startGateway({ config: { limits: { failedAuthPerMinute: 1_000_000 } } });
 const admin = bearer(gateway.key);
 const methods = await readApiMethods();
 const guarded = methods.filter((method) => scopeOf(method) !== undefined);
@@ -205,4 +205,34 @@ describe("a key of another account", () => {
       }
     },
   );
+});
+
+describe("an address that sends bad keys", () => {
+  it("is told to wait after its number of them, while good keys from there go on", async () => {
+    const limited = await startGateway({ config: { limits: { failedAuthPerMinute: 3 } } });
+    const ask = (headers: HeaderMap) => sendHttp1(limited.url, { path: "/v1/models", headers });
+    const bad = bearer("sk-optamil-none");
+    const statuses = [];
+    for (const headers of [bad, {}, bad, bad, {}]) statuses.push((await ask(headers)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    const refusal = readRefusal(await ask(bad));
+    expect(refusal).toMatchObject(fromRow(rows.tooMany, "rest"));
+    const retryAfterS = Number(refusal.headers["retry-after"]);
+    expect(retryAfterS).toBeGreaterThan(0);
+    expect(retryAfterS).toBeLessThanOrEqual(60);
+    const spoofed = {
+      ...bad,
+      "x-optamil-client-address": "10.0.0.1",
+      "x-forwarded-for": "10.0.0.1",
+    };
+    expect((await ask(spoofed)).status).toBe(429);
+    for (const httpVersion of ["1.1", "2"] as const) {
+      const transport = createConnectTransport({ baseUrl: limited.url, httpVersion });
+      const { call } = rpcDoor("Connect", transport);
+      const [method] = guarded;
+      if (method === undefined) throw new Error("there is no method");
+      expect(await call(method, spoofed)).toMatchObject(fromRow(rows.tooMany, "rpc"));
+    }
+    expect((await ask(bearer(limited.key))).status).toBe(200);
+  });
 });

@@ -16,6 +16,7 @@ import { UsageService } from "../../../src/gen/optamil/v1/usage_pb.ts";
 import { scopes } from "../../../src/keys/scopes.ts";
 import { unauthenticated } from "../../../src/keys/unauthenticated.ts";
 import type { Caller } from "../../../src/keys/verify.ts";
+import { Attempts } from "../../../src/platform/attempts.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { OptamilError } from "../../../src/platform/errors.ts";
 import { openLog } from "../../../src/platform/log.ts";
@@ -73,7 +74,7 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
   const log = openLog("silent");
   const common = {
     entries,
-    verify,
+    gate: { verify, failures: new Attempts({ perMinuteMax: 1_000, clock: systemClock }) },
     clock: systemClock,
     bodyBytesMax: 100_000,
     answerTimeoutMs: 5_000,
