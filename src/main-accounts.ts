@@ -16,8 +16,12 @@ import type { Listener } from "./gateway/listen.ts";
 import { bootstrap } from "./keys/bootstrap.ts";
 import { createIssuer } from "./keys/issue.ts";
 import { createKeyManager } from "./keys/manage.ts";
+import {
+  followSigningKeys,
+  type RotationStep,
+  rotateSigningKeys,
+} from "./keys/rotate-signing-keys.ts";
 import { ownerScopes, scopes } from "./keys/scopes.ts";
-import { openSigningKeys } from "./keys/signing-keys.ts";
 import { createVerifier } from "./keys/verify.ts";
 import { systemClock } from "./platform/clock.ts";
 import {
@@ -38,6 +42,8 @@ export type AccountsHome = {
   readonly signingKeys: string | undefined;
   /** Whether the file is made where it is missing. Default true. */
   readonly createSigningKeys?: boolean | undefined;
+  /** Told that the file of the signing keys cannot be followed; what was read stays. Default: nobody is. */
+  readonly onTrouble?: ((message: string) => void) | undefined;
   /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
   readonly openDirectory?: ((path: string) => Promise<Directory>) | undefined;
 };
@@ -48,14 +54,15 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const uuids = createUuidSource(clock);
   const { dataDirectory, openDirectory } = home;
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  const signingKeys = await openSigningKeys(
-    home.signingKeys ?? join(dataDirectory, "signing-keys"),
-    { create: home.createSigningKeys ?? true },
-  );
+  const create = home.createSigningKeys ?? true;
+  const signingKeys = await followSigningKeys(signingKeysFile(home), { create });
   const path = join(dataDirectory, "directory");
   const directory = (await openDirectory?.(path)) ?? openLmdbDirectory({ path, clock });
   const issuer = createIssuer({ signingKeys, clock, uuids });
   const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
+  const following = setInterval(() => {
+    signingKeys.reload().catch((error: unknown) => home.onTrouble?.(String(error)));
+  }, followEveryMs);
   return {
     directory,
     manager: createKeyManager({ store: directory, issuer, clock }),
@@ -76,8 +83,24 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
         jwks: signingKeys,
         uuids,
       }),
-    close: () => directory.close(),
+    close: () => {
+      clearInterval(following);
+      return directory.close();
+    },
   };
+}
+
+/** How soon a rotation of signing keys is seen. */
+const followEveryMs = 1_000;
+
+/** The file of the signing keys. */
+function signingKeysFile({ signingKeys, dataDirectory }: AccountsHome | Settings): string {
+  return signingKeys ?? join(dataDirectory, "signing-keys");
+}
+
+/** A step of the rotation of an environment's signing keys; gives the kid that is staged or signs now. */
+export function rotateSigningKeysOf(environment: Environment, step: RotationStep): Promise<string> {
+  return rotateSigningKeys(signingKeysFile(loadSettings(environment)), step);
 }
 
 /** The file that keeps the first key. */

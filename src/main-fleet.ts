@@ -256,7 +256,8 @@ export async function openFleetAccounts(
     await directory.ready();
     return directory;
   };
-  return openAccounts({ ...settings, createSigningKeys, openDirectory }, plans);
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
+  return openAccounts({ ...settings, createSigningKeys, openDirectory, onTrouble }, plans);
 }
 
 /** Makes the directory's topic, the signing keys, and the first account with its key. */

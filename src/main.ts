@@ -27,6 +27,7 @@ import {
   openKeys,
   openRunningMetering,
   refuseSecondGateway,
+  rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
@@ -94,9 +95,10 @@ async function compose(
   resources.defer(() => providers.close());
   const plans = createPlans(toPlanOverrides(settings.plans));
   const { fleet } = settings;
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const accounts = await (fleet
     ? openFleetAccounts(settings, fleet, plans, log)
-    : openAccounts(settings, plans));
+    : openAccounts({ ...settings, onTrouble }, plans));
   resources.defer(() => accounts.close());
   // The first account of a fleet is made by its migration.
   const first = fleet ? noFirstKey : await accounts.bootstrap();
@@ -278,6 +280,7 @@ if (import.meta.main) {
     serve: (onReady) => serve(process.env, onReady),
     openKeys: () => openKeys(process.env),
     openAccounts: () => openAccountOperations(process.env),
+    rotateSigningKeys: (step) => rotateSigningKeysOf(process.env, step),
     openMetering: () => openRunningMetering(process.env),
     migrate: () => migrate(process.env),
     consume: (tell) => consumeAlone(process.env, tell),

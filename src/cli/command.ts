@@ -23,6 +23,8 @@ export type CommandContext = {
   readonly serve: (onReady: (gateway: ServingGateway) => void) => Promise<void>;
   /** The key operations: of the running gateway, or of its data if none runs. */
   readonly openKeys: () => Promise<KeyOperations>;
+  /** Adds a signing key, lets it sign, or both; gives its kid. A gateway that runs follows within seconds. */
+  readonly rotateSigningKeys: (step: "stage" | "promote" | "both") => Promise<string>;
   /** The account operations: of the running gateway, or of its data if none runs. */
   readonly openAccounts: () => Promise<AccountOperations>;
   /** What only a running gateway can tell, as it has the warehouse open; undefined if none runs. */

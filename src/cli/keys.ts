@@ -1,4 +1,4 @@
-// `optamil keys create|list|rotate|revoke`: API keys of the first account.
+// `optamil keys create|list|rotate|revoke|rotate-signing`: API keys of the first account, and what signs them.
 import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -19,11 +19,13 @@ export const keys: Command = {
     "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N] [--json]\n" +
     "  optamil keys list [--json]\n" +
     "  optamil keys rotate KEY_ID [--overlap-hours HOURS] [--json]\n" +
-    "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]",
+    "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]\n" +
+    "  optamil keys rotate-signing [--stage | --promote]",
   summary: "Create, list, rotate and revoke API keys.",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
-    if (perform === undefined) throw new UsageError("say 'create', 'list', 'rotate' or 'revoke'");
+    if (perform === undefined)
+      throw new UsageError("say 'create', 'list', 'rotate', 'revoke' or 'rotate-signing'");
     return perform(words, context);
   },
 };
@@ -35,6 +37,7 @@ const actions: ReadonlyMap<string, Action> = new Map([
   ["list", listKeys],
   ["rotate", rotateKey],
   ["revoke", revokeKey],
+  ["rotate-signing", rotateSigning],
 ]);
 
 const codec = jsonCodec(KeySchema);
@@ -111,6 +114,20 @@ async function revokeKey(words: readonly string[], context: CommandContext): Pro
   if (keyId === undefined || others.length > 0) throw new UsageError("name one key id");
   const info = await use(context, (operations) => operations.revoke(keyId, values.reason));
   context.print(values.json ? JSON.stringify(codec.encode(info)) : `revoked ${info.id}`);
+  return 0;
+}
+
+/** In one step for a gateway that is alone; replicas need the staged key before any of them signs with it. */
+async function rotateSigning(words: readonly string[], context: CommandContext): Promise<number> {
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ args: [...words], options: { stage: flag, promote: flag } });
+  const step = values.stage === values.promote ? "both" : values.stage ? "stage" : "promote";
+  const kid = await context.rotateSigningKeys(step);
+  context.print(
+    step === "stage"
+      ? `staged ${kid}: give every replica the file, then 'optamil keys rotate-signing --promote'`
+      : `${kid} signs new keys; those that others signed go on`,
+  );
   return 0;
 }
 

@@ -42,6 +42,7 @@ export async function runWith(
     warn: (line) => warned.push(line),
     serve: refuse,
     openKeys: refuse,
+    rotateSigningKeys: async (step) => `kid-${step}`,
     openAccounts: async () => ({ ...noAccounts, ...accounts }),
     migrate: async () => migration ?? refuse(),
     consume: consume ?? refuse,

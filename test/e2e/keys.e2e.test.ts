@@ -15,6 +15,7 @@ const endless = await openUpstream((response) => {
 afterAll(endless.close);
 const gateway = await startGateway({
   config: {
+    plans: [{ name: "business", requestsPerMinute: 1_000_000, tokensPerMinute: 1_000_000_000 }],
     providers: [
       { name: "demo", kind: "demo", models: ["gemini-2.5-flash", "gpt-4.1", "gpt-5", "o3"] },
       { name: "endless", kind: "openai", baseUrl: endless.baseUrl, models: ["gpt-4.1-mini"] },
@@ -155,5 +156,37 @@ describe("a rotation", () => {
     expect(code).toBe(0);
     expect((await ask(headers, "gpt-5")).status).toBe(401);
     expect((await ask(bearer(stdout.trim()), "gpt-5")).status).toBe(200);
+  });
+});
+
+describe("a rotation of the signing key", () => {
+  it("under load refuses nobody: every key from before and after it goes on", async () => {
+    const jwks = async () =>
+      JSON.parse((await sendHttp1(gateway.url, { path: "/.well-known/jwks.json" })).text).keys;
+    const old = await createKey();
+    const keys = [old.headers];
+    const statuses: number[] = [];
+    let rotated = false;
+    const load = Array.from({ length: 4 }, async (_, worker) => {
+      while (!rotated) {
+        const isDue = worker === 0 && statuses.length % 20 === 0;
+        if (isDue && keys.length < 200) keys.push((await createKey()).headers);
+        const headers = keys[statuses.length % keys.length] ?? old.headers;
+        statuses.push((await ask(headers, "gpt-5")).status);
+      }
+    });
+    const before: number = (await jwks()).length;
+    const words = ["keys", "rotate-signing"];
+    const { code, stdout } = await runOptamil(words, gateway.dataDirectory);
+    expect(code).toBe(0);
+    const kid = stdout.split(" ", 1)[0];
+    while (!(await jwks()).some((jwk: { kid: string }) => jwk.kid === kid));
+    const young = await createKey();
+    for (const { headers } of [old, young]) expect((await ask(headers, "gpt-5")).status).toBe(200);
+    rotated = true;
+    await Promise.all(load);
+    expect((await jwks()).length).toBe(before + 1);
+    expect(statuses.length).toBeGreaterThan(10);
+    expect(new Set(statuses)).toEqual(new Set([200]));
   });
 });
