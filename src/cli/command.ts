@@ -5,6 +5,7 @@ import type {
   CreateAccountResponse,
   GrantCreditsResponse,
   ListAccountsResponse,
+  ListChangesResponse,
   Plan,
   RefundUsageResponse,
 } from "../gen/optamil/v1/admin_pb.ts";
@@ -66,7 +67,7 @@ export type KeyOperations = {
 /** A new key, and the one that it replaces. */
 export type RotatedKey = { readonly key: string; readonly info: Key; readonly previous: Key };
 
-/** The operations behind `optamil accounts` and `plans`; the same through a running gateway and without one. */
+/** The operations behind `optamil accounts`, `plans` and `changes`; the same through a running gateway and without one. */
 export type AccountOperations = {
   /** A page, oldest first; an empty `after` is the first one. */
   list(page: { readonly limit: number; readonly after: string }): Promise<ListAccountsResponse>;
@@ -81,6 +82,12 @@ export type AccountOperations = {
     readonly reason: string;
   }): Promise<GrantCreditsResponse>;
   plans(): Promise<readonly Plan[]>;
+  /** A page, newest first; no `before` is the newest one, an empty account is all of them. */
+  changes(page: {
+    readonly limit: number;
+    readonly before: number | undefined;
+    readonly accountId: string;
+  }): Promise<ListChangesResponse>;
   close(): Promise<void>;
 };
 

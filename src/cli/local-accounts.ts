@@ -17,6 +17,7 @@ export function openLocalAccounts(
       create(CreateAccountResponseSchema, await manager.create(account, actor)),
     setPlan: (accountId, plan) => manager.setPlan(accountId, plan, actor),
     grant: (grant) => manager.grant(grant, actor),
+    changes: async (page) => manager.changes(page),
     plans: async () => manager.plans().data,
     close,
   };

@@ -25,6 +25,8 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
       return account;
     },
     grant: (grant) => client.grantCredits(grant, options),
+    changes: ({ limit, before, accountId }) =>
+      client.listChanges({ limit, accountId, ...(before !== undefined && { before }) }, options),
     plans: async () => (await client.listPlans({}, options)).data,
     close: async () => {},
   };

@@ -5,6 +5,7 @@ import {
   type AccountPlanChanged,
   type AccountState,
   AccountStateSchema,
+  type ChangeEntry,
   type CreditsGranted,
   type DirectoryRecord,
   type KeyCreated,
@@ -31,7 +32,8 @@ export interface DirectoryView {
 export type StateWrite =
   | { readonly kind: "account"; readonly account: AccountState }
   | { readonly kind: "key"; readonly key: KeyState }
-  | { readonly kind: "email"; readonly emailKey: string; readonly accountId: string };
+  | { readonly kind: "email"; readonly emailKey: string; readonly accountId: string }
+  | { readonly kind: "change"; readonly entry: ChangeEntry };
 
 /** What became of a record: the entries it writes, or why it is void. */
 export type Folded =

@@ -1,7 +1,12 @@
 // The directory's state as a process serves it: decoded entries in memory over tables that outlive it.
-import type { AccountState, DirectoryRecord, KeyState } from "../gen/optamil/v1/directory_pb.ts";
+import type {
+  AccountState,
+  ChangeEntry,
+  DirectoryRecord,
+  KeyState,
+} from "../gen/optamil/v1/directory_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
-import type { AccountsPage, DirectoryReader } from "./directory.ts";
+import type { AccountsPage, ChangesPage, DirectoryReader } from "./directory.ts";
 import type { DirectoryView, StateWrite } from "./fold.ts";
 import { createOverlay } from "./overlay.ts";
 
@@ -12,6 +17,8 @@ export interface DirectoryTables extends DirectoryView {
   /** Keys of an account, newest first. */
   keysOf(accountId: string): KeyState[];
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean };
+  /** Accepted changes, newest first. */
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean };
   /** Number of records that are kept: the state is that of all of them. */
   readonly applied: number;
   /** A record by its place, the first being 0; undefined: there is none. */
@@ -52,6 +59,10 @@ export class KeptState implements DirectoryReader {
 
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
     return this.#tables.accounts(page);
+  }
+
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
+    return this.#tables.changes(page);
   }
 
   onChange(listener: (record: DirectoryRecord) => void): () => void {

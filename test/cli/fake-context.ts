@@ -63,6 +63,7 @@ const noAccounts: AccountOperations = {
   setPlan: refuse,
   grant: refuse,
   plans: refuse,
+  changes: refuse,
   close: async () => {},
 };
 

@@ -190,3 +190,20 @@ describe("a rotation of the signing key", () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 });
+
+describe("an account's change of plan", () => {
+  it("counts from the next request on, with the same key, up and down", async () => {
+    const { account, key } = await post("/v1/admin/accounts", { name: "Ada" });
+    const limits = [];
+    for (const plan of ["free", "pro", "starter"]) {
+      await post(`/v1/admin/accounts/${account.id}/plan`, { plan });
+      const { status, headers } = await ask(bearer(key), "gpt-5");
+      limits.push([status, headers["x-ratelimit-limit"]]);
+    }
+    expect(limits).toEqual([
+      [200, "10"],
+      [200, "300"],
+      [200, "60"],
+    ]);
+  });
+});

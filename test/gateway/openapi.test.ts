@@ -71,6 +71,7 @@ describe("the OpenAPI document", () => {
       "post /v1/admin/accounts/{account_id}/grants",
       "post /v1/admin/accounts/{account_id}/refunds",
       "get /v1/admin/plans",
+      "get /v1/admin/changes",
       "post /v1/admin/sql",
       "get /v1/admin/audit",
     ]);

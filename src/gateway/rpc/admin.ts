@@ -42,6 +42,7 @@ function accountMethods({ accounts }: AdminParts): MethodEntry[] {
     ),
     unary(method.grantCredits, (grant, { caller }) => accounts.grant(grant, caller.keyId)),
     unary(method.listPlans, () => accounts.plans()),
+    unary(method.listChanges, (page) => accounts.changes(page)),
   ];
 }
 

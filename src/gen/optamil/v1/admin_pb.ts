@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/admin.proto.
  */
 export const file_optamil_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEiWAoVU2V0QWNjb3VudFBsYW5SZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEhsKBHBsYW4YAiABKAlCDbpIBHICEAHq4BgCCAEiRgoWU2V0QWNjb3VudFBsYW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAEi0gEKE0dyYW50Q3JlZGl0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESOAoNY3JlZGl0c19taWNybxgCIAEoA0IhukgNIgsYgICapuqv4wEgAOrgGA0IARoHY3JlZGl0cyAGEkMKCXBlcmlvZF9pZBgDIAEoCUIwukghch8yHV4oWzAtOV17NH0tKDBbMS05XXwxWzAtMl0pKT8k6uAYCBoGcGVyaW9kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikQEKFEdyYW50Q3JlZGl0c1Jlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARIhCglwZXJpb2RfaWQYAiABKAlCDurgGAoIARoGcGVyaW9kEigKDWdyYW50ZWRfbWljcm8YAyABKANCEergGA0IARoHZ3JhbnRlZCAGIloKElJlZnVuZFVzYWdlUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIgCghldmVudF9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAEihQEKE1JlZnVuZFVzYWdlUmVzcG9uc2USHwoPcmVmdW5kX2V2ZW50X2lkGAEgASgJQgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIqCg5yZWZ1bmRlZF9taWNybxgDIAEoA0IS6uAYDggBGghyZWZ1bmRlZCAGIhIKEExpc3RQbGFuc1JlcXVlc3QiUwoRTGlzdFBsYW5zUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJgoEZGF0YRgCIAMoCzIQLm9wdGFtaWwudjEuUGxhbkIG6uAYAggBIv0BCgRQbGFuEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESQwoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAyABKANCHergGBkIARABGhFjcmVkaXRzX3Blcl9tb250aCAGSACIAQESIwoTcmVxdWVzdHNfcGVyX21pbnV0ZRgEIAEoDUIG6uAYAggBEiAKEHJlcXVlc3RzX3Blcl9kYXkYBSABKA1CBurgGAIIARIhChF0b2tlbnNfcGVyX21pbnV0ZRgGIAEoDUIG6uAYAggBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNybyJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMpcICgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ8Cg5RdWVyeVdhcmVob3VzZRIhLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXF1ZXN0GiIub3B0YW1pbC52MS5RdWVyeVdhcmVob3VzZVJlc3BvbnNlIiPy4BgHEgVhZG1pboLT5JMCEjoBKiINL3YxL2FkbWluL3NxbBJjCgVBdWRpdBIYLm9wdGFtaWwudjEuQXVkaXRSZXF1ZXN0Ghkub3B0YW1pbC52MS5BdWRpdFJlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL2F1ZGl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
+  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEiWAoVU2V0QWNjb3VudFBsYW5SZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEhsKBHBsYW4YAiABKAlCDbpIBHICEAHq4BgCCAEiRgoWU2V0QWNjb3VudFBsYW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAEi0gEKE0dyYW50Q3JlZGl0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESOAoNY3JlZGl0c19taWNybxgCIAEoA0IhukgNIgsYgICapuqv4wEgAOrgGA0IARoHY3JlZGl0cyAGEkMKCXBlcmlvZF9pZBgDIAEoCUIwukghch8yHV4oWzAtOV17NH0tKDBbMS05XXwxWzAtMl0pKT8k6uAYCBoGcGVyaW9kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikQEKFEdyYW50Q3JlZGl0c1Jlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARIhCglwZXJpb2RfaWQYAiABKAlCDurgGAoIARoGcGVyaW9kEigKDWdyYW50ZWRfbWljcm8YAyABKANCEergGA0IARoHZ3JhbnRlZCAGIloKElJlZnVuZFVzYWdlUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIgCghldmVudF9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAEihQEKE1JlZnVuZFVzYWdlUmVzcG9uc2USHwoPcmVmdW5kX2V2ZW50X2lkGAEgASgJQgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIqCg5yZWZ1bmRlZF9taWNybxgDIAEoA0IS6uAYDggBGghyZWZ1bmRlZCAGIhIKEExpc3RQbGFuc1JlcXVlc3QiUwoRTGlzdFBsYW5zUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJgoEZGF0YRgCIAMoCzIQLm9wdGFtaWwudjEuUGxhbkIG6uAYAggBIv0BCgRQbGFuEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESQwoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAyABKANCHergGBkIARABGhFjcmVkaXRzX3Blcl9tb250aCAGSACIAQESIwoTcmVxdWVzdHNfcGVyX21pbnV0ZRgEIAEoDUIG6uAYAggBEiAKEHJlcXVlc3RzX3Blcl9kYXkYBSABKA1CBurgGAIIARIhChF0b2tlbnNfcGVyX21pbnV0ZRgGIAEoDUIG6uAYAggBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNybyJ/ChJMaXN0Q2hhbmdlc1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARITCgZiZWZvcmUYAiABKA1IAYgBARIfCgphY2NvdW50X2lkGAMgASgJQgu6SAjYAQFyA7ABAUIICgZfbGltaXRCCQoHX2JlZm9yZSJxChNMaXN0Q2hhbmdlc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEigKBGRhdGEYAiADKAsyEi5vcHRhbWlsLnYxLkNoYW5nZUIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEigwIKBkNoYW5nZRISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEhgKCHNlcXVlbmNlGAMgASgNQgbq4BgCCAESFwoHY3JlYXRlZBgEIAEoA0IG6uAYAggBEhUKBWFjdG9yGAUgASgJQgbq4BgCCAESFgoGYWN0aW9uGAYgASgJQgbq4BgCCAESGgoKYWNjb3VudF9pZBgHIAEoCUIG6uAYAggBEhMKBmtleV9pZBgIIAEoCUgAiAEBEi8KBmZpZWxkcxgJIAMoCzIXLm9wdGFtaWwudjEuRmllbGRDaGFuZ2VCBurgGAIIAUIJCgdfa2V5X2lkInYKC0ZpZWxkQ2hhbmdlEhUKBWZpZWxkGAEgASgJQgbq4BgCCAESHQoGYmVmb3JlGAIgASgJQgjq4BgECAEQAUgAiAEBEhwKBWFmdGVyGAMgASgJQgjq4BgECAEQAUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyImAKFVF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBIeCgNzcWwYASABKAlCEbpICHIGEAEYoI0G6uAYAggBEicKBmZvcm1hdBgCIAEoCUIXukgUchIyEF5bQS1aYS16XXswLDQwfSQiLgoWUXVlcnlXYXJlaG91c2VSZXNwb25zZRIUCgR0ZXh0GAEgASgJQgbq4BgCCAEiDgoMQXVkaXRSZXF1ZXN0IlcKDUF1ZGl0UmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESLgoEZGF0YRgCIAMoCzIYLm9wdGFtaWwudjEuQXVkaXRGaW5kaW5nQgbq4BgCCAEiWAoMQXVkaXRGaW5kaW5nEhUKBWF1ZGl0GAEgASgJQgbq4BgCCAESGAoIc2V2ZXJpdHkYAiABKAlCBurgGAIIARIXCgdtZXNzYWdlGAMgASgJQgbq4BgCCAEykAkKDEFkbWluU2VydmljZRJ7CgxMaXN0QWNjb3VudHMSHy5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIiiQAgHy4BgHEgVhZG1pboLT5JMCFBISL3YxL2FkbWluL2FjY291bnRzEn4KDUNyZWF0ZUFjY291bnQSIC5vcHRhbWlsLnYxLkNyZWF0ZUFjY291bnRSZXF1ZXN0GiEub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiKPLgGAcSBWFkbWlugtPkkwIXOgEqIhIvdjEvYWRtaW4vYWNjb3VudHMSkwEKDlNldEFjY291bnRQbGFuEiEub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlcXVlc3QaIi5vcHRhbWlsLnYxLlNldEFjY291bnRQbGFuUmVzcG9uc2UiOvLgGAcSBWFkbWlugtPkkwIpOgEqIiQvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3BsYW4SjwEKDEdyYW50Q3JlZGl0cxIfLm9wdGFtaWwudjEuR3JhbnRDcmVkaXRzUmVxdWVzdBogLm9wdGFtaWwudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiPPLgGAcSBWFkbWlugtPkkwIrOgEqIiYvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2dyYW50cxKNAQoLUmVmdW5kVXNhZ2USHi5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVxdWVzdBofLm9wdGFtaWwudjEuUmVmdW5kVXNhZ2VSZXNwb25zZSI98uAYBxIFYWRtaW6C0+STAiw6ASoiJy92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0vcmVmdW5kcxJvCglMaXN0UGxhbnMSHC5vcHRhbWlsLnYxLkxpc3RQbGFuc1JlcXVlc3QaHS5vcHRhbWlsLnYxLkxpc3RQbGFuc1Jlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL3BsYW5zEncKC0xpc3RDaGFuZ2VzEh4ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1JlcXVlc3QaHy5vcHRhbWlsLnYxLkxpc3RDaGFuZ2VzUmVzcG9uc2UiJ5ACAfLgGAcSBWFkbWlugtPkkwITEhEvdjEvYWRtaW4vY2hhbmdlcxJ8Cg5RdWVyeVdhcmVob3VzZRIhLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXF1ZXN0GiIub3B0YW1pbC52MS5RdWVyeVdhcmVob3VzZVJlc3BvbnNlIiPy4BgHEgVhZG1pboLT5JMCEjoBKiINL3YxL2FkbWluL3NxbBJjCgVBdWRpdBIYLm9wdGFtaWwudjEuQXVkaXRSZXF1ZXN0Ghkub3B0YW1pbC52MS5BdWRpdFJlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL2F1ZGl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
 
 /**
  * Which page.
@@ -428,6 +428,188 @@ export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
   messageDesc(file_optamil_v1_admin, 12);
 
 /**
+ * Which page of which changes.
+ *
+ * @generated from message optamil.v1.ListChangesRequest
+ */
+export type ListChangesRequest = Message<"optamil.v1.ListChangesRequest"> & {
+  /**
+   * Changes a page, 1 to 1000. Default 100.
+   *
+   * @generated from field: optional uint32 limit = 1;
+   */
+  limit?: number | undefined;
+
+  /**
+   * Sequence of the last change of the page before.
+   *
+   * @generated from field: optional uint32 before = 2;
+   */
+  before?: number | undefined;
+
+  /**
+   * Only those of one account and its keys. Default: of all.
+   *
+   * @generated from field: string account_id = 3;
+   */
+  accountId: string;
+};
+
+/**
+ * Describes the message optamil.v1.ListChangesRequest.
+ * Use `create(ListChangesRequestSchema)` to create a new message.
+ */
+export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 13);
+
+/**
+ * One page of changes.
+ *
+ * @generated from message optamil.v1.ListChangesResponse
+ */
+export type ListChangesResponse = Message<"optamil.v1.ListChangesResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The changes, newest first.
+   *
+   * @generated from field: repeated optamil.v1.Change data = 2;
+   */
+  data: Change[];
+
+  /**
+   * Whether there are more.
+   *
+   * @generated from field: bool has_more = 3;
+   */
+  hasMore: boolean;
+};
+
+/**
+ * Describes the message optamil.v1.ListChangesResponse.
+ * Use `create(ListChangesResponseSchema)` to create a new message.
+ */
+export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 14);
+
+/**
+ * A change of an account or key.
+ *
+ * @generated from message optamil.v1.Change
+ */
+export type Change = Message<"optamil.v1.Change"> & {
+  /**
+   * Id (UUIDv7).
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "change".
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * Number of the change, from 1 without gaps.
+   *
+   * @generated from field: uint32 sequence = 3;
+   */
+  sequence: number;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 created = 4;
+   */
+  created: bigint;
+
+  /**
+   * Who: a key id, or "bootstrap", "cli" or "sign-up".
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+
+  /**
+   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   *
+   * @generated from field: string action = 6;
+   */
+  action: string;
+
+  /**
+   * The account, or whose key it is.
+   *
+   * @generated from field: string account_id = 7;
+   */
+  accountId: string;
+
+  /**
+   * The key, if it is about one.
+   *
+   * @generated from field: optional string key_id = 8;
+   */
+  keyId?: string | undefined;
+
+  /**
+   * What is otherwise than before.
+   *
+   * @generated from field: repeated optamil.v1.FieldChange fields = 9;
+   */
+  fields: FieldChange[];
+};
+
+/**
+ * Describes the message optamil.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 15);
+
+/**
+ * One field that was changed.
+ *
+ * @generated from message optamil.v1.FieldChange
+ */
+export type FieldChange = Message<"optamil.v1.FieldChange"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The value before; null: there was none.
+   *
+   * @generated from field: optional string before = 2;
+   */
+  before?: string | undefined;
+
+  /**
+   * The value since then; null: there is none.
+   *
+   * @generated from field: optional string after = 3;
+   */
+  after?: string | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.FieldChange.
+ * Use `create(FieldChangeSchema)` to create a new message.
+ */
+export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 16);
+
+/**
  * A question.
  *
  * @generated from message optamil.v1.QueryWarehouseRequest
@@ -453,7 +635,7 @@ export type QueryWarehouseRequest = Message<"optamil.v1.QueryWarehouseRequest"> 
  * Use `create(QueryWarehouseRequestSchema)` to create a new message.
  */
 export const QueryWarehouseRequestSchema: GenMessage<QueryWarehouseRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 13);
+  messageDesc(file_optamil_v1_admin, 17);
 
 /**
  * The answer.
@@ -474,7 +656,7 @@ export type QueryWarehouseResponse = Message<"optamil.v1.QueryWarehouseResponse"
  * Use `create(QueryWarehouseResponseSchema)` to create a new message.
  */
 export const QueryWarehouseResponseSchema: GenMessage<QueryWarehouseResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 14);
+  messageDesc(file_optamil_v1_admin, 18);
 
 /**
  * Nothing to say.
@@ -489,7 +671,7 @@ export type AuditRequest = Message<"optamil.v1.AuditRequest"> & {
  * Use `create(AuditRequestSchema)` to create a new message.
  */
 export const AuditRequestSchema: GenMessage<AuditRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 15);
+  messageDesc(file_optamil_v1_admin, 19);
 
 /**
  * What the audits found.
@@ -517,7 +699,7 @@ export type AuditResponse = Message<"optamil.v1.AuditResponse"> & {
  * Use `create(AuditResponseSchema)` to create a new message.
  */
 export const AuditResponseSchema: GenMessage<AuditResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 16);
+  messageDesc(file_optamil_v1_admin, 20);
 
 /**
  * Something that is not as it should be.
@@ -552,7 +734,7 @@ export type AuditFinding = Message<"optamil.v1.AuditFinding"> & {
  * Use `create(AuditFindingSchema)` to create a new message.
  */
 export const AuditFindingSchema: GenMessage<AuditFinding> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 17);
+  messageDesc(file_optamil_v1_admin, 21);
 
 /**
  * For keys with scope admin.
@@ -620,6 +802,17 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListPlansRequestSchema;
     output: typeof ListPlansResponseSchema;
+  },
+  /**
+   * Who changed which account or key, when, and how it was before; newest first, a page at a time. Nothing is ever
+   * taken out.
+   *
+   * @generated from rpc optamil.v1.AdminService.ListChanges
+   */
+  listChanges: {
+    methodKind: "unary";
+    input: typeof ListChangesRequestSchema;
+    output: typeof ListChangesResponseSchema;
   },
   /**
    * Asks the warehouse of all accounts one reading statement of ClickHouse SQL, for at most 60 seconds.

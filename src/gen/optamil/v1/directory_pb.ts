@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIrsBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cyJFCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPZWZmZWN0aXZlX2F0X3VzGAMgASgDInAKDkNyZWRpdHNHcmFudGVkEhAKCGdyYW50X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSFQoNY3JlZGl0c19taWNybxgDIAEoAxIRCglwZXJpb2RfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIjYKEkFjY291bnRQbGFuQ2hhbmdlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBHBsYW4YAiABKAkirgEKDEFjY291bnRTdGF0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkSFQoNY3JlYXRlZF9hdF91cxgFIAEoAxIPCgd2ZXJzaW9uGAYgASgEEhUKDXBhc3N3b3JkX2hhc2gYByABKAkSKAoGZ3JhbnRzGAggAygLMhgub3B0YW1pbC52MS5QZXJpb2RHcmFudHMiOAoMUGVyaW9kR3JhbnRzEhEKCXBlcmlvZF9pZBgBIAEoCRIVCg1jcmVkaXRzX21pY3JvGAIgASgDIqICCghLZXlTdGF0ZRIKCgJpZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSFQoNY3JlYXRlZF9hdF91cxgHIAEoAxISCgpleHBpcmVzX2F0GAggASgDEhoKDXJldm9rZWRfYXRfdXMYCSABKANIAIgBARIVCg1yZXZva2VfcmVhc29uGAogASgJEg8KB3ZlcnNpb24YCyABKAQSDQoFdGllcnMYDCADKAkSJQoGbGltaXRzGA0gASgLMhUub3B0YW1pbC52MS5LZXlMaW1pdHNCEAoOX3Jldm9rZWRfYXRfdXNiBnByb3RvMw", [file_optamil_v1_keys]);
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIrsBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cyJFCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSFwoPZWZmZWN0aXZlX2F0X3VzGAMgASgDInAKDkNyZWRpdHNHcmFudGVkEhAKCGdyYW50X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSFQoNY3JlZGl0c19taWNybxgDIAEoAxIRCglwZXJpb2RfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIjYKEkFjY291bnRQbGFuQ2hhbmdlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBHBsYW4YAiABKAkitgEKC0NoYW5nZUVudHJ5EhAKCHNlcXVlbmNlGAEgASgNEhEKCXJlY29yZF9pZBgCIAEoCRIVCg13cml0dGVuX2F0X3VzGAMgASgDEg0KBWFjdG9yGAQgASgJEg4KBmFjdGlvbhgFIAEoCRISCgphY2NvdW50X2lkGAYgASgJEg4KBmtleV9pZBgHIAEoCRIoCgZmaWVsZHMYCCADKAsyGC5vcHRhbWlsLnYxLkNoYW5nZWRGaWVsZCJbCgxDaGFuZ2VkRmllbGQSDQoFZmllbGQYASABKAkSEwoGYmVmb3JlGAIgASgJSACIAQESEgoFYWZ0ZXIYAyABKAlIAYgBAUIJCgdfYmVmb3JlQggKBl9hZnRlciKuAQoMQWNjb3VudFN0YXRlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1jcmVhdGVkX2F0X3VzGAUgASgDEg8KB3ZlcnNpb24YBiABKAQSFQoNcGFzc3dvcmRfaGFzaBgHIAEoCRIoCgZncmFudHMYCCADKAsyGC5vcHRhbWlsLnYxLlBlcmlvZEdyYW50cyI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMiogIKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBBINCgV0aWVycxgMIAMoCRIlCgZsaW1pdHMYDSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0c0IQCg5fcmV2b2tlZF9hdF91c2IGcHJvdG8z", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -345,6 +345,111 @@ export const AccountPlanChangedSchema: GenMessage<AccountPlanChanged> = /*@__PUR
   messageDesc(file_optamil_v1_directory, 5);
 
 /**
+ * An accepted record as it is listed: who changed what, and how it was before.
+ *
+ * @generated from message optamil.v1.ChangeEntry
+ */
+export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
+  /**
+   * Number of the change, from 1 without gaps.
+   *
+   * @generated from field: uint32 sequence = 1;
+   */
+  sequence: number;
+
+  /**
+   * Id of the record (UUIDv7).
+   *
+   * @generated from field: string record_id = 2;
+   */
+  recordId: string;
+
+  /**
+   * When it was written, Unix microseconds.
+   *
+   * @generated from field: int64 written_at_us = 3;
+   */
+  writtenAtUs: bigint;
+
+  /**
+   * Who changed it, as in DirectoryRecord.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   *
+   * @generated from field: string action = 5;
+   */
+  action: string;
+
+  /**
+   * The account, or whose key it is.
+   *
+   * @generated from field: string account_id = 6;
+   */
+  accountId: string;
+
+  /**
+   * The key; empty: it was about the account itself.
+   *
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+
+  /**
+   * What is otherwise than before.
+   *
+   * @generated from field: repeated optamil.v1.ChangedField fields = 8;
+   */
+  fields: ChangedField[];
+};
+
+/**
+ * Describes the message optamil.v1.ChangeEntry.
+ * Use `create(ChangeEntrySchema)` to create a new message.
+ */
+export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 6);
+
+/**
+ * One field of an account or key that was changed.
+ *
+ * @generated from message optamil.v1.ChangedField
+ */
+export type ChangedField = Message<"optamil.v1.ChangedField"> & {
+  /**
+   * Its name in AccountState or KeyState.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The value before: a text or number as it is, all else as JSON; of a secret "(set)". Absent: there was none.
+   *
+   * @generated from field: optional string before = 2;
+   */
+  before?: string | undefined;
+
+  /**
+   * The value since then.
+   *
+   * @generated from field: optional string after = 3;
+   */
+  after?: string | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.ChangedField.
+ * Use `create(ChangedFieldSchema)` to create a new message.
+ */
+export const ChangedFieldSchema: GenMessage<ChangedField> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 7);
+
+/**
  * An account as its records have made it: what a replica keeps beside the log.
  *
  * @generated from message optamil.v1.AccountState
@@ -412,7 +517,7 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 6);
+  messageDesc(file_optamil_v1_directory, 8);
 
 /**
  * What was granted for a period.
@@ -440,7 +545,7 @@ export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
  * Use `create(PeriodGrantsSchema)` to create a new message.
  */
 export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 7);
+  messageDesc(file_optamil_v1_directory, 9);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -545,5 +650,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 8);
+  messageDesc(file_optamil_v1_directory, 10);
 
