@@ -16,6 +16,7 @@ import type { Listener } from "./gateway/listen.ts";
 import { bootstrap } from "./keys/bootstrap.ts";
 import { createIssuer } from "./keys/issue.ts";
 import { createKeyManager } from "./keys/manage.ts";
+import type { KeyRegistry } from "./keys/registry.ts";
 import {
   followSigningKeys,
   type RotationStep,
@@ -35,6 +36,9 @@ import { createUuidSource } from "./platform/uuid.ts";
 /** Accounts and keys that are open. */
 export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
 
+/** A directory, and how the verifier asks it: not at all while it is too old. */
+export type OpenedDirectory = { readonly directory: Directory; readonly registry: KeyRegistry };
+
 /** Where accounts and keys are kept, and what signs keys. */
 export type AccountsHome = {
   readonly dataDirectory: string;
@@ -45,7 +49,7 @@ export type AccountsHome = {
   /** Told that the file of the signing keys cannot be followed; what was read stays. Default: nobody is. */
   readonly onTrouble?: ((message: string) => void) | undefined;
   /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
-  readonly openDirectory?: ((path: string) => Promise<Directory>) | undefined;
+  readonly openDirectory?: ((path: string) => Promise<OpenedDirectory>) | undefined;
 };
 
 /** Accounts and keys, for a gateway or for the command line. */
@@ -57,9 +61,9 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const create = home.createSigningKeys ?? true;
   const signingKeys = await followSigningKeys(signingKeysFile(home), { create });
   const path = join(dataDirectory, "directory");
-  const directory = (await openDirectory?.(path)) ?? openLmdbDirectory({ path, clock });
+  const { directory, registry } = (await openDirectory?.(path)) ?? openAlone(path);
   const issuer = createIssuer({ signingKeys, clock, uuids });
-  const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
+  const verifier = createVerifier({ jwks: signingKeys, registry, clock });
   const following = setInterval(() => {
     signingKeys.reload().catch((error: unknown) => home.onTrouble?.(String(error)));
   }, followEveryMs);
@@ -88,6 +92,12 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
       return directory.close();
     },
   };
+}
+
+/** This machine's own directory, which is always up to date. */
+function openAlone(path: string): OpenedDirectory {
+  const directory = openLmdbDirectory({ path, clock: systemClock });
+  return { directory, registry: directory };
 }
 
 /** How soon a rotation of signing keys is seen. */
