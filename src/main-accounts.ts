@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { periodAt } from "./admission/period.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
-import { createPlans, type Plans } from "./catalogue/plans.ts";
+import { createPlans, freePlanName, type Plans } from "./catalogue/plans.ts";
 import type { AccountOperations, KeyOperations, MeteringOperations } from "./cli/command.ts";
 import { openLocalAccounts } from "./cli/local-accounts.ts";
 import { openRemoteAccounts } from "./cli/remote-accounts.ts";
@@ -11,11 +11,15 @@ import { openRemoteKeys } from "./cli/remote-keys.ts";
 import { openRemoteMetering } from "./cli/remote-metering.ts";
 import type { Directory } from "./directory/directory.ts";
 import { openLmdbDirectory } from "./directory/lmdb.ts";
-import { createAccountManager } from "./directory/manage.ts";
+import { type AccountManager, createAccountManager, findPlan } from "./directory/manage.ts";
+import { createPasswordRoom } from "./directory/password.ts";
+import { createSignIn } from "./directory/sign-in.ts";
+import { createSignUp } from "./directory/sign-up.ts";
 import type { Listener } from "./gateway/listen.ts";
 import { bootstrap } from "./keys/bootstrap.ts";
-import { createIssuer } from "./keys/issue.ts";
-import { createKeyManager } from "./keys/manage.ts";
+import { createInvitations } from "./keys/invitation.ts";
+import { createIssuer, type Issuer } from "./keys/issue.ts";
+import { createKeyManager, type KeyManager } from "./keys/manage.ts";
 import type { KeyRegistry } from "./keys/registry.ts";
 import {
   followSigningKeys,
@@ -23,7 +27,9 @@ import {
   rotateSigningKeys,
 } from "./keys/rotate-signing-keys.ts";
 import { ownerScopes, scopes } from "./keys/scopes.ts";
+import type { SigningKeys } from "./keys/signing-keys.ts";
 import { createVerifier } from "./keys/verify.ts";
+import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
 import {
   type Environment,
@@ -67,17 +73,20 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const following = setInterval(() => {
     signingKeys.reload().catch((error: unknown) => home.onTrouble?.(String(error)));
   }, followEveryMs);
+  const manager = createKeyManager({ store: directory, issuer, clock });
+  const accounts = createAccountManager({
+    store: directory,
+    plans,
+    issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
+    uuids,
+    currentPeriodId: () => periodAt(clock.wallMs()).id,
+  });
   return {
     directory,
-    manager: createKeyManager({ store: directory, issuer, clock }),
-    accounts: createAccountManager({
-      store: directory,
-      plans,
-      issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
-      uuids,
-      currentPeriodId: () => periodAt(clock.wallMs()).id,
-    }),
-    verify: (credential: string) => verifier.verify(credential),
+    manager,
+    accounts,
+    ...createEntrance({ directory, accounts, manager, issuer, plans, signingKeys }),
+    verify: verifier.verify,
     jwks: () => signingKeys.jwks(),
     bootstrap: () =>
       bootstrap({
@@ -93,6 +102,55 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
     },
   };
 }
+
+type EntranceParts = {
+  readonly directory: Directory;
+  readonly accounts: AccountManager;
+  readonly manager: KeyManager;
+  readonly issuer: Issuer;
+  readonly plans: Plans;
+  readonly signingKeys: SigningKeys;
+};
+
+/** What people do without a key: sign up, sign in, sign out, with or without an invitation. */
+function createEntrance(parts: EntranceParts) {
+  const { directory, accounts, manager, issuer, plans, signingKeys } = parts;
+  const clock = systemClock;
+  const invitations = createInvitations(signingKeys, clock);
+  const passwords = createPasswordRoom();
+  const signUpsOf = new Attempts({ perMinuteMax: signUpsPerMinute, clock });
+  return {
+    signUp: (mode: Settings["signUp"]) =>
+      createSignUp({
+        accounts,
+        mode,
+        passwords,
+        attempts: signUpsOf,
+        readInvitation: (text) => invitations.read(text),
+      }),
+    signIn: createSignIn({
+      store: directory,
+      issueSession: (request) =>
+        issuer.issueKey({ ...request, name: "session", scopes: ownerScopes, session: true }),
+      passwords,
+      clock,
+      wrongByAddress: new Attempts({ perMinuteMax: wrongPasswordsPerMinute, clock }),
+      wrongByAccount: new Attempts({ perMinuteMax: wrongPasswordsPerMinute, clock }),
+    }),
+    async endSession(sessionId: string, accountId: string): Promise<void> {
+      await manager.revoke(sessionId, "unused", { accountId, name: sessionId, scopes: [] });
+    },
+    async invite(email: string, wanted: string, days: number) {
+      const plan = findPlan(plans, wanted || freePlanName).name;
+      const expiresAt = Math.floor(clock.wallMs() / 1_000) + days * secondsPerDay;
+      return { invitation: await invitations.issue({ email, plan, expiresAt }), expiresAt };
+    },
+  };
+}
+
+const signUpsPerMinute = 60;
+const wrongPasswordsPerMinute = 10;
+const secondsPerDay = 86_400;
 
 /** This machine's own directory, which is always up to date. */
 function openAlone(path: string): OpenedDirectory {

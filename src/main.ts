@@ -9,7 +9,6 @@ import { createPlans } from "./catalogue/plans.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
 import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
-import { createSignUp } from "./directory/sign-up.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
@@ -183,11 +182,14 @@ function createEntries(
     ...chatMethods(chat),
     ...modelMethods({ catalogue, deployments: providers.deployments }),
     ...keyMethods(accounts.manager),
-    ...accountMethods(
-      createSignUp({ accounts: accounts.accounts, open: settings.signUp === "open", clock }),
-    ),
+    ...accountMethods({
+      ...accounts,
+      signUp: accounts.signUp(settings.signUp),
+      secure: () => settings.tls !== undefined || settings.publicUrl.startsWith("https:"),
+    }),
     ...adminMethods({
       accounts: accounts.accounts,
+      invite: accounts.invite,
       refund: metering.refund,
       sql: metering.sql,
       audit: metering.audit,

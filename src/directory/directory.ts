@@ -41,9 +41,11 @@ export type ChangesPage = {
 export interface DirectoryReader {
   /** The account, undefined if there is none. */
   account(accountId: string): Readonly<AccountState> | undefined;
+  /** The account that has an e-mail address, whatever its letter case; undefined if none has. */
+  accountOf(email: string): Readonly<AccountState> | undefined;
   /** The key by its token's jti, revoked ones included; undefined if there is none. */
   key(keyId: string): Readonly<KeyState> | undefined;
-  /** All keys of an account, newest first. */
+  /** All keys of an account, newest first; sessions are not among them. */
   keysOf(accountId: string): Readonly<KeyState>[];
   /** A page of accounts, oldest first, and whether there are more. Throws `invalid_request`. */
   accounts(page: AccountsPage): { accounts: Readonly<AccountState>[]; hasMore: boolean };

@@ -40,8 +40,8 @@ export type Folded =
   | { readonly writes: readonly StateWrite[]; readonly refusal?: undefined }
   | { readonly writes?: undefined; readonly refusal: OptamilError };
 
-/** RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
-const emailCharactersMax = 254;
+/** Of an e-mail address: RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
+export const emailCharactersMax = 254;
 
 /** Two years: what is older is in the log, and no request belongs to it any more. */
 const periodsKeptMax = 24;
@@ -73,7 +73,7 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
 }
 
 /** The spelling by which addresses are unique: letter case makes no difference. */
-function toEmailKey(email: string): string {
+export function toEmailKey(email: string): string {
   return email.toLowerCase();
 }
 
@@ -121,6 +121,7 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     models,
     tiers,
     ...(limits !== undefined && { limits }),
+    session: made.session,
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,

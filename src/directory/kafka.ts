@@ -145,6 +145,10 @@ class FoldedTopic implements KafkaDirectory {
     return this.#state.account(accountId);
   }
 
+  accountOf(email: string): AccountState | undefined {
+    return this.#state.accountOf(email);
+  }
+
   key(keyId: string): KeyState | undefined {
     return this.#state.key(keyId);
   }

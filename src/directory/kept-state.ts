@@ -7,7 +7,7 @@ import type {
 } from "../gen/optamil/v1/directory_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { AccountsPage, ChangesPage, DirectoryReader } from "./directory.ts";
-import type { DirectoryView, StateWrite } from "./fold.ts";
+import { type DirectoryView, emailCharactersMax, type StateWrite, toEmailKey } from "./fold.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Where records and the state that they fold to are kept. */
@@ -47,6 +47,12 @@ export class KeptState implements DirectoryReader {
 
   account(accountId: string): AccountState | undefined {
     return cached(this.#accounts, accountId, () => this.#tables.account(accountId));
+  }
+
+  accountOf(email: string): AccountState | undefined {
+    if (email === "" || email.length > emailCharactersMax) return undefined;
+    const accountId = this.#tables.accountIdOf(toEmailKey(email));
+    return accountId === undefined ? undefined : this.account(accountId);
   }
 
   key(keyId: string): KeyState | undefined {

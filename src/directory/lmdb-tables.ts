@@ -157,7 +157,8 @@ export class LmdbTables implements DirectoryTables {
       } else if (write.kind === "key") {
         const { key } = write;
         void this.#keys.put(key.id, toBinary(KeyStateSchema, key));
-        void this.#keysByAccount.put(key.accountId, key.id);
+        // Sessions are many, and nobody looks for them.
+        if (!key.session) void this.#keysByAccount.put(key.accountId, key.id);
       } else if (write.kind === "email") {
         void this.#emails.put(write.emailKey, write.accountId);
       } else {

@@ -61,6 +61,10 @@ class LmdbDirectory implements Directory {
     return this.#state.account(accountId);
   }
 
+  accountOf(email: string): AccountState | undefined {
+    return this.#state.accountOf(email);
+  }
+
   key(keyId: string): KeyState | undefined {
     return this.#state.key(keyId);
   }

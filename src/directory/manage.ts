@@ -147,7 +147,8 @@ function findAccount(
   throw new OptamilError("not_found", "There is no account with that id.", { param: "account_id" });
 }
 
-function findPlan(plans: Plans, name: string): Plan {
+/** The plan of a name; throws `invalid_request`, naming those that there are. */
+export function findPlan(plans: Plans, name: string): Plan {
   const plan = plans.byName(name);
   if (plan !== undefined) return plan;
   const known = plans.all.map((one) => one.name).join(", ");
@@ -167,7 +168,8 @@ function toMonths(periodId: string): number {
   return Number(year) * 12 + Number(month);
 }
 
-function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState>): Account {
+/** An account as the API shows it. */
+export function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState>): Account {
   return create(AccountSchema, {
     id,
     object: "account",

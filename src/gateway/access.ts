@@ -2,13 +2,14 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { access } from "../gen/optamil/options/v1/options_pb.ts";
 import { readCredential } from "../keys/credential.ts";
-import type { Caller } from "../keys/verify.ts";
+import type { Caller, CredentialKind } from "../keys/verify.ts";
 import type { Attempts } from "../platform/attempts.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { guardAddress } from "./address.ts";
+import { readSessionCookie } from "./session-cookie.ts";
 
-/** Verifies a credential; throws `unauthenticated`. */
-export type Verify = (credential: string) => Caller;
+/** Verifies a key or a session's token; throws `unauthenticated`. */
+export type Verify = (credential: string, kind: CredentialKind) => Caller;
 
 /** What a request says of who makes it. */
 export type Claimant = {
@@ -16,6 +17,8 @@ export type Claimant = {
   readonly header: (name: string) => string | undefined;
   /** The network that it comes from. */
   readonly address: string;
+  /** Whether its cookies count: a page of another origin may not use them. */
+  readonly ownOrigin: () => boolean;
 };
 
 /** What credentials are checked by. */
@@ -46,16 +49,29 @@ export function authorize(scope: string | undefined, claimant: Claimant, gate: G
   if (caller.scopes.includes(scope)) return caller;
   throw new OptamilError(
     "permission_denied",
-    `This key lacks the scope '${scope}'. Create a key that has it.`,
+    caller.session
+      ? `A session lacks the scope '${scope}'. Use a key that has it.`
+      : `This key lacks the scope '${scope}'. Create a key that has it.`,
   );
 }
 
-function identify({ header, address }: Claimant, { verify, failures }: Gate): Caller {
+function identify(claimant: Claimant, { verify, failures }: Gate): Caller {
+  const { header, address } = claimant;
   try {
-    return verify(readCredential(header));
+    const session = readSession(claimant);
+    return session === undefined
+      ? verify(readCredential(header), "key")
+      : verify(session, "session");
   } catch (refusal) {
     throw guardAddress(address, refusal, failures);
   }
+}
+
+/** The session's token, where no key is sent. */
+function readSession({ header, ownOrigin }: Claimant): string | undefined {
+  if (header("authorization") !== undefined || header("x-api-key") !== undefined) return undefined;
+  const token = readSessionCookie(header("cookie"));
+  return token !== undefined && ownOrigin() ? token : undefined;
 }
 
 /** The scope that a method's `access` option asks for; undefined: the method is public. Throws where it says neither. */

@@ -6,6 +6,7 @@ import { handleCors } from "./cors.ts";
 import { requestIdHeader } from "./headers.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import type { Reply } from "./reply.ts";
+import { isOwnOrigin, ownOriginHeader } from "./session-cookie.ts";
 
 /** What the front door needs. */
 export type DoorOptions = {
@@ -47,6 +48,7 @@ export function createDoor(options: DoorOptions): DoorHandler {
     if (services.has(url.slice(1, url.indexOf("/", 1)))) {
       request.headers[requestIdHeader] = requestId;
       request.headers[addressHeader] = context.address;
+      request.headers[ownOriginHeader] = String(isOwnOrigin(request));
       options.rpc(request, response);
     } else {
       options.rest(request, response, context);

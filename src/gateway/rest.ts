@@ -21,6 +21,7 @@ import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { RestSink } from "./rest-sink.ts";
 import { createRoutes, pickRoute, type Route, type RouteFound, type Routes } from "./routes.ts";
+import { isOwnOrigin } from "./session-cookie.ts";
 
 /** What the REST door needs. */
 export type RestDoorOptions = {
@@ -101,6 +102,7 @@ class Visit {
       const claimant = {
         header: (name: string) => header(request, name),
         address: context.address,
+        ownOrigin: () => isOwnOrigin(request),
       };
       const known = authorize(served.scope, claimant, this.#options.gate);
       if (served.scope !== undefined) caller = known;
@@ -111,6 +113,7 @@ class Visit {
         ...context,
         caller: known,
         showRate,
+        setHeader: (name: string, value: string) => void reply.setHeader(name, value),
         body,
         cancellation: cancelOnClose(reply),
         timeoutMs: this.#options.answerTimeoutMs,

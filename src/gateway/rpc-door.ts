@@ -25,6 +25,7 @@ import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
+import { ownOriginHeader } from "./session-cookie.ts";
 
 /** What the RPC door needs. */
 export type RpcDoorOptions = {
@@ -115,7 +116,8 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
     const receivedAtMs = options.clock.monotonicMs();
     const header = (name: string) => context.requestHeader.get(name) ?? undefined;
     const address = header(addressHeader) ?? "";
-    const caller = authorize(scope, { header, address }, options.gate);
+    const ownOrigin = () => header(ownOriginHeader) === "true";
+    const caller = authorize(scope, { header, address, ownOrigin }, options.gate);
     if (scope !== undefined) note.caller = caller;
     validate(request);
     return {
@@ -128,6 +130,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
       timeoutMs: options.answerTimeoutMs,
       idempotencyKey: readIdempotencyKey(header),
+      setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
       showRate: (view: RateView) => {
         note.view = view;
       },

@@ -9,7 +9,14 @@ import { invalidRequest } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
 import { defaultScopes, scopes as everyScope } from "./scopes.ts";
 import type { SigningKeys } from "./signing-keys.ts";
-import { audience, issuer, keyCharactersMax, keyPrefix, lastFourOf } from "./token.ts";
+import {
+  audience,
+  issuer,
+  keyCharactersMax,
+  keyPrefix,
+  lastFourOf,
+  sessionAudience,
+} from "./token.ts";
 
 /** The key to make. */
 export type KeyRequest = {
@@ -26,6 +33,8 @@ export type KeyRequest = {
   readonly tiers?: readonly string[] | undefined;
   /** Its limits beside the account's. Default: none. */
   readonly limits?: KeyLimits | undefined;
+  /** Whether it is to be a session's. Default false. */
+  readonly session?: boolean | undefined;
   /** Unix seconds. Default: 10 years from now, as keys end by revocation. */
   readonly expiresAt?: number | undefined;
 };
@@ -75,7 +84,7 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
       const jti = uuids.text();
       const key = await sign(signingKeys.signing, {
         iss: issuer,
-        aud: audience,
+        aud: request.session ? sessionAudience : audience,
         sub: accountId,
         jti,
         iat: issuedAt,
@@ -96,6 +105,7 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         scopes: [...scopes],
         models: [...models],
         tiers: [...(request.tiers ?? [])],
+        session: request.session ?? false,
         ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });

@@ -21,14 +21,22 @@ export type Caller = {
   readonly expiresAt: number;
   /** Tiers of the models that the key may ask for. Default: all. */
   readonly tiers?: readonly string[] | undefined;
+  /** Whether a session calls, whose id `keyId` is. Default: a key does. */
+  readonly session?: boolean | undefined;
   /** Limits of the key beside the account's. Default: none. */
   readonly limits?: KeyLimits | undefined;
 };
 
+/** What a credential is expected to be. */
+export type CredentialKind = "key" | "session";
+
 /** Verifies credentials. */
 export interface Verifier {
-  /** The caller. Throws `unauthenticated`, always with the same message, and what the registry throws. */
-  verify(credential: string): Caller;
+  /**
+   * The caller by a key, or by a session's token. Throws `unauthenticated`, always with the same message, also for one
+   * in the place of the other, and what the registry throws.
+   */
+  verify(credential: string, kind?: CredentialKind): Caller;
 }
 
 /** What a verifier stands on. */
@@ -89,9 +97,10 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
   }
 
   return {
-    verify(credential) {
+    verify(credential, kind = "key") {
       const verified = parse(credential);
       const { claims } = verified;
+      if (claims.session !== (kind === "session")) throw unauthenticated("another audience");
       const nowMs = clock.wallMs();
       checkTimes(claims, nowMs / 1_000);
       const registered = checkRegistered(claims, registry, nowMs);
@@ -109,6 +118,7 @@ function toCaller(claims: Claims, { tiers = [], limits }: Partial<RegisteredKey>
   const narrowed = {
     ...(tiers.length > 0 && { tiers }),
     ...(limits !== undefined && { limits }),
+    ...(claims.session && { session: true }),
   };
   return { accountId, keyId, plan, scopes, models, expiresAt, ...narrowed };
 }

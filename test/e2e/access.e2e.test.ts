@@ -64,6 +64,13 @@ for (const scope of scopes) {
 const revoked = await createKey(scopes);
 await sendHttp1(gateway.url, { path: `/v1/keys/${revoked.id}`, method: "DELETE", headers: admin });
 const stranger = await post("/v1/admin/accounts", { name: "stranger" });
+await post("/v1/accounts", { email: "ada@example.org", password: "correct horse" }, {});
+const signedIn = await sendHttp1(gateway.url, {
+  path: "/v1/sessions",
+  body: { email: "ada@example.org", password: "correct horse" },
+});
+const session = { cookie: signedIn.headers["set-cookie"]?.split(";", 1)[0] ?? "" };
+const sessionToken = session.cookie.split("=")[1] ?? "";
 const expired = await resign(gateway.key, { exp: 1_700_000_000 });
 const moved = await resign(gateway.key, { sub: stranger.account.id });
 
@@ -76,6 +83,10 @@ const badCredentials: readonly (readonly [string, HeaderMap])[] = [
   ["a key that says to be of another account", bearer(moved)],
   ["two keys", { ...admin, "x-api-key": expired }],
   ["a key in a cookie", { cookie: `optamil_session=${gateway.key}` }],
+  ["a session's token in the place of a key", bearer(sessionToken)],
+  ["an expired session", { cookie: `optamil_session=${await resign(sessionToken, { exp: 1 })}` }],
+  ["a session from another site", { ...session, "sec-fetch-site": "cross-site" }],
+  ["a session from another origin", { ...session, origin: "https://evil.example" }],
 ];
 
 /** A way to call any method with a request that says nothing but, in REST, its path. */
@@ -163,6 +174,21 @@ describe.each(anyDoors)("every guarded method over $name", ({ kind, call }) => {
     const gates: (number | undefined)[] =
       kind === "rest" ? [401, 403] : [Code.Unauthenticated, Code.PermissionDenied];
     expect(gates).not.toContain(refusal?.code);
+  });
+});
+
+/** What the owner of an account may do, and nothing of the operator's. */
+describe.each(anyDoors)("a session over $name", ({ kind, call }) => {
+  const mine = guarded.filter((method) => method.name !== "SignOut");
+
+  it.each(mine)("has the scopes of an account's owner: $name", async (method) => {
+    const refusal = await call(method, session);
+    if (scopeOf(method) === "admin") expect(refusal).toMatchObject(fromRow(rows.forbidden, kind));
+    else {
+      const gates: (number | undefined)[] =
+        kind === "rest" ? [401, 403] : [Code.Unauthenticated, Code.PermissionDenied];
+      expect(gates).not.toContain(refusal?.code);
+    }
   });
 });
 

@@ -2,6 +2,7 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { AccountUsage } from "../../../src/admission/counters.ts";
+import { createPasswordRoom } from "../../../src/directory/password.ts";
 import { createSignUp } from "../../../src/directory/sign-up.ts";
 import { createDoor } from "../../../src/gateway/door.ts";
 import { listen } from "../../../src/gateway/listen.ts";
@@ -65,10 +66,19 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
   const room = await openAccountRoom();
   const asked: unknown[] = [];
   const entries = [
-    ...accountMethods(
-      createSignUp({ accounts: room.accounts, open: signUpOpen, clock: room.clock }),
-    ),
-    ...adminMethods({ accounts: room.accounts, ...fakeWarehouse(asked) }),
+    ...accountMethods({
+      signUp: createSignUp({
+        accounts: room.accounts,
+        mode: signUpOpen ? "open" : "closed",
+        passwords: createPasswordRoom(),
+        attempts: new Attempts({ perMinuteMax: 60, clock: room.clock }),
+        readInvitation: refuse,
+      }),
+      signIn: refuse,
+      endSession: refuse,
+      secure: () => false,
+    }),
+    ...adminMethods({ accounts: room.accounts, invite: refuse, ...fakeWarehouse(asked) }),
     ...usageMethods(() => usage),
   ];
   const log = openLog("silent");
@@ -107,6 +117,10 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
       await log.close();
     },
   };
+}
+
+function refuse(): never {
+  throw new Error("the test did not expect this call");
 }
 
 function toCaller(keyId: string, scopes: readonly string[]): Caller {
