@@ -8,7 +8,9 @@ import { fromRow, readRefusal, refusalOf, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
 const password = "correct horse";
-const gateway = await startGateway({ config: { signUp: "invitation" } });
+// Hashing on a busy machine leaves connections idle for longer than Deno keeps them by default.
+const limits = { headersTimeoutMs: 60_000 };
+const gateway = await startGateway({ config: { signUp: "invitation", limits } });
 const admin = bearer(gateway.key);
 const chat = { model: "auto", messages: [{ role: "user", content: "Say hello." }] };
 
