@@ -140,7 +140,7 @@ function createEntrance(parts: EntranceParts) {
     async endSession(sessionId: string, accountId: string): Promise<void> {
       await manager.revoke(sessionId, "unused", { accountId, name: sessionId, scopes: [] });
     },
-    async invite(email: string, wanted: string, days: number) {
+    async invite(email: string, wanted: string, days = invitationDaysDefault) {
       const plan = findPlan(plans, wanted || freePlanName).name;
       const expiresAt = Math.floor(clock.wallMs() / 1_000) + days * secondsPerDay;
       return { invitation: await invitations.issue({ email, plan, expiresAt }), expiresAt };
@@ -150,6 +150,8 @@ function createEntrance(parts: EntranceParts) {
 
 const signUpsPerMinute = 60;
 const wrongPasswordsPerMinute = 10;
+/** Time enough to read one's mail after a short absence. */
+const invitationDaysDefault = 7;
 const secondsPerDay = 86_400;
 
 /** This machine's own directory, which is always up to date. */
@@ -249,7 +251,11 @@ export async function openAccountOperations(environment: Environment): Promise<A
   const running = await findRunning(environment, settings);
   if (running !== undefined) return openRemoteAccounts(running.url, running.key);
   const accounts = await openBootstrapped(settings);
-  return openLocalAccounts(accounts.accounts, () => accounts.close());
+  const invite: AccountOperations["invite"] = async ({ email, plan, expiresInDays }) => {
+    const { invitation, expiresAt } = await accounts.invite(email, plan, expiresInDays);
+    return { invitation, expiresAt: BigInt(expiresAt) };
+  };
+  return openLocalAccounts(accounts.accounts, invite, () => accounts.close());
 }
 
 /** What only a running gateway can tell; undefined if none runs. */

@@ -67,12 +67,21 @@ export type KeyOperations = {
 /** A new key, and the one that it replaces. */
 export type RotatedKey = { readonly key: string; readonly info: Key; readonly previous: Key };
 
+/** An invitation to sign up, and when it ends, Unix seconds. */
+export type Invitation = { readonly invitation: string; readonly expiresAt: bigint };
+
 /** The operations behind `optamil accounts`, `plans` and `changes`; the same through a running gateway and without one. */
 export type AccountOperations = {
   /** A page, oldest first; an empty `after` is the first one. */
   list(page: { readonly limit: number; readonly after: string }): Promise<ListAccountsResponse>;
   /** An empty plan is Free. */
   create(account: { readonly name: string; readonly plan: string }): Promise<CreateAccountResponse>;
+  /** An empty plan is Free; default 7 days. Throws `invalid_request` (no such plan). */
+  invite(whom: {
+    readonly email: string;
+    readonly plan: string;
+    readonly expiresInDays: number | undefined;
+  }): Promise<Invitation>;
   setPlan(accountId: string, plan: string): Promise<Account>;
   /** An empty period is the current one. */
   grant(grant: {

@@ -60,6 +60,7 @@ function refuse(): never {
 const noAccounts: AccountOperations = {
   list: refuse,
   create: refuse,
+  invite: refuse,
   setPlan: refuse,
   grant: refuse,
   plans: refuse,

@@ -3,7 +3,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { describe, expect, it } from "vitest";
 import { AccountService } from "../../src/gen/optamil/v1/accounts_pb.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
-import { startGateway } from "./gateway.ts";
+import { runOptamil, startGateway } from "./gateway.ts";
 import { fromRow, readRefusal, refusalOf, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
@@ -51,6 +51,15 @@ describe("sign-up by invitation", () => {
     const first = await post("/v1/accounts", body);
     expect(JSON.parse(first.text).account).toMatchObject({ email, plan: "pro" });
     expect((await post("/v1/accounts", body)).status).toBe(400);
+  });
+
+  it("takes an invitation of the command line", async () => {
+    const email = "shell@example.org";
+    const words = ["accounts", "invite", email, "--plan", "starter", "--days", "1"];
+    const { code, stdout } = await runOptamil(words, gateway.dataDirectory);
+    expect(code).toBe(0);
+    const made = await post("/v1/accounts", { email, invitation: stdout.trim() });
+    expect(JSON.parse(made.text).account).toMatchObject({ email, plan: "starter" });
   });
 
   it("is refused with an invitation to a plan that is none", async () => {

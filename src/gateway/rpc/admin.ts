@@ -17,14 +17,15 @@ import { type MethodEntry, unary } from "../exchange.ts";
 /** An invitation, and when it ends, Unix seconds. */
 export type CreatedInvitation = { readonly invitation: string; readonly expiresAt: number };
 
-/** Time enough to read one's mail after the holidays. */
-const invitationDaysDefault = 7;
-
 /** What the service stands on. */
 export type AdminParts = {
   readonly accounts: AccountManager;
-  /** Invites an address to sign up; the plan is checked before. */
-  readonly invite: (email: string, plan: string, days: number) => Promise<CreatedInvitation>;
+  /** Invites an address to sign up, for so many days (default 7). Throws `invalid_request` (no such plan). */
+  readonly invite: (
+    email: string,
+    plan: string,
+    days: number | undefined,
+  ) => Promise<CreatedInvitation>;
   readonly refund: RefundUsage;
   /** Asks the warehouse one reading statement; the answer in a ClickHouse format, default JSONEachRow. */
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
@@ -45,7 +46,7 @@ function accountMethods({ accounts, invite }: AdminParts): MethodEntry[] {
       create(CreateAccountResponseSchema, await accounts.create(request, caller.keyId)),
     ),
     unary(method.createInvitation, async ({ email, plan, expiresInDays }) => {
-      const made = await invite(email, plan, expiresInDays ?? invitationDaysDefault);
+      const made = await invite(email, plan, expiresInDays);
       return create(CreateInvitationResponseSchema, {
         invitation: made.invitation,
         expiresAt: BigInt(made.expiresAt),
