@@ -56,6 +56,8 @@ export type AccountsHome = {
   readonly onTrouble?: ((message: string) => void) | undefined;
   /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
   readonly openDirectory?: ((path: string) => Promise<OpenedDirectory>) | undefined;
+  /** Id of the first account. Default: a fresh one. */
+  readonly firstAccountId?: string | undefined;
 };
 
 /** Accounts and keys, for a gateway or for the command line. */
@@ -95,6 +97,7 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
         issuer,
         jwks: signingKeys,
         uuids,
+        accountId: home.firstAccountId,
       }),
     close: () => {
       clearInterval(following);

@@ -14,6 +14,7 @@ import { ensureDirectoryTopic, openKafkaDirectory } from "./directory/kafka.ts";
 import { LmdbTables } from "./directory/lmdb-tables.ts";
 import { createFreshRegistry } from "./keys/fresh-registry.ts";
 import { type Accounts, firstKeyFile, openAccounts } from "./main-accounts.ts";
+import { auditFleet } from "./main-audit.ts";
 import {
   assembleMetering,
   type Metering,
@@ -25,9 +26,7 @@ import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import type { Settings } from "./platform/settings.ts";
-import { auditRecords, type Finding } from "./usage/audit.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
-import type { DeadLetter } from "./usage/consumer-store.ts";
 import { type FleetBases, openFleetBases } from "./usage/kafka/bases.ts";
 import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
@@ -45,15 +44,14 @@ export type FleetMeteringOptions = MeteringOptions & {
 
 /** Clocks of replicas differ; an account younger than this says nothing of a loss. */
 const clockSkewMs = 60_000;
+/** The same for all who make it: of two at once, one is refused. */
+const firstAccountId = "01900000-0000-7000-8000-000000000001";
 const tickMs = 1_000;
 /** A thousand requests at once wait for half a second on two cores; one that waits longer sets the counters aside. */
 const redisTimeoutMs = 2_000;
 /** A start waits for the shared counters, and for the other replicas that they wait for. */
 const countersWaitMs = 5_000;
 const countersPollMs = 50;
-const lettersPerPage = 1_000;
-/** Dead letters that an audit knows of. */
-const lettersMax = 100_000;
 
 /** The connection to the brokers, for any part of this process. */
 function toKafkaConnection(
@@ -76,7 +74,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
   const bases = openFleetBases({ openTail: () => openKafkaTail({ connection }), warehouse });
   const redis = connectRedis(toRedis(fleet));
-  const counters = openFleetCounters(redis, bases, options.directory);
+  const { counters, shared } = openFleetCounters(redis, bases, options.directory);
   const ticks = await startTicks(counters, redis, log);
   return assembleMetering(options, {
     counters,
@@ -86,7 +84,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
     sweepIdempotency: async () => false,
     warehouse: {
       sql: (text, format) => warehouse.sql(text, format),
-      audit: () => auditFleet(warehouse, connection),
+      audit: () => auditFleet({ warehouse, connection, directory: options.directory, shared }),
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
     },
     async close() {
@@ -110,7 +108,7 @@ function openFleetCounters(
   connection: ReturnType<typeof connectRedis>,
   bases: FleetBases,
   directory: DirectoryReader,
-): FleetCounters {
+): { counters: FleetCounters; shared: RedisCounters } {
   const clock = systemClock;
   const isNew = (accountId: string, periodId: string): boolean => {
     const sinceMs = counters.completeSinceMs + clockSkewMs;
@@ -123,13 +121,14 @@ function openFleetCounters(
     const nothing = accountId.startsWith(readsPrefix) || isNew(accountId, periodId);
     return nothing ? nothingLoaded : bases.read(accountId, periodId, []);
   };
-  const counters = new FleetCounters({
-    shared: new RedisCounters({ connection, loadBase, replicaId: randomUUID() }),
+  const shared = new RedisCounters({ connection, loadBase, replicaId: randomUUID() });
+  const counters: FleetCounters = new FleetCounters({
+    shared,
     local: new MemoryCounters({ clock, loadBase: () => nothingLoaded }),
     readBase: bases.read,
     clock,
   });
-  return counters;
+  return { counters, shared };
 }
 
 /** Signs of life every second; resolves when the counters can be trusted, or have had their time. */
@@ -157,37 +156,6 @@ async function startTicks(
     log.warn({ error: String(error) }, "Redis is away: the gateway starts without it");
   }
   return { stop: () => clearInterval(timer) };
-}
-
-/** The audits of records, with the dead letters of the topic. */
-async function auditFleet(
-  warehouse: ClickHouseWarehouse,
-  connection: KafkaConnection,
-): Promise<readonly Finding[]> {
-  const topic = openKafkaDeadLetters(connection);
-  try {
-    const byLog = new Map<string, DeadLetter[]>();
-    let from = 0;
-    for (let read = 0; read < lettersMax; ) {
-      const page = await topic.list(from, lettersPerPage);
-      for (const letter of page) {
-        const name = `${letter.topic}/${letter.partition}`;
-        byLog.set(name, [...(byLog.get(name) ?? []), letter]);
-      }
-      const last = page.at(-1);
-      if (last === undefined) break;
-      read += page.length;
-      from = last.id + 1;
-    }
-    const deadLetters = (logName: string, fromOffset: number, limit: number) =>
-      (byLog.get(logName) ?? [])
-        .filter(({ offset }) => offset >= fromOffset)
-        .toSorted((one, other) => one.offset - other.offset)
-        .slice(0, limit);
-    return await auditRecords({ warehouse, records: { deadLetters } });
-  } finally {
-    await topic.close();
-  }
 }
 
 /** Consumes as a member of the group until `stopped` resolves. */
@@ -259,7 +227,8 @@ export async function openFleetAccounts(
     return { directory, registry: createFreshRegistry(directory, { staleMs, clock: systemClock }) };
   };
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
-  return openAccounts({ ...settings, createSigningKeys, openDirectory, onTrouble }, plans);
+  const home = { ...settings, createSigningKeys, openDirectory, onTrouble, firstAccountId };
+  return openAccounts(home, plans);
 }
 
 /** Makes the directory's topic, the signing keys, and the first account with its key. */

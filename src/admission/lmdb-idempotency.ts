@@ -2,6 +2,7 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { commit } from "../platform/lmdb-commit.ts";
 import {
   answerBytesMax,
   answerLifeMs,
@@ -37,6 +38,9 @@ type Place = [expiresAtMs: number, name: string];
 /** Rows looked at in one step of `sweep`: some milliseconds. */
 const sweepRowsMax = 1_000;
 
+/** What the rows of a request take at most beside its answer, pages that are split for them included. */
+const roomPerRowBytes = 16_384;
+
 /** Opens the store. */
 export function openLmdbIdempotency(options: LmdbIdempotencyOptions): LmdbIdempotency {
   return new LmdbIdempotency(options);
@@ -51,6 +55,7 @@ export function openLmdbIdempotency(options: LmdbIdempotencyOptions): LmdbIdempo
  * own, and the second answer is not marked as a replay.
  */
 export class LmdbIdempotency implements Idempotency {
+  readonly #path: string;
   readonly #env: RootDatabase;
   readonly #finished: Database<Finished, string>;
   /** Place → bytes of the answer, 0 if it is not kept. */
@@ -68,6 +73,7 @@ export class LmdbIdempotency implements Idempotency {
   #answersBytes: number;
 
   constructor(options: LmdbIdempotencyOptions) {
+    this.#path = options.path;
     this.#clock = options.clock;
     this.#answersBytesMax = options.answersBytesMax ?? 4 * 1024 ** 3;
     this.#finishedMax = options.finishedMax ?? 2_000_000;
@@ -198,7 +204,8 @@ export class LmdbIdempotency implements Idempotency {
     this.#finishedCount += moreFinished;
     this.#answersBytes += moreBytes;
     try {
-      await this.#env.batch(() => {
+      const roomBytes = 2 * Math.max(0, moreBytes) + roomPerRowBytes;
+      await commit(this.#env, this.#path, roomBytes, () => {
         write();
         void this.#meta.put("finished", this.#finishedCount);
         void this.#meta.put("answers_bytes", this.#answersBytes);
@@ -206,7 +213,7 @@ export class LmdbIdempotency implements Idempotency {
     } catch (error) {
       this.#finishedCount -= moreFinished;
       this.#answersBytes -= moreBytes;
-      throw await causeOf(error);
+      throw error;
     }
     this.#env.resetReadTxn();
   }
@@ -215,14 +222,4 @@ export class LmdbIdempotency implements Idempotency {
 /** Neither part holds a line feed. */
 function toName({ accountId, key }: KeyedTry): string {
   return `${accountId}\n${key}`;
-}
-
-/** lmdb rejects a failed commit with a second promise in the error, which rejects a little later. */
-async function causeOf(error: unknown): Promise<unknown> {
-  const below = error instanceof Error && "commitError" in error ? error.commitError : undefined;
-  if (!(below instanceof Promise)) return error;
-  return below.then(
-    () => error,
-    (cause: unknown) => cause,
-  );
 }

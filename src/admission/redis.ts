@@ -5,7 +5,7 @@ import type { RedisConnection, ReplyField } from "./redis/connection.ts";
 import type { Script } from "./redis/scripts.ts";
 import { CountersUnreachable } from "./shared-counters.ts";
 
-export { RedisCounters, redisMicroMax } from "./redis/counters.ts";
+export { type LedgerCheck, RedisCounters, redisMicroMax } from "./redis/counters.ts";
 export { RedisIdempotency } from "./redis/idempotency.ts";
 
 /** How a connection is made. */

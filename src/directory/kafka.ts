@@ -67,6 +67,7 @@ const batch = { eventsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 /** The end of the topic is asked for so often, and with every record that comes. */
 const lookEveryMs = 500;
 const retryMs = 1_000;
+const sendAgainMs = 200;
 /** How long a start waits for a Kafka that does not answer, and for one that does. */
 const silenceMsMax = 10_000;
 const catchUpMsMax = 60_000;
@@ -98,6 +99,8 @@ export function openKafkaDirectory(options: KafkaDirectoryOptions): KafkaDirecto
 /** The topic is not the one that was folded: nothing that is read of it can be trusted. */
 class WrongTopic extends Error {}
 
+type Unsent = Message & { readonly recordId: string };
+
 type Waiting = {
   readonly outcome: Promise<void>;
   resolve(): void;
@@ -118,7 +121,7 @@ class FoldedTopic implements KafkaDirectory {
   /** Whether an earlier process had folded something. */
   readonly #hadSnapshot: boolean;
   readonly #running: Promise<void>;
-  #unsent: Message[] = [];
+  #unsent: Unsent[] = [];
   #sending: Promise<void> | undefined;
   #endOffset = 0;
   #freshAtMs = Number.NEGATIVE_INFINITY;
@@ -228,7 +231,8 @@ class FoldedTopic implements KafkaDirectory {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(unknownOutcome()), writeTimeoutMs);
     this.#waiting.set(record.recordId, { outcome: promise, resolve, reject });
-    this.#unsent.push({ value: Buffer.from(toBinary(DirectoryRecordSchema, record)) });
+    const { recordId } = record;
+    this.#unsent.push({ recordId, value: Buffer.from(toBinary(DirectoryRecordSchema, record)) });
     this.#sending ??= this.#sendAll();
     try {
       await promise;
@@ -238,14 +242,27 @@ class FoldedTopic implements KafkaDirectory {
     }
   }
 
-  /** One request in flight; what failed may be in the log all the same, and is waited for. Never throws. */
+  /**
+   * One request in flight; what failed may be in the log all the same, and is sent again while somebody waits for
+   * it: the second one is void. Never throws.
+   */
   async #sendAll(): Promise<void> {
     await Promise.resolve();
     while (this.#unsent.length > 0) {
+      const first = this.#unsent.splice(0, batch.eventsMax);
+      // What nobody waits for any more must not come into effect at some later time.
+      const wanted = first.filter(({ recordId }) => this.#waiting.has(recordId));
+      if (wanted.length === 0) continue;
       try {
-        await this.#sender.send(this.#topic, 0, this.#unsent.splice(0, batch.eventsMax));
+        await this.#sender.send(
+          this.#topic,
+          0,
+          wanted.map(({ value }) => ({ value })),
+        );
       } catch (error) {
         this.#options.onTrouble(textOf(error));
+        this.#unsent.unshift(...wanted);
+        await new Promise((resolve) => setTimeout(resolve, sendAgainMs));
       }
     }
     this.#sending = undefined;
@@ -332,19 +349,22 @@ class FoldedTopic implements KafkaDirectory {
 
   #break(error: WrongTopic): void {
     this.#broken = error;
-    this.#caughtUp.reject(notSaved(error));
+    // Whoever starts the replica is told what to do; its callers are not.
+    const reason = new OptamilError("service_unavailable", error.message, { cause: error });
+    this.#caughtUp.reject(reason);
     for (const { reject } of this.#waiting.values()) reject(notSaved(error));
   }
 }
 
 function notSaved(cause: Error): OptamilError {
-  const message = `Changes cannot be saved: ${cause.message}.`;
+  // What it says of the topic is for the log alone.
+  const message = "Changes cannot be saved at the moment.";
   return new OptamilError("service_unavailable", message, { cause });
 }
 
 function unknownOutcome(): OptamilError {
   const message = "It is not known yet whether the change was saved: look before you repeat it.";
-  return new OptamilError("service_unavailable", message, { retryAfterMs: 2_000 });
+  return new OptamilError("service_unavailable", message, { shouldRetry: false });
 }
 
 function textOf(error: unknown): string {

@@ -12,6 +12,7 @@ import {
   KeyStateSchema,
 } from "../gen/optamil/v1/directory_pb.ts";
 import { invalidRequest } from "../platform/errors.ts";
+import { commit } from "../platform/lmdb-commit.ts";
 import { isUuid } from "../platform/uuid.ts";
 import type { AccountsPage, ChangesPage } from "./directory.ts";
 import type { StateWrite } from "./fold.ts";
@@ -21,11 +22,15 @@ import { createOverlay } from "./overlay.ts";
 /** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
 const stateFormat = 3;
 
+/** What a record or a row takes at most, pages that are split for it included. */
+const roomPerRowBytes = 16_384;
+
 /** Records a transaction while the state is rebuilt: enough to be quick, few enough for the heap. */
 const rebuildRecordsMax = 1_000;
 
 /** Log and state of one environment, which only this process may have open for writing. */
 export class LmdbTables implements DirectoryTables {
+  readonly #path: string;
   readonly #env;
   /** Sequence number, from 1 without gaps → DirectoryRecord. Kept for ever. */
   readonly #log: Database<Uint8Array, number>;
@@ -44,6 +49,7 @@ export class LmdbTables implements DirectoryTables {
   #changeCount: number;
 
   constructor(path: string) {
+    this.#path = path;
     // With lmdb 3.5.6's default, a commit that fails also rejects a promise that nobody can reach,
     // which ends the process, and on Node 24 the callback of `transaction` is never called.
     this.#env = open({ path, maxDbs: 12, eventTurnBatching: false });
@@ -127,14 +133,14 @@ export class LmdbTables implements DirectoryTables {
 
   /** Writes records and the state that they lead to, all or nothing; resolves when it is on disk. */
   async write(records: readonly DirectoryRecord[], writes: readonly StateWrite[]): Promise<void> {
-    const committed = this.#env.batch(() => {
+    const roomBytes = (records.length + writes.length) * roomPerRowBytes;
+    await commit(this.#env, this.#path, roomBytes, () => {
       records.forEach((record, index) => {
         const bytes = toBinary(DirectoryRecordSchema, record);
         void this.#log.put(this.#applied + 1 + index, bytes);
       });
       this.#put(writes, this.#applied + records.length);
     });
-    await committed.catch(throwCommitError);
     this.#applied += records.length;
     this.#changeCount += countChanges(writes);
     await this.#env.flushed;
@@ -207,15 +213,6 @@ export class LmdbTables implements DirectoryTables {
 
 function countChanges(writes: readonly StateWrite[]): number {
   return writes.filter(({ kind }) => kind === "change").length;
-}
-
-/**
- * lmdb rejects a failed commit with a second promise in the error, which rejects with the reason a
- * little later: that one must be waited for as well.
- */
-async function throwCommitError(error: unknown): Promise<never> {
-  if (error instanceof Error && "commitError" in error) await error.commitError;
-  throw error;
 }
 
 /** Ids come from callers, and LMDB throws for those of more than 1,978 bytes. */

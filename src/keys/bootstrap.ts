@@ -1,6 +1,8 @@
 // The first start: one account and one key that may do everything, so that a new gateway can be used.
+import { rm } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { AccountCreatedSchema, KeyCreatedSchema } from "../gen/optamil/v1/directory_pb.ts";
+import { OptamilError } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
 import type { Issuer } from "./issue.ts";
 import type { FirstAccountStore } from "./registry.ts";
@@ -16,8 +18,9 @@ export type BootstrapParts = {
   readonly store: FirstAccountStore;
   readonly issuer: Issuer;
   readonly jwks: PublicKeys;
-  /** Gives the account its id. */
+  /** Gives the account its id, unless it has one that all replicas agree on. */
   readonly uuids: UuidSource;
+  readonly accountId?: string | undefined;
 };
 
 /** What the start found or made. */
@@ -50,7 +53,11 @@ export async function bootstrap(parts: BootstrapParts): Promise<FirstKey> {
   const kept = (await readKept(parts)) ?? (isEmpty ? await makeKept(parts) : undefined);
   if (kept === undefined) return { firstKey: undefined, created: false };
   const { key, claims } = kept;
-  if (isEmpty) await createAccount(store, claims);
+  if (isEmpty && !(await createAccount(store, claims))) {
+    // Somebody else was first, and has the key.
+    await rm(parts.path, { force: true });
+    return { firstKey: undefined, created: false };
+  }
   // Another directory came in the place of the one that the file belongs to.
   if (store.account(claims.accountId) === undefined) return { firstKey: undefined, created: false };
   const registered = store.key(claims.keyId);
@@ -73,15 +80,22 @@ async function readKept({ path, jwks }: BootstrapParts): Promise<Kept | undefine
 
 async function makeKept(parts: BootstrapParts): Promise<Kept | undefined> {
   const { issuer, uuids, path } = parts;
-  const accountId = uuids.text();
+  const accountId = parts.accountId ?? uuids.text();
   const { key } = await issuer.issueKey({ accountId, plan: firstPlan, name: keyName, scopes });
   await writeSecretFile(path, `${key}\n`);
   return readKept(parts);
 }
 
-async function createAccount(store: FirstAccountStore, { accountId }: Claims): Promise<void> {
+/** False if it was made by somebody else at the same time. */
+async function createAccount(store: FirstAccountStore, { accountId }: Claims): Promise<boolean> {
   const value = create(AccountCreatedSchema, { accountId, name: accountName, plan: firstPlan });
-  await store.append({ case: "accountCreated", value }, { actor, expectedVersion });
+  try {
+    await store.append({ case: "accountCreated", value }, { actor, expectedVersion });
+    return true;
+  } catch (error) {
+    if (error instanceof OptamilError && error.code === "conflict") return false;
+    throw error;
+  }
 }
 
 async function createKey(store: FirstAccountStore, key: string, claims: Claims): Promise<void> {

@@ -10,7 +10,7 @@ import { type MicroByTier, nothingUsed } from "./warehouse.ts";
 export type AccountTail = {
   readonly baseByTierMicro: MicroByTier;
   readonly version: LogVersion;
-  /** Charged events beyond the version. */
+  /** Charged events beyond the version; no refunds. */
   readonly pending: readonly {
     readonly eventId: string;
     readonly tier: TierName;
@@ -81,7 +81,8 @@ function note(
   if (typeof parsed === "string") return;
   const { event, eventId } = parsed;
   const tier = toTierName(event.tier);
-  if (event.rev === 0 || tier === undefined || event.creditsMicro === 0n) return;
+  // A refund shows when it is confirmed: before, sums could include it already, and it would count twice.
+  if (event.rev === 0 || tier === undefined || event.creditsMicro <= 0n) return;
   const key = toLedgerKey(event.accountId, event.periodId);
   const pending = byLedger.get(key) ?? new Map();
   byLedger.set(key, pending.set(eventId, { eventId, tier, creditsMicro: event.creditsMicro }));

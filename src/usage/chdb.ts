@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { Session } from "chdb";
 import { invalidRequest } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
-import { readStatement, type StatementName, schemaStatements } from "./statement.ts";
+import { identify, readStatement, type StatementName, schemaStatements } from "./statement.ts";
 import {
   analystSettings,
   insertSettings,
@@ -44,6 +44,7 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
 
   async migrate(): Promise<void> {
     for (const name of schemaStatements) await this.#ingest.queryAsync(readStatement(name));
+    if ((await this.ask("warehouse-id", {})).length === 0) await this.#ingest.queryAsync(identify);
     await this.#analyst.queryAsync("USE optamil");
     // The connection keeps them.
     const bounds = Object.entries(analystSettings).map(([name, value]) => `${name} = ${value}`);

@@ -12,7 +12,7 @@ import {
 import { Consumer } from "./consumer.ts";
 import type { ConsumerRecords, ConsumerStore } from "./consumer-store.ts";
 import type { UsageLogReader } from "./usage-log.ts";
-import type { AuditedWarehouse, QueriedWarehouse, Warehouse } from "./warehouse.ts";
+import type { AuditedWarehouse, QueriedWarehouse, StoredLogs, Warehouse } from "./warehouse.ts";
 
 /** The way to the gateway: in a forked process `process.send` and the events "message" and "disconnect". */
 export interface ChildPort {
@@ -25,7 +25,7 @@ export interface ChildPort {
 /** What the child opens; closed by it at the end. */
 export type ChildParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & AuditedWarehouse & QueriedWarehouse;
+  readonly warehouse: Warehouse & StoredLogs & AuditedWarehouse & QueriedWarehouse;
   readonly store: ConsumerStore & ConsumerRecords;
 };
 

@@ -11,7 +11,13 @@ import {
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import { toClusterStatements } from "./cluster-schema.ts";
-import { readStatement, type StatementName, schemaStatements, schemaVersion } from "./statement.ts";
+import {
+  identify,
+  readStatement,
+  type StatementName,
+  schemaStatements,
+  schemaVersion,
+} from "./statement.ts";
 import {
   analystSettings,
   insertSettings,
@@ -23,7 +29,6 @@ import {
 import {
   BatchRejected,
   type EventBatch,
-  type LogRecords,
   type QueriedWarehouse,
   type Warehouse,
 } from "./warehouse.ts";
@@ -118,6 +123,7 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
       throw new OptamilError("service_unavailable", message, { shouldRetry: false });
     }
     for (const name of schemaStatements) await this.#make(name);
+    if ((await this.ask("warehouse-id", {})).length === 0) await this.#call(identify);
     if (found === schemaVersion) return;
     await this.#call(`INSERT INTO optamil.schema_versions (version) VALUES (${schemaVersion})`);
   }
@@ -143,14 +149,14 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     }
   }
 
-  /** Makes the tables again where the server has lost them: the answer is that it has no records. */
-  override async logs(): Promise<readonly LogRecords[]> {
+  /** Makes the tables again where the server has lost them: then it is another warehouse. */
+  override async id(): Promise<string> {
     try {
-      return await super.logs();
+      return await super.id();
     } catch (error) {
       if (!goneCodes.includes(codeOf(error))) throw error;
       await this.migrate();
-      return super.logs();
+      return super.id();
     }
   }
 

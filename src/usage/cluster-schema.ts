@@ -22,7 +22,8 @@ export function toClusterStatements(name: StatementName, cluster: string): reado
 ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
     return [onCluster(local, cluster), onCluster(front, cluster)];
   }
-  if (name === "schema-versions") return [onCluster(toReplicated(statement, "all"), cluster)];
+  if (name === "schema-versions" || name === "warehouse-ids")
+    return [onCluster(toReplicated(statement, "all"), cluster)];
   if (name !== "usage-records-feed") return [onCluster(statement, cluster)];
   const feed = statement.replaceAll(/optamil\.usage_(records|events)(?!_)/g, "$&_local");
   return [onCluster(feed, cluster)];

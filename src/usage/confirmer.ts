@@ -65,6 +65,10 @@ export class Confirmer {
     if (entries.length === 0) return progress;
     const version = { epoch: log.epoch, offset: progress.offset };
     const sums = (await this.#sumUp(entries)).map((sum) => ({ ...sum, version }));
+    // After the sums: those of a warehouse that was wiped before them would take usage back.
+    if ((await this.#parts.warehouse.id()) !== progress.warehouseId) {
+      throw new Error("the warehouse is not the one that was filled: its rows are sent again");
+    }
     const confirmedOffset = this.#lowestOffsetAfter(entries.length, progress.offset);
     const bases = sums.map(({ baseByTierMicro, ...sum }) => ({
       ...sum,

@@ -3,12 +3,12 @@ import type { Clock } from "../platform/clock.ts";
 import type { ConsumerStore } from "./consumer-store.ts";
 import type { LastExit } from "./trial.ts";
 import type { BatchLimits, LogVersion, UsageLogReader } from "./usage-log.ts";
-import type { AuditedWarehouse, MicroByTier, Warehouse } from "./warehouse.ts";
+import type { MicroByTier, StoredLogs, Warehouse } from "./warehouse.ts";
 
 /** What a consumer works with. */
 export type ConsumerParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & Pick<AuditedWarehouse, "logs">;
+  readonly warehouse: Warehouse & StoredLogs;
   readonly store: ConsumerStore;
   readonly clock: Clock;
   /**

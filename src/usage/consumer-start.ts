@@ -3,14 +3,15 @@ import { OptamilError } from "../platform/errors.ts";
 import type { ConsumerParts } from "./consumer-parts.ts";
 import type { ConsumerProgress } from "./consumer-store.ts";
 import { afterDeath } from "./trial.ts";
-import type { LogRecords } from "./warehouse.ts";
 
 /** Where to go on. */
 export type ConsumerStart = {
   readonly progress: ConsumerProgress;
   /** Record from which on accounts are found again whose sums are not confirmed. */
   readonly cursor: number;
-  /** Whether the warehouse has lost the records from the cursor on: they are inserted again. */
+  /** The warehouse that will have everything below `offset` when the cursor is there. */
+  readonly warehouseId: string;
+  /** Whether it has lost the records from the cursor on: they are inserted again. */
   readonly lost: boolean;
 };
 
@@ -24,48 +25,49 @@ export async function findStart(parts: ConsumerParts): Promise<ConsumerStart> {
   if (known?.epoch !== log.epoch) return startAnew(parts, known === undefined);
   const progress = { ...known, trial: known.trial && afterDeath(known.trial, lastExit) };
   if (progress.trial !== undefined) await store.save({ logName: log.name, progress });
-  const lostFrom = await findLost(parts, known.offset);
-  if (lostFrom < known.offset) return { progress, cursor: lostFrom, lost: true };
+  const { warehouseId, lostFrom } = await findLost(parts, progress);
+  if (lostFrom < known.offset) return { progress, cursor: lostFrom, warehouseId, lost: true };
   const { firstOffset } = await log.read(known.confirmedOffset, oneRecord);
   const namedOffset = Math.min(known.confirmedOffset, deliveredOffset ?? known.confirmedOffset);
   // Never beyond the offset: records that are gone before they were taken must be noticed.
-  return {
-    progress,
-    cursor: Math.max(namedOffset, Math.min(firstOffset, known.offset)),
-    lost: false,
-  };
+  const cursor = Math.max(namedOffset, Math.min(firstOffset, known.offset));
+  return { progress, cursor, warehouseId, lost: false };
 }
 
 /**
- * First record that the warehouse should have and has not; `offset`: none. Dead letters behind its last row
- * look as if they were lost, and are read once more. Throws if it is empty and the log is no longer whole.
+ * Which warehouse there is, and the first record that it should have and has not; `offset`: none. Dead letters
+ * behind its last row look as if they were lost, and are read once more. Throws if the warehouse is another, or
+ * empty, and the log is no longer whole.
  */
-export async function findLost({ log, warehouse }: ConsumerParts, offset: number): Promise<number> {
-  if (offset === 0) return 0;
-  const run = toRunOf(log, await warehouse.logs());
+export async function findLost(
+  { log, warehouse }: ConsumerParts,
+  { offset, warehouseId: knownId }: ConsumerProgress,
+): Promise<{ readonly warehouseId: string; readonly lostFrom: number }> {
+  const warehouseId = await warehouse.id();
+  if (offset === 0) return { warehouseId, lostFrom: 0 };
+  const last = await warehouse.lastOffset(log.name, log.epoch);
   const { firstOffset } = await log.read(0, oneRecord);
-  if (run !== undefined) return Math.min(Math.max(Number(run.last) + 1, firstOffset), offset);
-  if (firstOffset === 0) return 0;
+  const isSame = knownId === undefined || knownId === warehouseId;
+  if (isSame && last !== undefined) {
+    return { warehouseId, lostFrom: Math.min(Math.max(last + 1, firstOffset), offset) };
+  }
+  if (firstOffset === 0) return { warehouseId, lostFrom: 0 };
   const message = `The warehouse lost the records of ${log.name}, and the log has none before ${firstOffset}: restore the warehouse from its backup.`;
   throw new OptamilError("service_unavailable", message);
-}
-
-function toRunOf(log: ConsumerParts["log"], runs: readonly LogRecords[]): LogRecords | undefined {
-  return runs.find(
-    ({ logName, logEpoch }) => logName === log.name && logEpoch === BigInt(log.epoch),
-  );
 }
 
 /** A new log, or a lost store: the warehouse tells what of the log it has. */
 async function startAnew(parts: ConsumerParts, storeIsLost: boolean): Promise<ConsumerStart> {
   const { log, store, warehouse, keepsBases = true } = parts;
+  const warehouseId = await warehouse.id();
   const { firstOffset } = await log.read(0, oneRecord);
-  const run = toRunOf(log, await warehouse.logs());
-  const offset = Math.max(firstOffset, run === undefined ? 0 : Number(run.last) + 1);
-  const progress = { epoch: log.epoch, offset, confirmedOffset: offset, trial: undefined };
+  const last = await warehouse.lastOffset(log.name, log.epoch);
+  const offset = Math.max(firstOffset, last === undefined ? 0 : last + 1);
+  const place = { offset, confirmedOffset: offset };
+  const progress = { epoch: log.epoch, ...place, trial: undefined, warehouseId };
   if (storeIsLost && keepsBases) await restoreBases(parts, progress);
   await store.save({ logName: log.name, progress });
-  return { progress, cursor: offset, lost: false };
+  return { progress, cursor: offset, warehouseId, lost: false };
 }
 
 /** Writes the sums of all accounts; the progress comes after them, or a crash here would hide the rest. */

@@ -33,6 +33,8 @@ export type ConsumerProgress = {
   readonly confirmedOffset: number;
   /** The batch on its way to the warehouse. */
   readonly trial: Trial | undefined;
+  /** The warehouse that has the records below `offset`; undefined: not known yet. */
+  readonly warehouseId?: string | undefined;
 };
 
 /** What changes at once. */

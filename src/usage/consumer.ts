@@ -43,6 +43,7 @@ export class Consumer {
   /** Next record to be looked at: behind `progress.offset` while unconfirmed accounts are found again. */
   #cursor = 0;
   #lag = 0;
+  #warehouseId = "";
   /** Whether the warehouse lost what lies between cursor and offset. */
   #lost = false;
   /** Whether something failed since the warehouse was last seen to have its rows. */
@@ -73,8 +74,8 @@ export class Consumer {
   }
 
   async #step(): Promise<Step> {
-    const progress = this.#progress ?? this.#begin(await findStart(this.#parts));
-    if (this.#doubted) await this.#checkRows(progress);
+    let progress = this.#progress ?? this.#begin(await findStart(this.#parts));
+    if (this.#doubted) progress = await this.#checkRows(progress);
     const again = this.#cursor < progress.offset;
     // Sums could include the rows of a batch in doubt, whose ids nobody would name.
     if (!again && progress.trial === undefined && this.#confirmer.due) {
@@ -87,6 +88,7 @@ export class Consumer {
     const taken = dead === undefined ? 0 : batch.records.length;
     if (taken > 0) for (const placed of batch.events) this.#confirmer.add(placed);
     this.#cursor += taken;
+    if (again) this.#goOn(progress, this.#warehouseId);
     this.#lag = batch.endOffset - this.#cursor;
     return { records: taken, dead: dead ?? 0, confirmed: false, lag: this.#lag };
   }
@@ -98,28 +100,38 @@ export class Consumer {
       await this.step();
       progress = this.#progress ?? progress;
     }
-    if (this.#doubted) await this.#checkRows(progress);
+    if (this.#doubted) progress = await this.#checkRows(progress);
     while (this.#cursor < progress.offset) await this.step();
+    progress = this.#progress ?? progress;
     while (!this.#confirmer.idle) {
       progress = await this.#confirmer.confirm(progress);
       this.#progress = progress;
     }
   }
 
-  #begin({ progress, cursor, lost }: ConsumerStart): ConsumerProgress {
-    this.#progress = progress;
+  #begin({ progress, cursor, warehouseId, lost }: ConsumerStart): ConsumerProgress {
     this.#cursor = cursor;
     this.#lost = lost;
-    return progress;
+    return this.#goOn(progress, warehouseId);
+  }
+
+  /** Everything below the offset is in a warehouse once the cursor is there: before, a crash must find it lost. */
+  #goOn(progress: ConsumerProgress, warehouseId: string): ConsumerProgress {
+    const hasAll = this.#cursor >= progress.offset || !this.#lost;
+    this.#warehouseId = warehouseId;
+    this.#progress = hasAll ? { ...progress, warehouseId } : progress;
+    return this.#progress;
   }
 
   /** Goes back to the first record that the warehouse has lost: nothing is confirmed until it has all again. */
-  async #checkRows({ offset }: ConsumerProgress): Promise<void> {
-    const lostFrom = await findLost(this.#parts, offset);
+  async #checkRows(progress: ConsumerProgress): Promise<ConsumerProgress> {
+    const { warehouseId, lostFrom } = await findLost(this.#parts, progress);
     this.#doubted = false;
-    if (lostFrom === offset) return;
-    this.#cursor = Math.min(this.#cursor, lostFrom);
-    this.#lost = true;
+    if (lostFrom < progress.offset) {
+      this.#cursor = Math.min(this.#cursor, lostFrom);
+      this.#lost = true;
+    }
+    return this.#goOn(progress, warehouseId);
   }
 
   /** What was taken before: inserted only where the warehouse has lost it. */

@@ -1,7 +1,7 @@
 // Disk space that is kept back, so that requests in flight can still be recorded when the disk is full.
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { isNoSpace } from "./lmdb-failure.ts";
+import { isNoSpace } from "../platform/lmdb-commit.ts";
 
 /** A file that takes room until it is needed. */
 export interface Reserve {

@@ -1,5 +1,6 @@
 // What the consumer knows, in an LMDB environment of its own: offsets, bases and dead letters.
 import { type Database, open } from "lmdb";
+import { commit } from "../platform/lmdb-commit.ts";
 import type {
   Base,
   ConsumerProgress,
@@ -13,6 +14,9 @@ import type { LogVersion } from "./usage-log.ts";
 type BaseRow = { readonly micro: readonly string[]; readonly version: LogVersion };
 type DeadRow = Omit<DeadLetter, "offset">;
 
+/** What a row takes at most, pages that are split for it included. */
+const roomPerRowBytes = 4_096;
+
 /**
  * Opens the store. One process writes it (`write`, which makes what is missing); others only read, after it
  * was made once.
@@ -25,6 +29,7 @@ export function openLmdbConsumerStore(
 }
 
 class LmdbConsumerStore implements ConsumerStore, ConsumerRecords {
+  readonly #path: string;
   readonly #env;
   readonly #progress: Database<ConsumerProgress, string>;
   /** [account id, period id] → sums. */
@@ -33,6 +38,7 @@ class LmdbConsumerStore implements ConsumerStore, ConsumerRecords {
   readonly #dead: Database<DeadRow, [string, number]>;
 
   constructor(path: string, readOnly: boolean) {
+    this.#path = path;
     this.#env = open({
       path,
       maxDbs: 8,
@@ -51,7 +57,9 @@ class LmdbConsumerStore implements ConsumerStore, ConsumerRecords {
   }
 
   async save({ logName, progress, deadLetters = [], bases = [] }: StoreChange): Promise<void> {
-    await this.#env.batch(() => {
+    const deadBytes = deadLetters.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    const roomBytes = (bases.length + deadLetters.length) * roomPerRowBytes + 2 * deadBytes;
+    await commit(this.#env, this.#path, roomBytes, () => {
       if (progress !== undefined) void this.#progress.put(logName, progress);
       for (const { offset, ...row } of deadLetters) void this.#dead.put([logName, offset], row);
       for (const base of bases) void this.#bases.put([base.accountId, base.periodId], toRow(base));

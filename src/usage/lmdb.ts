@@ -3,9 +3,9 @@ import { open, type RootDatabase } from "lmdb";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { commit, hasRoom, isNoSpace, requireRoom } from "../platform/lmdb-commit.ts";
 import { decodeEvent, encodeEvent, toEventIdText } from "./event.ts";
 import { AdmissionCounts } from "./lmdb-admissions.ts";
-import { causeOf, isNoSpace } from "./lmdb-failure.ts";
 import { lmdbLogName } from "./lmdb-reader.ts";
 import { createReserve, type Reserve } from "./lmdb-reserve.ts";
 import {
@@ -49,6 +49,8 @@ const trimEventsMax = 10_000;
 const trimEveryMs = 60_000;
 const saveEveryMs = 1_000;
 const reserveRetryMs = 1_000;
+/** What a record takes at most: ten times the usual, split pages and the removed hold included. */
+const roomPerRecordBytes = 4_096;
 const dayMs = 86_400_000;
 
 type Waiting = {
@@ -108,6 +110,11 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.#admissions = new AdmissionCounts(this.#tables, this.#today());
     this.#reserve = createReserve(options.path, options.reserveBytes ?? 16 * 1024 * 1024);
     this.#diskFull = !this.#reserve.fill();
+    if (!hasRoom(options.path, 0)) {
+      this.#reserve.release();
+      this.#diskFull = true;
+      requireRoom(options.path, 0);
+    }
     const { meta, days } = this.#tables;
     const nowUs = Math.round(options.clock.wallMs() * 1_000);
     this.epoch = meta.get("epoch") ?? nowUs;
@@ -163,8 +170,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.#env.readerCheck();
     try {
       if (await this.#trim()) this.#trimAtMs = nowMs;
-    } catch (error) {
-      const cause = await causeOf(error);
+    } catch (cause) {
       if (this.#isDiskFull(cause)) this.#diskFull = true;
       else this.#break([], cause);
     }
@@ -185,8 +191,9 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   #saveConfirmed(nowMs: number): void {
     if (nowMs < this.#saveAtMs) return;
     this.#saveAtMs = nowMs + saveEveryMs;
+    const save = () => void this.#tables.meta.put("confirmed", this.#confirmedOffset);
     // A disk that takes nothing is told of where events are written; this one is written again.
-    this.#tables.meta.put("confirmed", this.#confirmedOffset).catch(() => undefined);
+    commit(this.#env, this.#options.path, 0, save).catch(() => undefined);
   }
 
   #refusal(): OptamilError | undefined {
@@ -228,8 +235,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     try {
       await this.#commit(round);
       for (const { resolve } of round) resolve();
-    } catch (error) {
-      const cause = await causeOf(error);
+    } catch (cause) {
       if (!this.#isDiskFull(cause)) return this.#break(round, cause);
       await this.#writeFromReserve(round, cause);
     }
@@ -245,12 +251,19 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     });
     const appends = round.filter(({ kind }) => kind === "append");
     for (const { kind, reject } of round) if (kind === "hold") reject(refusal);
+    await this.#commitWhatFits(appends, refusal);
+  }
+
+  async #commitWhatFits(appends: readonly Waiting[], refusal: OptamilError): Promise<void> {
     try {
       await this.#commit(appends);
       for (const { resolve } of appends) resolve();
-    } catch (error) {
-      await causeOf(error);
-      for (const { reject } of appends) reject(refusal);
+    } catch (cause) {
+      if (appends.length > 1 && isNoSpace(cause)) {
+        const half = Math.ceil(appends.length / 2);
+        await this.#commitWhatFits(appends.slice(0, half), refusal);
+        await this.#commitWhatFits(appends.slice(half), refusal);
+      } else for (const { reject } of appends) reject(refusal);
     }
   }
 
@@ -259,7 +272,8 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     const { log, holds, days } = this.#tables;
     const day = this.#today();
     let appended = 0;
-    await this.#env.batch(() => {
+    const roomBytes = round.length * roomPerRecordBytes;
+    await commit(this.#env, this.#options.path, roomBytes, () => {
       for (const { kind, event } of round) {
         const eventId = toEventIdText(event.eventId);
         if (kind === "hold") {
@@ -315,7 +329,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     const first = readFirstOffset(this.#tables);
     const until = Math.min(kept?.value ?? lastOffset, this.#confirmedOffset, lastOffset);
     const end = Math.min(until, first + trimEventsMax);
-    await this.#env.batch(() => {
+    await commit(this.#env, this.#options.path, 0, () => {
       void meta.put("confirmed", this.#confirmedOffset);
       for (let offset = first; offset < end; offset++) void log.remove(offset);
       for (const day of days.getKeys({ end: oldestDay })) void days.remove(day);

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 export const schemaStatements = [
   "database",
   "schema-versions",
+  "warehouse-ids",
   "usage-events",
   "usage-records",
   "usage-records-feed",
@@ -21,6 +22,8 @@ export const schemaVersion = 1;
 export type StatementName =
   | (typeof schemaStatements)[number]
   | "schema-version"
+  | "warehouse-id"
+  | "last-offset"
   | "sums"
   | "sums-page"
   | "bases"
@@ -29,6 +32,9 @@ export type StatementName =
   | "audit-logs"
   | "audit-events"
   | "audit-rows";
+
+/** Gives a warehouse that was just made its id. */
+export const identify = "INSERT INTO optamil.warehouse_ids (id) VALUES (generateUUIDv4())";
 
 /** The text of a statement. Placeholders are ClickHouse's own: `{name:Type}`. */
 export function readStatement(name: StatementName): string {

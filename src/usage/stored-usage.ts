@@ -14,6 +14,7 @@ import {
   type QueriedWarehouse,
   type StoredBase,
   type StoredEvent,
+  type StoredLogs,
   type Warehouse,
 } from "./warehouse.ts";
 
@@ -54,6 +55,7 @@ export abstract class StoredUsage
   implements
     AuditedWarehouse,
     BaseSource,
+    StoredLogs,
     Pick<Warehouse, "sums" | "sumsAfter">,
     Pick<QueriedWarehouse, "event">
 {
@@ -85,6 +87,17 @@ export abstract class StoredUsage
     return asked.map(({ accountId, periodId }) =>
       toBase(byLedger.get(toLedgerKey(accountId, periodId)) ?? []),
     );
+  }
+
+  async id(): Promise<string> {
+    const [row] = await this.ask("warehouse-id", {});
+    if (row === undefined) throw new Error("the warehouse has no id: optamil migrate makes one");
+    return text(row, "id");
+  }
+
+  async lastOffset(logName: string, logEpoch: number): Promise<number | undefined> {
+    const [row = {}] = await this.ask("last-offset", { log: logName, epoch: logEpoch });
+    return Number(row["records"] ?? 0) === 0 ? undefined : Number(row["last_offset"]);
   }
 
   async boots(): Promise<readonly BootRecords[]> {

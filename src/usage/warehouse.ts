@@ -13,6 +13,14 @@ export interface Warehouse {
   close(): Promise<void>;
 }
 
+/** What a consumer asks, to notice that the warehouse has lost rows. */
+export interface StoredLogs {
+  /** Names the warehouse; one that was wiped, or made anew, has another. */
+  id(): Promise<string>;
+  /** Offset of the last record of a log that it has; undefined: it has none. */
+  lastOffset(logName: string, logEpoch: number): Promise<number | undefined>;
+}
+
 /** Consecutive records of one log, without the poisonous ones. */
 export type EventBatch = {
   readonly logName: string;
@@ -56,7 +64,7 @@ export interface BaseSource {
 }
 
 /** Events that one question may name: a server takes 128 KiB in one parameter. */
-export const askedIdsMax = 3_000;
+export const askedIdsMax = 2_000;
 
 /** An account's period, and events that may be part of its sums. */
 export type AskedBase = {

@@ -83,7 +83,7 @@ async function readUsage(url: string, key: string): Promise<Usage> {
 }
 
 /** The account in a key's claims. */
-function accountOf(key: string): string {
+export function accountOf(key: string): string {
   const [, claims = ""] = key.split(".");
   return String(JSON.parse(Buffer.from(claims, "base64url").toString()).sub);
 }

@@ -1,10 +1,12 @@
 /** Processes of a fleet that die at random moments under load. */
-import { expect } from "vitest";
+import { expect, it } from "vitest";
 import { createRandom } from "../admission/traffic.ts";
 import { openUpstream, playOpenAi } from "../fakes/openai-upstream.ts";
-import type { fetchClickHouse } from "../setup/clickhouse.ts";
+import { fetchClickHouse } from "../setup/clickhouse.ts";
+import { describeWith } from "../setup/describe-with.ts";
 import { type Fleet, startFleet } from "./fleet.ts";
 import { checkFleet, settled } from "./fleet-books.ts";
+import { startSamples } from "./samples.ts";
 import { Traffic } from "./traffic.ts";
 
 /** What dies, and how often. */
@@ -34,8 +36,24 @@ export const chaosPlan = {
   tokensPerMinute: 1_000_000_000,
 };
 
+/** The suite, at one size. */
+export function describeFleetKills(kills: Kills, timeoutMs: number): Promise<void> {
+  const seed = Date.now() % 1_000_000;
+  return describeWith("a fleet under load", fetchClickHouse, (startClickHouse) => {
+    it(
+      `has one event for each whole answer when its processes are killed in any order (seed ${seed})`,
+      async () => {
+        const verdict = await killFleet(startClickHouse, kills, seed);
+        console.log(`figure  kill -9 in a fleet  ${JSON.stringify(verdict)}`);
+        expect(verdict).toMatchObject({ lost: 0, doubled: 0 });
+      },
+      timeoutMs,
+    );
+  });
+}
+
 /** Kills processes in a random order under load, then checks the books event by event. */
-export async function killFleet(
+async function killFleet(
   startClickHouse: Awaited<ReturnType<typeof fetchClickHouse>>,
   kills: Kills,
   seed: number,
@@ -64,6 +82,7 @@ export async function killFleet(
       key: keys[client % accounts] ?? "",
     }),
   });
+  const samples = startSamples(fleet, keys);
   for (const victim of shuffle(kills, random)) {
     await traffic.more(1 + Math.floor(random() * answersMax));
     await kill(fleet, victim, random);
@@ -74,9 +93,10 @@ export async function killFleet(
   const called = new Set(upstream.requests.map(({ headers }) => String(headers["x-request-id"])));
   const verdict = await checkFleet(fleet, keys, { received: traffic.received, called });
   expect([...traffic.refused.keys()].filter((status) => status !== 401)).toEqual([]);
+  const sampled = await samples.stop();
   await fleet.stop();
   await upstream.close();
-  return { ...verdict, kills, broken: traffic.broken, settledMs };
+  return { ...verdict, kills, broken: traffic.broken, settledMs, ...sampled };
 }
 
 function shuffle(kills: Kills, random: () => number): Victim[] {

@@ -1,5 +1,6 @@
 /** What a fleet does while one of the services that it stands on is stopped, frozen, slow or wiped. */
 import { setTimeout as wait } from "node:timers/promises";
+import { expect } from "vitest";
 import { bearer } from "../e2e/doors.ts";
 import { sendHttp1 } from "../e2e/rest-client.ts";
 import type { Fleet } from "./fleet.ts";
@@ -102,6 +103,19 @@ export async function probe(fleet: Fleet, key: string, forMs: number) {
     await wait(20);
   }
   return answers;
+}
+
+/** Resolves when every replica serves an account that must not overdraw; gives the milliseconds that took. */
+export async function untilServed(fleet: Fleet, key: string): Promise<number> {
+  const startedMs = performance.now();
+  for (const replica of fleet.replicas.keys()) {
+    const { url } = await fleet.address(replica);
+    const ask = async () =>
+      (await sendHttp1(url, { path: "/v1/chat/completions", headers: bearer(key), body: chat }))
+        .status;
+    await expect.poll(ask, { timeout: 30_000, interval: 50 }).toBe(200);
+  }
+  return Math.round(performance.now() - startedMs);
 }
 
 function count(answers: Answers, status: number): void {

@@ -8,6 +8,7 @@ import {
   type BaseSource,
   nothingUsed,
   type PeriodSums,
+  type StoredLogs,
   type Warehouse,
 } from "../../src/usage/warehouse.ts";
 import {
@@ -20,7 +21,7 @@ import {
 
 /** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
 export type WarehouseHome = {
-  open(): Promise<Warehouse & AuditedWarehouse & BaseSource>;
+  open(): Promise<Warehouse & AuditedWarehouse & BaseSource & StoredLogs>;
   remove(): Promise<void>;
 };
 
@@ -48,7 +49,7 @@ const hostileNames = [
 export function describeWarehouse(name: string, createHome: () => Promise<WarehouseHome>): void {
   describe(`the warehouse in ${name}`, () => {
     let home: WarehouseHome;
-    let warehouse: Warehouse & AuditedWarehouse & BaseSource;
+    let warehouse: Warehouse & AuditedWarehouse & BaseSource & StoredLogs;
     let offset = 0;
 
     beforeAll(async () => {
@@ -213,6 +214,8 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
       const [log] = await warehouse.logs();
       expect(log).toMatchObject({ logName: "usage/0", logEpoch: 7n, first: 0n });
       expect(log?.records).toBe(BigInt(offset));
+      expect(await warehouse.lastOffset("usage/0", 7)).toBe(offset - 1);
+      expect(await warehouse.lastOffset("usage/0", 8)).toBeUndefined();
     });
 
     it("finds every event stored once, and rows that do not count", async () => {
@@ -226,10 +229,13 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
       const eventId = createEventId();
       const event = sampleEvent({ eventId, accountId: "again" });
       await insert([event]);
+      const id = await warehouse.id();
       await warehouse.close();
       warehouse = await home.open();
       expect((await sumsOf("again"))?.microByTier.budget).toBe(credit);
       expect(toEventIdText(event.eventId)).toBe(eventId);
+      expect(await warehouse.id()).toBe(id);
+      expect(id).toMatch(/^[0-9a-f-]{36}$/);
     });
   });
 }

@@ -13,15 +13,17 @@ import {
   type OddEvent,
   type PeriodSums,
   type StoredBase,
+  type StoredLogs,
   type Warehouse,
 } from "../../src/usage/warehouse.ts";
 
 /** Rows by what makes them one: account, period and event; the records beside them. */
-export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource {
+export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource, StoredLogs {
   /** Calls of `insert` and of `sums` so far. */
   readonly calls = { inserts: 0, sums: 0 };
   /** Called before each insert and each sum: may throw, or let time pass. */
   onCall: (kind: "insert" | "inserted" | "sums", batch?: EventBatch) => void = () => {};
+  #id: string = crypto.randomUUID();
   readonly #rows = new Map<string, UsageEvent>();
   readonly #records = new Map<string, UsageEvent>();
 
@@ -53,6 +55,24 @@ export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource 
     return this.#sumUp(({ accountId }) => page.includes(accountId)).toSorted((one, other) =>
       compare(one.accountId, other.accountId),
     );
+  }
+
+  async id(): Promise<string> {
+    return this.#id;
+  }
+
+  async lastOffset(logName: string, logEpoch: number): Promise<number | undefined> {
+    const log = (await this.logs()).find(
+      (one) => one.logName === logName && one.logEpoch === BigInt(logEpoch),
+    );
+    return log && Number(log.last);
+  }
+
+  /** As after a server that has lost its disk was made anew. */
+  wipe(): void {
+    this.#id = crypto.randomUUID();
+    this.#rows.clear();
+    this.#records.clear();
   }
 
   async bases(asked: readonly AskedBase[]): Promise<StoredBase[]> {

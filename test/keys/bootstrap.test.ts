@@ -13,6 +13,7 @@ import type { FirstAccountStore, RegisteredKey } from "../../src/keys/registry.t
 import { scopes } from "../../src/keys/scopes.ts";
 import { openSigningKeys, type SigningKeys } from "../../src/keys/signing-keys.ts";
 import { createVerifier } from "../../src/keys/verify.ts";
+import { OptamilError } from "../../src/platform/errors.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 
 type Change = DirectoryRecord["change"];
@@ -24,6 +25,7 @@ const uuids = createUuidSource(clock);
 class Store implements FirstAccountStore {
   readonly changes: Change[] = [];
   failsFrom = Number.POSITIVE_INFINITY;
+  onAppend: () => void = () => {};
   readonly #accounts = new Map<string, unknown>();
   readonly #keys = new Map<string, RegisteredKey>();
 
@@ -45,6 +47,7 @@ class Store implements FirstAccountStore {
 
   async append(change: Change, write: { actor: string; expectedVersion: bigint }): Promise<void> {
     if (this.changes.length >= this.failsFrom) throw new Error("power lost");
+    this.onAppend();
     expect(write).toEqual({ actor: "bootstrap", expectedVersion: 0n });
     this.changes.push(change);
     if (change.case === "accountCreated") this.#accounts.set(change.value.accountId, change.value);
@@ -68,9 +71,9 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-function start(): Promise<FirstKey> {
+function start(options: { accountId?: string } = {}): Promise<FirstKey> {
   const issuer = createIssuer({ signingKeys, clock, uuids });
-  return bootstrap({ path, store, issuer, jwks: signingKeys, uuids });
+  return bootstrap({ path, store, issuer, jwks: signingKeys, uuids, ...options });
 }
 
 function callerOf(key: string | undefined) {
@@ -107,6 +110,17 @@ describe("the first start", () => {
     expect(callerOf(firstKey)).toMatchObject({ scopes });
     expect(store.accounts().accounts).toHaveLength(1);
     expect(store.changes).toHaveLength(2);
+  });
+
+  it("makes nothing, and keeps no key, where another one has just made the account of the same id", async () => {
+    store.onAppend = () => {
+      throw new OptamilError("conflict", "Somebody else changed it.");
+    };
+    expect(await start({ accountId: uuids.text() })).toEqual({
+      firstKey: undefined,
+      created: false,
+    });
+    await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("makes another key when the file's was signed by keys that are gone", async () => {

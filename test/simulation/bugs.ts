@@ -15,6 +15,7 @@ export const bugNames = [
   "leases never end",
   "billing adds up rows instead of events",
   "sums are delivered before they are written down",
+  "a refund that is asked for again is another event",
 ] as const;
 
 /** One of them. */

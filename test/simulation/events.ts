@@ -4,9 +4,12 @@ import type { TierName } from "../../src/catalogue/tiers.ts";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import {
   createHold,
+  createRefund,
   createSettlement,
   encodeEvent,
+  fromEventIdText,
   toEventIdText,
+  toRefundId,
   toTierName,
 } from "../../src/usage/event.ts";
 import { noTokens } from "../../src/usage/tokens.ts";
@@ -20,6 +23,8 @@ export type SimEvent = {
   readonly periodId: string;
   readonly tier: TierName;
   readonly creditsMicro: bigint;
+  /** The event whose charge it takes back. */
+  readonly refundOf?: string | undefined;
 };
 
 /** The record of an admission. */
@@ -40,7 +45,12 @@ export function toEventId(number: number): string {
 
 /** The record of an event as a gateway writes it. */
 export function toBytes(event: SimEvent, admittedAtMs: number): Uint8Array {
-  const { eventId, accountId, periodId, creditsMicro, tier } = event;
+  const { eventId, accountId, periodId, creditsMicro, tier, refundOf } = event;
+  if (refundOf !== undefined) {
+    const charged = { eventId: refundOf, accountId, periodId, tier, creditsMicro: -creditsMicro };
+    const refund = createRefund(charged, admittedAtMs);
+    return encodeEvent({ ...refund, eventId: fromEventIdText(eventId) });
+  }
   const hold = createHold({
     eventId,
     accountId,
@@ -74,7 +84,15 @@ export function toBytes(event: SimEvent, admittedAtMs: number): Uint8Array {
 export function fromUsageEvent(event: UsageEvent): SimEvent {
   const { rev, accountId, periodId, creditsMicro } = event;
   const tier = toTierName(event.tier) ?? "free";
-  return { eventId: toEventIdText(event.eventId), rev, accountId, periodId, tier, creditsMicro };
+  const refundOf = event.refEventId.length > 0 ? toEventIdText(event.refEventId) : undefined;
+  const eventId = toEventIdText(event.eventId);
+  return { eventId, rev, accountId, periodId, tier, creditsMicro, refundOf };
+}
+
+/** The event that takes back what another one charged. */
+export function toRefund(charged: SimEvent, eventId = toRefundId(charged.eventId)): SimEvent {
+  const { creditsMicro } = charged;
+  return { ...charged, eventId, creditsMicro: -creditsMicro, refundOf: charged.eventId };
 }
 
 /** The event of a request that has died. */

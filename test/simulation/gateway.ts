@@ -15,7 +15,7 @@ import type { Confirmation } from "../../src/usage/consumer-parts.ts";
 import type { UsageLogReader } from "../../src/usage/usage-log.ts";
 import { type Bug, plantBug } from "./bugs.ts";
 import type { ConsumerDisk } from "./consumer.ts";
-import { type SimEvent, type SimHold, toAbort } from "./events.ts";
+import { type SimEvent, type SimHold, toAbort, toRefund } from "./events.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Scheduler, SimProcess } from "./scheduler.ts";
 import { createLogReader, type LogDisk, SimUsageLog } from "./usage-log.ts";
@@ -37,6 +37,8 @@ export type Call = {
   readonly settleDelayMs: number;
   /** How often its end is told again. */
   readonly repeats: number;
+  /** How often its charge is taken back. */
+  readonly refunds: number;
 };
 
 /** What a gateway is made of. */
@@ -153,6 +155,21 @@ export class Gateway {
       await this.process.sleep(this.#scheduler.between(0, 2_500));
       await this.#end(call, event);
     }
+    for (let refund = 0; refund < call.refunds; refund += 1) await this.#refund(event, refund);
+  }
+
+  /** Nobody may know whether the one before was done. */
+  async #refund(charged: SimEvent, number: number): Promise<void> {
+    const { oracle, bug } = this.#parts;
+    await this.process.sleep(this.#scheduler.between(0, 4_000));
+    if (charged.creditsMicro === 0n) return;
+    const isOwn = bug === "a refund that is asked for again is another event";
+    const refund = isOwn
+      ? toRefund(charged, toFreshId(charged.eventId, number))
+      : toRefund(charged);
+    await this.#log.append(refund);
+    oracle.refundDurable(refund);
+    this.#scheduler.trace(`${charged.eventId} refunded`);
   }
 
   async #end({ charge, tokensUsed, request }: Call, event: SimEvent): Promise<void> {
@@ -233,6 +250,10 @@ export class Gateway {
       todayByKey: new Map([...todayByKey].map(([keyId, all]) => [keyId, all.length])),
     };
   }
+}
+
+function toFreshId(eventId: string, number: number): string {
+  return `${number + 1}${eventId.slice(1)}`;
 }
 
 /** A base that could not be read. */

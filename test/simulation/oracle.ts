@@ -20,6 +20,8 @@ type Truth = {
   tokens: number;
   /** The event that the log has acknowledged. */
   event: SimEvent | undefined;
+  /** What took its charge back; the log has acknowledged it. */
+  refund: SimEvent | undefined;
   /** Whether the counters must show it. */
   counted: boolean;
   late: boolean;
@@ -76,11 +78,17 @@ export class Oracle {
       holdDurable: false,
       tokens: request.tokens,
       event: undefined,
+      refund: undefined,
       counted: false,
       late: false,
     });
     this.#checkLimits(request, atMs);
     this.#checkBudget(request, admission.periodId);
+  }
+
+  /** Repeated, it changes nothing. */
+  refundDurable(refund: SimEvent): void {
+    this.#truth(refund.refundOf ?? "").refund ??= refund;
   }
 
   holdDurable(eventId: string): void {
@@ -118,7 +126,10 @@ export class Oracle {
     const tiers = Object.values(usage.usedByTierMicro).reduce((sum, micro) => sum + micro, 0n);
     if (tiers !== usage.usedMicro) violated("the tiers do not add up", usage);
     const { usedMicro } = usage;
-    const least = this.#charged(accountId, usage.periodId, (truth) => truth.counted);
+    // A refund shows when it is confirmed, some time after it is durable.
+    const refunded = this.#refunded(accountId, usage.periodId);
+    const counted = this.#charged(accountId, usage.periodId, (truth) => truth.counted);
+    const least = counted - refunded;
     const most = this.#charged(accountId, usage.periodId, () => true);
     if (usedMicro < least) violated("usage lacks what was settled", { usage, least });
     if (usedMicro > most && !this.#tolerance.overcount) {
@@ -128,7 +139,9 @@ export class Oracle {
 
   /** After the quiet: no hold, and exactly what counts. */
   checkQuiet(accountId: string, usage: AccountUsage): void {
-    const exactly = this.#charged(accountId, usage.periodId, () => true);
+    const { periodId } = usage;
+    const charged = this.#charged(accountId, periodId, () => true);
+    const exactly = charged - this.#refunded(accountId, periodId);
     if (usage.heldMicro !== 0n) violated("holds are left after the quiet", usage);
     if (usage.usedMicro !== exactly) violated("usage is not what was charged", { usage, exactly });
   }
@@ -151,6 +164,11 @@ export class Oracle {
         violated("the effective event is not the last one", { event, expected });
       }
     }
+    for (const { refund } of this.truths.values()) {
+      if (refund === undefined) continue;
+      if (byId.get(refund.eventId)?.length !== 1) violated("a refund is not there once", refund);
+      byId.delete(refund.eventId);
+    }
     if (byId.size > 0) violated("events of requests that were never admitted", [...byId]);
   }
 
@@ -167,6 +185,13 @@ export class Oracle {
     return sum;
   }
 
+  /** What refunds took back of an account and period. */
+  #refunded(accountId: string, periodId: string): bigint {
+    let sum = 0n;
+    for (const { refund } of this.#of(accountId, periodId)) sum -= refund?.creditsMicro ?? 0n;
+    return sum;
+  }
+
   *#of(accountId: string, periodId: string): Generator<Truth> {
     for (const truth of this.truths.values()) {
       const { request, admission } = truth;
@@ -180,7 +205,8 @@ export class Oracle {
     for (const truth of this.#of(accountId, periodId)) {
       // A charge whose hold had been swept comes on top: it cannot be refused any more.
       const swept = truth.late || truth.state === "swept";
-      if (truth.event && !swept) sum += truth.event.creditsMicro;
+      const refunded = truth.refund?.creditsMicro ?? 0n;
+      if (truth.event && !swept) sum += truth.event.creditsMicro + refunded;
       else if (truth.state === "open") sum += truth.admission.heldMicro;
     }
     if (sum > totalMicro + overdraftMicro) {

@@ -101,6 +101,7 @@ function drawFaults(scheduler: Scheduler) {
     requestsGoWrong: has(0.6),
     repeats: has(0.6),
     trims: has(0.5),
+    refunds: has(0.4),
     /** One machine: the consumer is the gateway's child, on a pipe. Otherwise each lives for itself. */
     pipe: has(0.5),
   };
@@ -245,6 +246,7 @@ class World {
       forgotten,
       settleDelayMs: scheduler.chance(0.08) ? scheduler.between(1, 4_000) : 0,
       repeats: this.#faults.repeats && scheduler.chance(0.15) ? scheduler.between(1, 2) : 0,
+      refunds: this.#faults.refunds && scheduler.chance(0.15) ? scheduler.between(1, 3) : 0,
     };
   }
 

@@ -30,7 +30,7 @@ export function createLogReader(disk: LogDisk, process: SimProcess): UsageLogRea
       const start = Math.max(firstOffset, fromOffset);
       const records = events.slice(start, start + eventsMax).map((event, at) => ({
         offset: start + at,
-        bytes: toBytes(event, disk.holds.get(event.eventId)?.admittedAtMs ?? 0),
+        bytes: toBytes(event, disk.holds.get(event.refundOf ?? event.eventId)?.admittedAtMs ?? 0),
       }));
       return { records, firstOffset, endOffset: events.length };
     },

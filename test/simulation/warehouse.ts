@@ -1,30 +1,20 @@
 /** A model of the warehouse: rows that replace each other by rev, however often they come. */
 import type { MicroByTier } from "../../src/admission/counters.ts";
-import type {
-  AuditedWarehouse,
-  EventBatch,
-  NumberRun,
-  Warehouse,
-} from "../../src/usage/warehouse.ts";
+import type { EventBatch, StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
 import { byTier } from "../admission/requests.ts";
 import type { Bug } from "./bugs.ts";
 import { fromUsageEvent, type SimEvent } from "./events.ts";
 import type { Scheduler, SimProcess } from "./scheduler.ts";
 
-type StoredLog = {
-  readonly logName: string;
-  readonly logEpoch: bigint;
-  readonly offsets: Set<number>;
-};
-
 /** A server of its own: an insert that was sent may be applied after its sender has died. */
 export class SimWarehouse {
   /** Whether inserts fail, before or after they were applied. */
   ambiguous: boolean;
+  #id = 1;
   readonly #rows: SimEvent[] = [];
   readonly #effective = new Map<string, SimEvent>();
   /** The offsets that were stored, by log and epoch. */
-  readonly #logs = new Map<string, StoredLog>();
+  readonly #logs = new Map<string, Set<number>>();
   /** Batches that were noted before they were stored: what no warehouse of ours may do. */
   readonly #begun = new Set<string>();
   readonly #scheduler: Scheduler;
@@ -37,7 +27,7 @@ export class SimWarehouse {
   }
 
   /** The warehouse as one process uses it. */
-  connect(process: SimProcess): Warehouse & Pick<AuditedWarehouse, "logs"> {
+  connect(process: SimProcess): Warehouse & StoredLogs {
     return {
       insert: (batch) => this.#insert(batch, process),
       sums: async (accountIds, periodIds) => {
@@ -50,12 +40,14 @@ export class SimWarehouse {
         return sums;
       },
       sumsAfter: () => Promise.resolve([]),
-      logs: async () => {
+      id: async () => {
+        await process.sleep(this.#scheduler.between(1, 5));
+        return String(this.#id);
+      },
+      lastOffset: async (logName, logEpoch) => {
         await process.sleep(this.#scheduler.between(2, 20));
-        return [...this.#logs.values()].map(({ offsets, ...log }) => ({
-          ...log,
-          ...toRun(offsets),
-        }));
+        const stored = this.#logs.get(`${logName}/${logEpoch}`);
+        return stored && Math.max(...stored);
       },
       close: () => Promise.resolve(),
     };
@@ -99,9 +91,9 @@ export class SimWarehouse {
 
   #apply(range: string, { logName, logEpoch, events }: EventBatch): void {
     const name = `${logName}/${logEpoch}`;
-    const log = this.#logs.get(name) ?? { logName, logEpoch: BigInt(logEpoch), offsets: new Set() };
-    for (const { offset } of events) log.offsets.add(offset);
-    this.#logs.set(name, log);
+    const offsets = this.#logs.get(name) ?? new Set();
+    for (const { offset } of events) offsets.add(offset);
+    this.#logs.set(name, offsets);
     const rows = events.map(({ event }) => fromUsageEvent(event));
     this.#scheduler.trace(`insert ${range}`);
     for (const row of rows) {
@@ -110,16 +102,6 @@ export class SimWarehouse {
       if (row.rev >= (this.#effective.get(key)?.rev ?? 0)) this.#effective.set(key, row);
     }
   }
-}
-
-function toRun(offsets: ReadonlySet<number>): NumberRun {
-  const sorted = [...offsets].toSorted((one, other) => one - other);
-  return {
-    first: BigInt(sorted.at(0) ?? 0),
-    last: BigInt(sorted.at(-1) ?? 0),
-    records: BigInt(sorted.length),
-    total: sorted.reduce((total, offset) => total + BigInt(offset), 0n),
-  };
 }
 
 /** Something of which nobody knows whether it was done. */

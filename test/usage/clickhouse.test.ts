@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
 import { toClusterStatements } from "../../src/usage/cluster-schema.ts";
 import { schemaStatements } from "../../src/usage/statement.ts";
+import { describeAudits } from "../contracts/audit.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
 import { type ClickHouseServer, fetchClickHouse } from "../setup/clickhouse.ts";
 import { describeWith } from "../setup/describe-with.ts";
@@ -16,17 +17,26 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
     };
   });
 
+  describe("a server that is tampered with", () => {
+    let server: ClickHouseServer;
+    beforeAll(async () => {
+      server = await startClickHouse();
+    });
+    afterAll(() => server.stop());
+
+    describeAudits("a ClickHouse server", async () => {
+      const { url } = server;
+      await runBeside(url, "DROP DATABASE IF EXISTS optamil SYNC");
+      const warehouse = await openClickHouseWarehouse({ url });
+      const tamper = (statement: string) => runBeside(url, statement);
+      return { warehouse, tamper, remove: () => warehouse.close() };
+    });
+  });
+
   describe("the warehouse on a server", () => {
     let server: ClickHouseServer;
     let warehouse: ClickHouseWarehouse;
-
-    /** Runs a statement beside the warehouse, as an operator would. */
-    async function run(statement: string): Promise<string> {
-      const answer = await fetch(server.url, { method: "POST", body: statement });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(text);
-      return text;
-    }
+    const run = (statement: string) => runBeside(server.url, statement);
 
     beforeAll(async () => {
       server = await startClickHouse();
@@ -92,3 +102,11 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
     });
   });
 });
+
+/** Runs a statement beside the warehouse, as an operator would. */
+async function runBeside(url: string, statement: string): Promise<string> {
+  const answer = await fetch(url, { method: "POST", body: statement });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return text;
+}

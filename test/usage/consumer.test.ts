@@ -189,7 +189,9 @@ describe("whatever is delivered how often and in what order", () => {
     world.store = new MemoryConsumerStore();
     const emptied = new MemoryWarehouse();
     await world.drain(
-      world.start({ warehouse: { ...bind(world.warehouse), logs: emptied.logs.bind(emptied) } }),
+      world.start({
+        warehouse: { ...bind(world.warehouse), lastOffset: emptied.lastOffset.bind(emptied) },
+      }),
     );
     for (let account = 0; account < 7; account++) {
       const mine = events.filter(({ accountId }) => accountId === `a${account}`).length;
@@ -203,7 +205,8 @@ function bind(warehouse: MemoryWarehouse): ConsumerParts["warehouse"] {
     insert: (batch) => warehouse.insert(batch),
     sums: (accounts, periods) => warehouse.sums(accounts, periods),
     sumsAfter: (after, limit) => warehouse.sumsAfter(after, limit),
-    logs: () => warehouse.logs(),
+    id: () => warehouse.id(),
+    lastOffset: (logName, logEpoch) => warehouse.lastOffset(logName, logEpoch),
     close: () => warehouse.close(),
   };
 }
@@ -292,6 +295,54 @@ describe("a consumer that dies", () => {
     expect(world.store.progress("usage/0")).toMatchObject({ offset: 3, confirmedOffset: 3 });
     expect(world.usedMicro("b")).toBe(credit);
     expect(world.store.base("acme", periodId)?.version).toEqual({ epoch: 1_000, offset: 3 });
+  });
+
+  it("of a warehouse that was wiped while nothing failed sends all of the log again, before any sum", async () => {
+    const world = new World();
+    world.append(sampleEvent(), sampleEvent(), sampleEvent());
+    const consumer = world.start();
+    await world.drain(consumer);
+    world.warehouse.wipe();
+    // What comes after it hides that there was more before.
+    world.append(sampleEvent());
+    await expect(world.drain(consumer)).rejects.toThrow("is not the one that was filled");
+    await world.drain(consumer);
+    const sums = world.delivered.flatMap((one) => one.sums.map((sum) => sum.baseByTierMicro));
+    expect(sums.map(({ budget }) => budget)).toEqual([3n * credit, 4n * credit]);
+    expect(await world.warehouse.lastOffset("usage/0", 1_000)).toBe(3);
+    expect(await world.warehouse.rows()).toEqual({ rows: 4n, effective: 4n });
+  });
+
+  it("and comes back to a warehouse that was made anew sends all of the log again", async () => {
+    const world = new World();
+    world.append(sampleEvent(), sampleEvent());
+    await world.drain(world.start());
+    world.warehouse.wipe();
+    await world.drain(world.start());
+    expect(world.usedMicro("acme")).toBe(2n * credit);
+    expect(await world.warehouse.rows()).toEqual({ rows: 2n, effective: 2n });
+  });
+
+  it("and died while it sent the log again begins anew", async () => {
+    const world = new World();
+    world.append(...Array.from({ length: 6 }, () => sampleEvent()));
+    await world.drain(world.start());
+    world.warehouse.wipe();
+    const limits = { eventsMax: 2, bytesMax: 1e6 };
+    await world.start({ limits }).step();
+    world.append(sampleEvent());
+    await world.drain(world.start({ limits }));
+    expect(world.usedMicro("acme")).toBe(7n * credit);
+    expect(await world.warehouse.rows()).toEqual({ rows: 7n, effective: 7n });
+  });
+
+  it("does not go on with a warehouse that was made anew when the log begins later", async () => {
+    const world = new World();
+    world.append(sampleEvent(), sampleEvent());
+    await world.drain(world.start());
+    world.disk.trimmedTo = 1;
+    world.warehouse.wipe();
+    await expect(world.start().step()).rejects.toThrow("restore the warehouse from its backup");
   });
 
   it("starts a log that was made anew from its beginning, on the sums of the old one", async () => {

@@ -1,9 +1,10 @@
 /** A rebalance storm: consumers join and leave without end while a gateway records. */
 import { setTimeout as pause } from "node:timers/promises";
-import { expect, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { Storm, type StormMember } from "../fakes/kafka-storm.ts";
 import { MemoryWarehouse } from "../fakes/memory-warehouse.ts";
-import type { KafkaCluster } from "../setup/kafka.ts";
+import { describeWith } from "../setup/describe-with.ts";
+import { type KafkaCluster, kafkaTool, startKafka } from "../setup/kafka.ts";
 import { createKafkaHome, forwarded, openGateway } from "./kafka-home.ts";
 import { periodId, sampleEvent } from "./sample-events.ts";
 
@@ -34,8 +35,31 @@ const partitions = 6;
 const changeEveryMs = 2_000;
 const eventsPerChange = 500;
 
-/** Runs a storm. */
-export async function runStorm(
+/** The suite, at one size. */
+export function describeStorm(options: StormOptions): Promise<void> {
+  return describeWith("consumers that come and go every two seconds", kafkaTool, () => {
+    let cluster: KafkaCluster;
+    beforeAll(async () => {
+      cluster = await startKafka({ brokers: 1 });
+    }, 90_000);
+    afterAll(() => cluster.stop());
+
+    it(
+      "lose and double nothing, and have caught up 10 s after",
+      async () => {
+        const result = await runStorm(cluster, options);
+        process.stdout.write(`storm  ${JSON.stringify(result)}\n`);
+        const events = (options.seconds * 1_000 * eventsPerChange) / changeEveryMs;
+        expect(result).toMatchObject({ events, wrongSums: 0 });
+        expect(result.frozenPartitions).toBeGreaterThan(0);
+        expect(result.settledMs).toBeLessThan(10_000);
+      },
+      options.seconds * 2_000 + 60_000,
+    );
+  });
+}
+
+async function runStorm(
   cluster: KafkaCluster,
   { seconds, frozenSeconds }: StormOptions,
 ): Promise<StormResult> {
@@ -58,7 +82,10 @@ export async function runStorm(
     );
     await Promise.all(more.map((event) => gateway.log.append(event)));
     if (change === 2 && frozenSeconds > 0) {
-      frozenPartitions = frozen?.status().size ?? 0;
+      frozenPartitions = await vi.waitUntil(() => frozen?.status().size, {
+        timeout: 20_000,
+        interval: 20,
+      });
       frozen?.kill("SIGSTOP");
     }
     if ((change - 2) * changeEveryMs >= frozenSeconds * 1_000) frozen?.kill("SIGCONT");

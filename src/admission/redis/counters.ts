@@ -47,6 +47,19 @@ export type RedisCountersOptions = {
   readonly wallMs?: (() => number) | undefined;
 };
 
+/** A running sum, and the sum of its items: the same. */
+export type CheckedSum = { readonly sum: bigint; readonly ofItems: bigint };
+
+/** The running sums of an account's period. */
+export type LedgerCheck = {
+  /** The confirmed base and what has settled since. */
+  readonly usedMicro: CheckedSum;
+  /** Of open requests. */
+  readonly heldMicro: CheckedSum;
+  /** Of the overdraft, reserved for open requests. */
+  readonly marginMicro: CheckedSum;
+};
+
 /**
  * Largest amount, micro-credits: 4.5 billion credits. Lua counts in doubles, exact to 2^53; the sum or the
  * difference of two amounts must stay below. A larger total counts as this one.
@@ -167,6 +180,21 @@ export class RedisCounters implements SharedCounters {
       remainingMicro: atLeastZero(totalMicro - usedMicro),
       totalMicro,
       heldMicro: BigInt(textAt(reply, 3)),
+    };
+  }
+
+  /**
+   * One look at the running sums of a ledger, beside what they are sums of; undefined for one that nobody has used
+   * in this generation. For audits: O(open and unconfirmed requests).
+   */
+  async check(accountId: string, periodId: string): Promise<LedgerCheck | undefined> {
+    const reply = await this.#run(scripts.check, accountId, [periodId]);
+    if (reply[0] !== "checked") return undefined;
+    const at = (place: number) => BigInt(textAt(reply, place));
+    return {
+      usedMicro: { sum: at(1), ofItems: at(2) },
+      heldMicro: { sum: at(3), ofItems: at(4) },
+      marginMicro: { sum: at(5), ofItems: at(6) },
     };
   }
 

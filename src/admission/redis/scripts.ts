@@ -14,6 +14,7 @@ export const scripts = {
   install: read("common", "windows", "traffic", "ledger", "install"),
   confirm: read("common", "ledger", "confirm"),
   confirms: read("common", "confirms"),
+  check: read("common", "ledger", "check"),
   restore: read("common", "ledger", "restore"),
   rate: read("common", "windows", "rate"),
   usage: read("common", "usage"),

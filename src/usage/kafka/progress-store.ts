@@ -80,9 +80,12 @@ export async function readProgress(
 function parseProgress(confirmedOffset: number, metadata: string | null): KeptProgress | undefined {
   if (confirmedOffset < 0 || metadata === null || metadata === "") return undefined;
   const said = parseJson(metadata);
-  const { epoch, offset, member, trial } = said;
+  const { epoch, offset, member, trial, warehouseId } = said;
   if (typeof epoch !== "number" || typeof offset !== "number") return undefined;
-  const progress = { epoch, offset, confirmedOffset, trial: parseTrial(trial) };
+  const progress = {
+    ...{ epoch, offset, confirmedOffset, trial: parseTrial(trial) },
+    warehouseId: typeof warehouseId === "string" ? warehouseId : undefined,
+  };
   return { progress, member: typeof member === "string" ? member : "" };
 }
 

@@ -1,0 +1,3 @@
+import { describeOutages } from "./outage-suite.ts";
+
+await describeOutages(300_000);
