@@ -2,7 +2,7 @@
 import type { DoorRequest } from "./listen.ts";
 
 /** Name of the cookie. */
-const cookieName = "optamil_session";
+export const cookieName = "optamil_session";
 
 /** Name of the request header in which the front door tells RPC of `isOwnOrigin`; a client's own is overwritten. */
 export const ownOriginHeader = "x-optamil-own-origin";

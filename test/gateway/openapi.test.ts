@@ -109,12 +109,17 @@ describe("the OpenAPI document", () => {
     expect(at(document, "components", "securitySchemes")).toEqual({
       bearer: { type: "http", scheme: "bearer" },
       apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+      session: { type: "apiKey", in: "cookie", name: "optamil_session" },
     });
     expect(operation("/v1/usage", "get")).toMatchObject({
-      security: [{ bearer: [] }, { apiKey: [] }],
+      security: [{ bearer: [] }, { apiKey: [] }, { session: [] }],
       description: "Needs a key with scope `usage:read`.",
     });
     expect(at(operation("/v1/accounts", "post"), "security")).toEqual([]);
+    expect(at(operation("/v1/admin/plans", "get"), "security")).toEqual([
+      { bearer: [] },
+      { apiKey: [] },
+    ]);
   });
 
   it("has the one form of all refusals", () => {

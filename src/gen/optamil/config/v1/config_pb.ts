@@ -659,7 +659,7 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
   drainTimeoutMs?: number | undefined;
 
   /**
-   * Requests with a bad key or password that one address may send in a minute until they are answered with 429. An
+   * Requests with a bad key or session that one address may send in a minute until they are answered with 429. An
    * IPv6 address is its first 64 bits; behind a proxy all clients have the proxy's. Good keys are not held up.
    * Default 600.
    *
