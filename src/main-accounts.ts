@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { periodAt } from "./admission/period.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
-import { createPlans, type Plans } from "./catalogue/plans.ts";
+import { createPlans, freePlanName, type Plans } from "./catalogue/plans.ts";
 import type { AccountOperations, KeyOperations, MeteringOperations } from "./cli/command.ts";
 import { openLocalAccounts } from "./cli/local-accounts.ts";
 import { openRemoteAccounts } from "./cli/remote-accounts.ts";
@@ -11,14 +11,25 @@ import { openRemoteKeys } from "./cli/remote-keys.ts";
 import { openRemoteMetering } from "./cli/remote-metering.ts";
 import type { Directory } from "./directory/directory.ts";
 import { openLmdbDirectory } from "./directory/lmdb.ts";
-import { createAccountManager } from "./directory/manage.ts";
+import { type AccountManager, createAccountManager, findPlan } from "./directory/manage.ts";
+import { createPasswordRoom } from "./directory/password.ts";
+import { createSignIn } from "./directory/sign-in.ts";
+import { createSignUp } from "./directory/sign-up.ts";
 import type { Listener } from "./gateway/listen.ts";
 import { bootstrap } from "./keys/bootstrap.ts";
-import { createIssuer } from "./keys/issue.ts";
-import { createKeyManager } from "./keys/manage.ts";
+import { createInvitations } from "./keys/invitation.ts";
+import { createIssuer, type Issuer } from "./keys/issue.ts";
+import { createKeyManager, type KeyManager } from "./keys/manage.ts";
+import type { KeyRegistry } from "./keys/registry.ts";
+import {
+  followSigningKeys,
+  type RotationStep,
+  rotateSigningKeys,
+} from "./keys/rotate-signing-keys.ts";
 import { ownerScopes, scopes } from "./keys/scopes.ts";
-import { openSigningKeys } from "./keys/signing-keys.ts";
+import type { SigningKeys } from "./keys/signing-keys.ts";
 import { createVerifier } from "./keys/verify.ts";
+import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
 import {
   type Environment,
@@ -31,6 +42,9 @@ import { createUuidSource } from "./platform/uuid.ts";
 /** Accounts and keys that are open. */
 export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
 
+/** A directory, and how the verifier asks it: not at all while it is too old. */
+export type OpenedDirectory = { readonly directory: Directory; readonly registry: KeyRegistry };
+
 /** Where accounts and keys are kept, and what signs keys. */
 export type AccountsHome = {
   readonly dataDirectory: string;
@@ -38,8 +52,10 @@ export type AccountsHome = {
   readonly signingKeys: string | undefined;
   /** Whether the file is made where it is missing. Default true. */
   readonly createSigningKeys?: boolean | undefined;
+  /** Told that the file of the signing keys cannot be followed; what was read stays. Default: nobody is. */
+  readonly onTrouble?: ((message: string) => void) | undefined;
   /** Opens the directory in a folder. Default: this machine's own, in LMDB. */
-  readonly openDirectory?: ((path: string) => Promise<Directory>) | undefined;
+  readonly openDirectory?: ((path: string) => Promise<OpenedDirectory>) | undefined;
   /** Id of the first account. Default: a fresh one. */
   readonly firstAccountId?: string | undefined;
 };
@@ -50,25 +66,29 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const uuids = createUuidSource(clock);
   const { dataDirectory, openDirectory } = home;
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  const signingKeys = await openSigningKeys(
-    home.signingKeys ?? join(dataDirectory, "signing-keys"),
-    { create: home.createSigningKeys ?? true },
-  );
+  const create = home.createSigningKeys ?? true;
+  const signingKeys = await followSigningKeys(signingKeysFile(home), { create });
   const path = join(dataDirectory, "directory");
-  const directory = (await openDirectory?.(path)) ?? openLmdbDirectory({ path, clock });
+  const { directory, registry } = (await openDirectory?.(path)) ?? openAlone(path);
   const issuer = createIssuer({ signingKeys, clock, uuids });
-  const verifier = createVerifier({ jwks: signingKeys, registry: directory, clock });
+  const verifier = createVerifier({ jwks: signingKeys, registry, clock });
+  const following = setInterval(() => {
+    signingKeys.reload().catch((error: unknown) => home.onTrouble?.(String(error)));
+  }, followEveryMs);
+  const manager = createKeyManager({ store: directory, issuer, clock });
+  const accounts = createAccountManager({
+    store: directory,
+    plans,
+    issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
+    uuids,
+    currentPeriodId: () => periodAt(clock.wallMs()).id,
+  });
   return {
     directory,
-    manager: createKeyManager(directory, issuer),
-    accounts: createAccountManager({
-      store: directory,
-      plans,
-      issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
-      uuids,
-      currentPeriodId: () => periodAt(clock.wallMs()).id,
-    }),
-    verify: (credential: string) => verifier.verify(credential),
+    manager,
+    accounts,
+    ...createEntrance({ directory, accounts, manager, issuer, plans, signingKeys }),
+    verify: verifier.verify,
     jwks: () => signingKeys.jwks(),
     bootstrap: () =>
       bootstrap({
@@ -79,8 +99,81 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
         uuids,
         accountId: home.firstAccountId,
       }),
-    close: () => directory.close(),
+    close: () => {
+      clearInterval(following);
+      return directory.close();
+    },
   };
+}
+
+type EntranceParts = {
+  readonly directory: Directory;
+  readonly accounts: AccountManager;
+  readonly manager: KeyManager;
+  readonly issuer: Issuer;
+  readonly plans: Plans;
+  readonly signingKeys: SigningKeys;
+};
+
+/** What people do without a key: sign up, sign in, sign out, with or without an invitation. */
+function createEntrance(parts: EntranceParts) {
+  const { directory, accounts, manager, issuer, plans, signingKeys } = parts;
+  const clock = systemClock;
+  const invitations = createInvitations(signingKeys, clock);
+  const passwords = createPasswordRoom();
+  const signUpsOf = new Attempts({ perMinuteMax: signUpsPerMinute, clock });
+  return {
+    signUp: (mode: Settings["signUp"]) =>
+      createSignUp({
+        accounts,
+        mode,
+        passwords,
+        attempts: signUpsOf,
+        readInvitation: (text) => invitations.read(text),
+      }),
+    signIn: createSignIn({
+      store: directory,
+      issueSession: (request) =>
+        issuer.issueKey({ ...request, name: "session", scopes: ownerScopes, session: true }),
+      passwords,
+      clock,
+      wrongByAddress: new Attempts({ perMinuteMax: wrongPasswordsPerMinute, clock }),
+      wrongByAccount: new Attempts({ perMinuteMax: wrongPasswordsPerMinute, clock }),
+    }),
+    async endSession(sessionId: string, accountId: string): Promise<void> {
+      await manager.revoke(sessionId, "unused", { accountId, name: sessionId, scopes: [] });
+    },
+    async invite(email: string, wanted: string, days = invitationDaysDefault) {
+      const plan = findPlan(plans, wanted || freePlanName).name;
+      const expiresAt = Math.floor(clock.wallMs() / 1_000) + days * secondsPerDay;
+      return { invitation: await invitations.issue({ email, plan, expiresAt }), expiresAt };
+    },
+  };
+}
+
+const signUpsPerMinute = 60;
+const wrongPasswordsPerMinute = 10;
+/** Time enough to read one's mail after a short absence. */
+const invitationDaysDefault = 7;
+const secondsPerDay = 86_400;
+
+/** This machine's own directory, which is always up to date. */
+function openAlone(path: string): OpenedDirectory {
+  const directory = openLmdbDirectory({ path, clock: systemClock });
+  return { directory, registry: directory };
+}
+
+/** How soon a rotation of signing keys is seen. */
+const followEveryMs = 1_000;
+
+/** The file of the signing keys. */
+function signingKeysFile({ signingKeys, dataDirectory }: AccountsHome | Settings): string {
+  return signingKeys ?? join(dataDirectory, "signing-keys");
+}
+
+/** A step of the rotation of an environment's signing keys; gives the kid that is staged or signs now. */
+export function rotateSigningKeysOf(environment: Environment, step: RotationStep): Promise<string> {
+  return rotateSigningKeys(signingKeysFile(loadSettings(environment)), step);
 }
 
 /** The file that keeps the first key. */
@@ -141,6 +234,7 @@ async function openLocalKeys(settings: Settings): Promise<KeyOperations> {
     create: (request) => accounts.manager.create(request, actor),
     list: async () => accounts.manager.list(actor),
     revoke: (keyId, reason) => accounts.manager.revoke(keyId, reason, actor),
+    rotate: (keyId, overlapSeconds) => accounts.manager.rotate(keyId, overlapSeconds, actor),
     close: () => accounts.close(),
   };
 }
@@ -160,7 +254,11 @@ export async function openAccountOperations(environment: Environment): Promise<A
   const running = await findRunning(environment, settings);
   if (running !== undefined) return openRemoteAccounts(running.url, running.key);
   const accounts = await openBootstrapped(settings);
-  return openLocalAccounts(accounts.accounts, () => accounts.close());
+  const invite: AccountOperations["invite"] = async ({ email, plan, expiresInDays }) => {
+    const { invitation, expiresAt } = await accounts.invite(email, plan, expiresInDays);
+    return { invitation, expiresAt: BigInt(expiresAt) };
+  };
+  return openLocalAccounts(accounts.accounts, invite, () => accounts.close());
 }
 
 /** What only a running gateway can tell; undefined if none runs. */

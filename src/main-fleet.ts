@@ -12,6 +12,7 @@ import type { DeadLetterOperations } from "./cli/command.ts";
 import type { DirectoryReader } from "./directory/directory.ts";
 import { ensureDirectoryTopic, openKafkaDirectory } from "./directory/kafka.ts";
 import { LmdbTables } from "./directory/lmdb-tables.ts";
+import { createFreshRegistry } from "./keys/fresh-registry.ts";
 import { type Accounts, firstKeyFile, openAccounts } from "./main-accounts.ts";
 import { auditFleet } from "./main-audit.ts";
 import {
@@ -222,9 +223,11 @@ export async function openFleetAccounts(
       onTrouble: (message) => log.warn({ trouble: message }, "directory"),
     });
     await directory.ready();
-    return directory;
+    const staleMs = () => directory.status().staleMs;
+    return { directory, registry: createFreshRegistry(directory, { staleMs, clock: systemClock }) };
   };
-  const home = { ...settings, createSigningKeys, openDirectory, firstAccountId };
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
+  const home = { ...settings, createSigningKeys, openDirectory, onTrouble, firstAccountId };
   return openAccounts(home, plans);
 }
 

@@ -13,7 +13,7 @@ import type { Entitlement } from "./chat/meter-parts.ts";
 import { readsPrefix } from "./chat/reads.ts";
 import { RecordingRoom } from "./chat/recorder.ts";
 import { Rejections } from "./chat/rejections.ts";
-import type { DirectoryReader } from "./directory/directory.ts";
+import type { Directory, DirectoryReader } from "./directory/directory.ts";
 import { entitlementOf } from "./directory/entitlement.ts";
 import type { Caller } from "./keys/verify.ts";
 import { systemClock } from "./platform/clock.ts";
@@ -43,7 +43,7 @@ export type MeteringOptions = {
   readonly gatewayId: string;
   /** The program to fork for the consumer. */
   readonly entry: string;
-  readonly directory: DirectoryReader;
+  readonly directory: DirectoryReader & Pick<Directory, "onChange">;
   readonly plans: Plans;
   readonly catalogue: Catalogue;
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
@@ -134,6 +134,11 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
   const entitlement = createEntitlement(options);
   const meter = createMeter(options, counters, usageLog, entitlement);
   const ticks = startTicks(meter, parts.sweepIdempotency, options.log);
+  const leave = options.directory.onChange(({ change }) => {
+    // Whoever has a leaked key shall not even finish what he began.
+    const isLeak = change.case === "keyRevoked" && change.value.reason === "leaked";
+    if (isLeak) meter.cut(change.value.keyId);
+  });
   return {
     meter,
     counters,
@@ -144,6 +149,7 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     audit: warehouse.audit,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
     async close() {
+      leave();
       await ticks.stop();
       await parts.close();
     },

@@ -2,41 +2,21 @@
 // The composition root: settings in, rooms opened, port listened on, everything closed again.
 import { readFile, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { DescService } from "@bufbuild/protobuf";
 import { toModelOverrides } from "./catalogue/model-config.ts";
 import { type Catalogue, createCatalogue } from "./catalogue/models.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans } from "./catalogue/plans.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
-import { admitRead, currentRate } from "./chat/reads.ts";
 import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
-import { createSignUp } from "./directory/sign-up.ts";
-import { createDoor } from "./gateway/door.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
-import { createHealth } from "./gateway/health.ts";
-import { type DoorHandler, listen } from "./gateway/listen.ts";
-import { createOpenApi } from "./gateway/openapi.ts";
-import { createPages } from "./gateway/pages.ts";
-import type { Rates } from "./gateway/rate-headers.ts";
-import { createReflection } from "./gateway/reflection.ts";
-import { createRestDoor } from "./gateway/rest.ts";
+import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
 import { chatMethods } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
 import { usageMethods } from "./gateway/rpc/usage.ts";
-import { createRpcDoor } from "./gateway/rpc-door.ts";
-import { Health } from "./gen/grpc/health/v1/health_pb.ts";
-import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
-import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
-import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
-import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
-import { ModelService } from "./gen/optamil/v1/models_pb.ts";
-import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
 import {
   type Accounts,
   announce,
@@ -46,8 +26,10 @@ import {
   openKeys,
   openRunningMetering,
   refuseSecondGateway,
+  rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
+import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
 import {
   bootstrapFleet,
   consumeFleet,
@@ -58,7 +40,6 @@ import {
 } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
-import type { OptamilError } from "./platform/errors.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import {
@@ -70,21 +51,6 @@ import {
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 import { type OpenProviders, openProviders } from "./providers/all.ts";
 import { openNetwork } from "./router/network.ts";
-
-const version = "0.1.0";
-
-/** Services of the protocol itself, open to everybody. */
-const protocolServices: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
-
-/** The services that this gateway serves, over REST and RPC. */
-const servedServices: readonly DescService[] = [
-  ChatService,
-  ModelService,
-  KeyService,
-  AccountService,
-  AdminService,
-  UsageService,
-];
 
 /** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
 const pingAfterMs = 15_000;
@@ -129,9 +95,10 @@ async function compose(
   resources.defer(() => providers.close());
   const plans = createPlans(toPlanOverrides(settings.plans));
   const { fleet } = settings;
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const accounts = await (fleet
     ? openFleetAccounts(settings, fleet, plans, log)
-    : openAccounts(settings, plans));
+    : openAccounts({ ...settings, onTrouble }, plans));
   resources.defer(() => accounts.close());
   // The first account of a fleet is made by its migration.
   const first = fleet ? noFirstKey : await accounts.bootstrap();
@@ -142,7 +109,8 @@ async function compose(
   resources.defer(() => metering.close());
   const entries = createEntries(settings, { catalogue, providers, accounts, metering, uuids, log });
   const state = { publicUrl: "", stopping: new AbortController() };
-  const door = createDoors(entries, settings, accounts, createRates(metering, uuids), log, state);
+  const rates = createRates(metering, uuids);
+  const door = createDoors({ entries, settings, accounts, rates, log, state });
   const listener = await listen(door, {
     host: settings.host,
     port: settings.port,
@@ -185,14 +153,6 @@ function openMetering(
   return openFleetMeter({ ...options, fleet, durability });
 }
 
-function createRates({ counters, entitlement }: Metering, uuids: UuidSource): Rates {
-  const reads = { counters, uuids, entitlementOf: entitlement };
-  return {
-    admitRead: (caller, showRate) => admitRead(caller, showRate, reads),
-    current: (caller) => currentRate(caller, reads),
-  };
-}
-
 type Rooms = {
   readonly catalogue: Catalogue;
   readonly providers: OpenProviders;
@@ -224,11 +184,14 @@ function createEntries(
     ...chatMethods(chat),
     ...modelMethods({ catalogue, deployments: providers.deployments }),
     ...keyMethods(accounts.manager),
-    ...accountMethods(
-      createSignUp({ accounts: accounts.accounts, open: settings.signUp === "open", clock }),
-    ),
+    ...accountMethods({
+      ...accounts,
+      signUp: accounts.signUp(settings.signUp),
+      secure: () => settings.tls !== undefined || settings.publicUrl.startsWith("https:"),
+    }),
     ...adminMethods({
       accounts: accounts.accounts,
+      invite: accounts.invite,
       refund: metering.refund,
       sql: metering.sql,
       audit: metering.audit,
@@ -237,64 +200,6 @@ function createEntries(
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
-}
-
-type State = { publicUrl: string; readonly stopping: AbortController };
-
-/** The doors in front of the methods: REST and RPC behind one handler. */
-function createDoors(
-  entries: readonly MethodEntry[],
-  settings: Settings,
-  accounts: Accounts,
-  rates: Rates,
-  log: Log,
-  state: State,
-): DoorHandler {
-  const services = servedServices;
-  const stopping = state.stopping.signal;
-  const ready = () => !stopping.aborted;
-  const onChange = (listener: () => void) => {
-    stopping.addEventListener("abort", listener);
-    return () => stopping.removeEventListener("abort", listener);
-  };
-  const common = {
-    entries,
-    rates,
-    verify: accounts.verify,
-    clock: systemClock,
-    bodyBytesMax: settings.limits.bodyBytesMax,
-    answerTimeoutMs: settings.limits.answerTimeoutMs,
-    onError: (error: OptamilError, requestId: string) =>
-      log.error({ request_id: requestId, cause: describeCause(error) }, "internal error"),
-  };
-  const uuids = createUuidSource(systemClock);
-  return createDoor({
-    rest: createRestDoor({
-      ...common,
-      pages: createPages({
-        ready,
-        openApi: createOpenApi(services, { serverUrl: settings.publicUrl || "/", version }),
-        jwks: accounts.jwks,
-        publicUrl: () => state.publicUrl,
-      }),
-    }),
-    rpc: createRpcDoor({
-      ...common,
-      register: [
-        createHealth({ services, readiness: { ready, onChange }, stopping }),
-        createReflection([...services, Health]),
-      ],
-    }),
-    rpcServices: [...services, ...protocolServices].map(({ typeName }) => typeName),
-    corsOrigins: settings.corsOrigins,
-    clock: systemClock,
-    log,
-    createRequestId: () => uuids.text(),
-  });
-}
-
-function describeCause({ cause }: OptamilError): string | undefined {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
 
 async function readTls(tls: { certFile: string; keyFile: string }) {
@@ -379,11 +284,12 @@ if (import.meta.main) {
     serve: (onReady) => serve(process.env, onReady),
     openKeys: () => openKeys(process.env),
     openAccounts: () => openAccountOperations(process.env),
+    rotateSigningKeys: (step) => rotateSigningKeysOf(process.env, step),
     openMetering: () => openRunningMetering(process.env),
     migrate: () => migrate(process.env),
     consume: (tell) => consumeAlone(process.env, tell),
     openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
-    openApi: () => createOpenApi(servedServices, { serverUrl: "/", version }),
+    openApi: () => createServedOpenApi("/"),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);
 }

@@ -65,6 +65,10 @@ export type AdmitRequest = {
   readonly limits: Limits;
   /** Narrower limits of the key; default none. */
   readonly keyLimits?: Partial<Limits> | undefined;
+  /** Requests of the key that may run at once; default any number. */
+  readonly keyRunningMax?: number | undefined;
+  /** Windows within the key's, such as those of one model: requests alone, no tokens. Default none. */
+  readonly parts?: readonly KeyPart[] | undefined;
   /** Estimate of prompt and completion, corrected when the request ends. */
   readonly tokens: number;
   /** Granted for the period. */
@@ -80,6 +84,13 @@ export type AdmitRequest = {
    * completion or the choice of models by `heldMicro`. Default `holdMicro`: all or refused.
    */
   readonly leastHoldMicro?: bigint | undefined;
+};
+
+/** A part of what a key asks for, with limits of its own. */
+export type KeyPart = {
+  /** Names it within the key: "model gpt-5", "tier ultra". */
+  readonly id: string;
+  readonly limits: Partial<Pick<Limits, "requestsPerMinute" | "requestsPerDay">>;
 };
 
 /** The answer to `admit`. */
@@ -104,6 +115,8 @@ export type Refused = {
   readonly reason: RefusalReason;
   /** Whose limit refused; credits are always the account's. */
   readonly scope: "account" | "key";
+  /** Id of the part of the key whose limit refused; undefined: none of them. */
+  readonly part?: string | undefined;
   /**
    * When the same request would be admitted if nothing else came: not a second earlier. Undefined where
    * waiting does not help ("credits", "too-large").
@@ -116,11 +129,11 @@ export type Refused = {
 export type WindowName = "requests-minute" | "requests-day" | "tokens-minute";
 
 /**
- * Why a request is refused. A window: it is full. "too-large": the estimate exceeds the whole
+ * Why a request is refused. A window: it is full. "running": as many of the key run as may. "too-large": the estimate exceeds the whole
  * tokens-minute limit. "credits": not enough even if every open request ended at its lowest price.
  * "credits-held": enough if they did. Windows come before credits.
  */
-export type RefusalReason = WindowName | "too-large" | "credits" | "credits-held";
+export type RefusalReason = WindowName | "running" | "too-large" | "credits" | "credits-held";
 
 /** The windows after the decision; where the key has a limit of its own, the one with less left. */
 export type RateSnapshot = Readonly<Record<WindowName, WindowState>>;

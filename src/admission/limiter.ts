@@ -1,6 +1,7 @@
 // The limits of one account and its keys: looks at all windows, then takes all or none.
 import type {
   AdmitRequest,
+  KeyPart,
   Limits,
   RateSnapshot,
   RecentTraffic,
@@ -14,7 +15,10 @@ import { type Instant, Windows } from "./windows.ts";
 export type Days = { readonly accounts: DayCounts; readonly keys: DayCounts };
 
 /** What an admission needs to know of a request. */
-export type Load = Pick<AdmitRequest, "keyId" | "limits" | "keyLimits" | "tokens">;
+export type Load = Pick<
+  AdmitRequest,
+  "keyId" | "limits" | "keyLimits" | "keyRunningMax" | "parts" | "tokens"
+>;
 
 /** What a request took of the windows. */
 export type Taken = {
@@ -27,8 +31,10 @@ export type Taken = {
 
 /** Why a request does not fit. */
 export type Full = {
-  readonly reason: WindowName | "too-large";
+  readonly reason: WindowName | "running" | "too-large";
   readonly scope: "account" | "key";
+  /** Id of the part of the key whose window is full. */
+  readonly part?: string | undefined;
   /** Until it does; undefined if it never will. */
   readonly retryAfterMs: number | undefined;
 };
@@ -41,12 +47,17 @@ const limitNames = {
 
 const windowNames = ["requests-minute", "requests-day", "tokens-minute"] as const;
 
+/** When a key has as many requests running as it may: they end at no time that is known. */
+const runningRetryMs = 1_000;
+
 /** The limiter of one account. */
 export class Limiter {
   readonly #days: Days;
   readonly #account: Windows;
   /** Windows of the keys that have limits of their own. */
   readonly #keys = new Map<string, Windows>();
+  /** Requests that run, by key; keys without any are not in it. */
+  readonly #running = new Map<string, number>();
 
   constructor(accountId: string, days: Days) {
     this.#days = days;
@@ -58,18 +69,33 @@ export class Limiter {
     const { limits, keyLimits, tokens } = load;
     if (tokens > limits.tokensPerMinute) return tooLarge("account");
     if (tokens > (keyLimits?.tokensPerMinute ?? tokens)) return tooLarge("key");
-    const full = longestWait("account", this.#account, now, limits, tokens);
-    const windows = this.#keyWindows(load);
-    if (windows === undefined || keyLimits === undefined) return full;
-    const keyFull = longestWait("key", windows, now, keyLimits, tokens);
-    return (keyFull?.retryAfterMs ?? 0) > (full?.retryAfterMs ?? 0) ? keyFull : full;
+    let full = longestWait("account", this.#account, now, limits, tokens);
+    for (const narrow of this.#narrowOf(load)) {
+      const keyFull = longestWait("key", narrow.windows, now, narrow.limits, tokens);
+      if ((keyFull?.retryAfterMs ?? 0) <= (full?.retryAfterMs ?? 0)) continue;
+      full = keyFull && { ...keyFull, part: narrow.part };
+    }
+    return full ?? this.#tooManyRun(load);
+  }
+
+  /** Counts a request among those that run. */
+  begin(keyId: string): void {
+    this.#running.set(keyId, (this.#running.get(keyId) ?? 0) + 1);
+  }
+
+  /** Its end. */
+  end(keyId: string): void {
+    const left = (this.#running.get(keyId) ?? 0) - 1;
+    if (left > 0) this.#running.set(keyId, left);
+    else this.#running.delete(keyId);
   }
 
   /** Takes the places of one request, and gives what must be kept to correct them. */
   take(now: Instant, load: Load): Taken {
     takeOf(this.#account, now, load.limits, load.tokens);
-    const ofKey = this.#keyWindows(load);
-    if (ofKey && load.keyLimits) takeOf(ofKey, now, load.keyLimits, load.tokens);
+    const narrow = this.#narrowOf(load);
+    for (const { windows, limits } of narrow) takeOf(windows, now, limits, load.tokens);
+    const ofKey = narrow.find(({ part }) => part === undefined)?.windows;
     return { atMs: now.monotonicMs, tokens: load.tokens, ofKey };
   }
 
@@ -97,7 +123,7 @@ export class Limiter {
     this.#days.accounts.restore(now.wallMs, accountId, today);
   }
 
-  /** Each window's state; the key's where that has less left. */
+  /** Each window's state; that of the key or of one of its parts where it has less left. */
   snapshot(now: Instant, load: Load): RateSnapshot {
     return {
       "requests-minute": this.#narrower("requests-minute", now, load),
@@ -108,15 +134,31 @@ export class Limiter {
 
   #narrower(name: WindowName, now: Instant, load: Load): WindowState {
     const limitName = limitNames[name];
-    const ofAccount = this.#account.state(name, now, load.limits[limitName]);
-    const keyLimit = load.keyLimits?.[limitName];
-    if (keyLimit === undefined) return ofAccount;
-    const ofKey = this.#keyWindows(load)?.state(name, now, keyLimit);
-    return ofKey !== undefined && ofKey.remaining < ofAccount.remaining ? ofKey : ofAccount;
+    let narrowest = this.#account.state(name, now, load.limits[limitName]);
+    for (const { windows, limits } of this.#narrowOf(load)) {
+      const limit = limits[limitName];
+      const state = limit === undefined ? undefined : windows.state(name, now, limit);
+      if (state !== undefined && state.remaining < narrowest.remaining) narrowest = state;
+    }
+    return narrowest;
   }
 
-  #keyWindows(load: Load): Windows | undefined {
-    return load.keyLimits === undefined ? undefined : this.#windowsOf(load.keyId);
+  /** The windows beside the account's that a request has to fit into: its key's, then those of its parts. */
+  #narrowOf({ keyId, keyLimits, parts }: Load): readonly Narrow[] {
+    if (keyLimits === undefined && parts === undefined) return noNarrow;
+    const ofKey = keyLimits && { windows: this.#windowsOf(keyId), limits: keyLimits };
+    const ofParts = (parts ?? []).map(({ id, limits }: KeyPart) => ({
+      windows: this.#windowsOf(`${keyId} ${id}`),
+      limits,
+      part: id,
+    }));
+    return ofKey === undefined ? ofParts : [ofKey, ...ofParts];
+  }
+
+  #tooManyRun({ keyId, keyRunningMax }: Load): Full | undefined {
+    if (keyRunningMax === undefined || (this.#running.get(keyId) ?? 0) < keyRunningMax)
+      return undefined;
+    return { reason: "running", scope: "key", retryAfterMs: runningRetryMs };
   }
 
   #windowsOf(keyId: string): Windows {
@@ -128,6 +170,14 @@ export class Limiter {
     return windows;
   }
 }
+
+type Narrow = {
+  readonly windows: Windows;
+  readonly limits: Partial<Limits>;
+  readonly part?: string | undefined;
+};
+
+const noNarrow: readonly Narrow[] = [];
 
 function takeOf(windows: Windows, now: Instant, limits: Partial<Limits>, tokens: number): void {
   windows.take(now.monotonicMs, limits.requestsPerMinute, tokens);

@@ -7,7 +7,7 @@ import type { AdmitRequest, Limits } from "./counters.ts";
  * together stay within the overdraft, and within each limit + the number of gateways.
  */
 export function toLocalRequest(request: AdmitRequest, replicas: number): AdmitRequest {
-  const { limits, keyLimits, overdraftMicro } = request;
+  const { limits, keyLimits, keyRunningMax, parts, overdraftMicro } = request;
   return {
     ...request,
     limits: {
@@ -16,6 +16,8 @@ export function toLocalRequest(request: AdmitRequest, replicas: number): AdmitRe
       tokensPerMinute: shareOf(limits.tokensPerMinute, replicas),
     },
     keyLimits: keyLimits && toKeyShare(keyLimits, replicas),
+    keyRunningMax: keyRunningMax && shareOf(keyRunningMax, replicas),
+    parts: parts?.map(({ id, limits: one }) => ({ id, limits: toKeyShare(one, replicas) })),
     totalMicro: overdraftMicro / BigInt(replicas),
     overdraftMicro: 0n,
   };

@@ -99,7 +99,7 @@ export class MemoryCounters implements Counters {
     }
     const expired = this.#open.takeExpired(monotonicMs, sweptMax);
     return expired.map(([eventId, request]) => {
-      request.ledger.drop(request.held);
+      this.#endHold(request);
       this.#tombstones.set(eventId, request, monotonicMs);
       if (this.#tombstones.size > tombstonesMax) this.#tombstones.takeOldest()?.ledger.close();
       return toSweptHold(eventId, request);
@@ -112,7 +112,7 @@ export class MemoryCounters implements Counters {
     // The consumer can be faster than the request: then its charge is in the base before it settles.
     for (const eventId of sums.includedIds) {
       const open = this.#open.take(eventId);
-      if (open !== undefined) open.ledger.drop(open.held);
+      if (open !== undefined) this.#endHold(open);
       (open ?? this.#tombstones.take(eventId))?.ledger.close();
     }
     account.confirm(sums);
@@ -162,6 +162,7 @@ export class MemoryCounters implements Counters {
     const { keyId } = request;
     const open = { account, ledger, held, taken, keyId, admittedAtMs: now.wallMs };
     this.#open.set(request.eventId, open, now.monotonicMs);
+    limiter.begin(keyId);
     return this.#admitted(request, open, now);
   }
 
@@ -181,8 +182,13 @@ export class MemoryCounters implements Counters {
   #takeOpen(eventId: string, end: Release): OpenRequest | undefined {
     const request = this.#open.take(eventId);
     if (request === undefined) return undefined;
-    request.ledger.drop(request.held);
+    this.#endHold(request);
     return this.#close(request, end);
+  }
+
+  #endHold({ ledger, held, account, keyId }: OpenRequest): void {
+    ledger.drop(held);
+    account.limiter.end(keyId);
   }
 
   /** The same for one that was swept: its hold has gone already. */

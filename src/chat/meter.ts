@@ -3,6 +3,7 @@ import type { Admission, Admitted, Limits, Refused, WindowName } from "../admiss
 import { priceBounds } from "../usage/charge.ts";
 import { createHold } from "../usage/event.ts";
 import type { ChatCall } from "./call.ts";
+import { narrowedBy } from "./key-limits.ts";
 import type { MeterParts } from "./meter-parts.ts";
 import { MeteredRequest } from "./metered-request.ts";
 import { toRefusal } from "./refusal.ts";
@@ -35,11 +36,14 @@ export class Meter {
     const tiers = route.candidates.map(({ model }) => model.tier);
     const { lowestMicro, highestMicro } = priceBounds(tiers, tokens, schedule);
     const eventId = call.eventId ?? uuids.text();
+    const [first] = tiers;
+    const asked = { model: call.request.model, tier: first };
     const decision = counters.admit({
       eventId,
       accountId: caller.accountId,
       keyId: caller.keyId,
       limits,
+      ...narrowedBy(caller.limits, asked),
       tokens,
       totalMicro,
       overdraftMicro,
@@ -50,6 +54,13 @@ export class Meter {
     call.showRate({ rate: admission.rate, refusedBy: refusedBy(admission) });
     if (!admission.admitted) throw this.#refuse(call, eventId, admission, limits, tokens);
     return this.#record(call, route, eventId, admission);
+  }
+
+  /** Cuts what a key has running: its streams end with an error frame at once. */
+  cut(keyId: string): void {
+    for (const request of [...this.#open.values()]) {
+      if (request.keyId === keyId) request.cancel("revoked");
+    }
   }
 
   /** To be called every second: renews what lives, frees what died, and writes down sampled refusals. */

@@ -4,7 +4,7 @@ import type { Admitted } from "../admission/counters.ts";
 import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
-import type { Cancellation } from "../platform/cancellation.ts";
+import type { Cancellation, CancelReason } from "../platform/cancellation.ts";
 import { charge } from "../usage/charge.ts";
 import { costNanoUsd } from "../usage/cost.ts";
 import { countTokens } from "../usage/estimate.ts";
@@ -90,6 +90,15 @@ export class MeteredRequest {
 
   get accountId(): string {
     return this.#opened.call.caller.accountId;
+  }
+
+  get keyId(): string {
+    return this.#opened.call.caller.keyId;
+  }
+
+  /** Tells all parts of the request that it is over. */
+  cancel(reason: CancelReason): void {
+    this.#opened.call.cancellation.cancel(reason);
   }
 
   /** What the request may cost at most by its estimate, micro-credits. */

@@ -3,6 +3,7 @@ import type { Awaitable, Counters } from "../admission/counters.ts";
 import type { Caller } from "../keys/verify.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
+import { narrowedBy } from "./key-limits.ts";
 import type { Entitlement } from "./meter-parts.ts";
 import type { RateView } from "./rate.ts";
 
@@ -63,6 +64,7 @@ export async function currentRate(
     accountId,
     keyId,
     limits: entitlementOf(caller).limits,
+    ...narrowedBy(caller.limits),
   });
   return { rate: await rate, refusedBy: undefined };
 }

@@ -13,7 +13,7 @@ const units: Readonly<Record<WindowName, string>> = {
 
 /** The refusal as the client sees it. `tokens` is the estimate that admission was given. */
 export function toRefusal(refused: Refused, limits: Limits, tokens: number): OptamilError {
-  const { reason, scope, retryAfterMs, rate } = refused;
+  const { reason, scope, part, retryAfterMs, rate } = refused;
   switch (reason) {
     case "credits":
       return new OptamilError(
@@ -26,6 +26,12 @@ export function toRefusal(refused: Refused, limits: Limits, tokens: number): Opt
         "The remaining credits are held by requests that are still running. Try again in a moment.",
         { retryAfterMs },
       );
+    case "running":
+      return new OptamilError(
+        "rate_limit_exceeded",
+        "This key has as many requests running as it may. Wait until one has ended.",
+        { retryAfterMs },
+      );
     case "too-large":
       return new OptamilError(
         "context_length_exceeded",
@@ -36,7 +42,7 @@ export function toRefusal(refused: Refused, limits: Limits, tokens: number): Opt
     default:
       return new OptamilError(
         "rate_limit_exceeded",
-        `Rate limit exceeded: ${rate[reason].limit} ${units[reason]} for this ${scope}.`,
+        `Rate limit exceeded: ${rate[reason].limit} ${units[reason]} for ${part === undefined ? "" : `the ${part} with `}this ${scope}.`,
         { retryAfterMs, shouldRetry: (retryAfterMs ?? 0) <= retryWorthMs },
       );
   }

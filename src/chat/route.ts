@@ -59,6 +59,10 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
       { param: "model" },
     );
   }
+  if (!mayUse(call, model)) {
+    const message = `This key may not use models of the tier '${model.tier}'.`;
+    throw new OptamilError("permission_denied", message, { param: "model" });
+  }
   const candidates = candidatesOf(model, parts);
   if (candidates.length === 0) throw notConfigured(model, call);
   return {
@@ -70,7 +74,9 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
 }
 
 function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
-  const models = parts.catalogue.models.filter(({ name }) => parts.deployments.has(name));
+  const models = parts.catalogue.models.filter(
+    (model) => parts.deployments.has(model.name) && mayUse(call, model),
+  );
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
   const features = readFeatures(call.request);
   const decision = choose(features, models, parts.network);
@@ -85,6 +91,11 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
     requestedTier: undefined,
     explanation: toExplanationText(decision.explanation),
   };
+}
+
+/** Whether the caller's key may ask for models of this tier. */
+function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
+  return tiers === undefined || tiers.includes(tier);
 }
 
 /** The deployments of a model: one drawn by weight, then the others, heaviest first. */

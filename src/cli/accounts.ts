@@ -1,4 +1,4 @@
-// `optamil accounts list|create|set-plan|grant|refund`: the accounts of a gateway, their plans and credits.
+// `optamil accounts list|create|invite|set-plan|grant|refund`: the accounts of a gateway, their plans and credits.
 import { parseArgs } from "node:util";
 import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
 import { AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
@@ -24,14 +24,15 @@ export const accounts: Command = {
   usage:
     "accounts list [--limit N] [--after ACCOUNT_ID] [--json]\n" +
     "  optamil accounts create --name NAME [--plan PLAN] [--json]\n" +
+    "  optamil accounts invite EMAIL [--plan PLAN] [--days DAYS]\n" +
     "  optamil accounts set-plan ACCOUNT_ID PLAN [--json]\n" +
     "  optamil accounts grant ACCOUNT_ID CREDITS [--period YYYY-MM] [--reason TEXT] [--json]\n" +
     "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]",
-  summary: "List and create accounts, set plans, grant credits, refund requests.",
+  summary: "List, create and invite accounts, set plans, grant credits, refund requests.",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
     if (perform === undefined) {
-      throw new UsageError("say 'list', 'create', 'set-plan', 'grant' or 'refund'");
+      throw new UsageError("say 'list', 'create', 'invite', 'set-plan', 'grant' or 'refund'");
     }
     await perform(words, context);
     return 0;
@@ -43,11 +44,13 @@ type Action = (words: readonly string[], context: CommandContext) => Promise<voi
 const actions: ReadonlyMap<string, Action> = new Map([
   ["list", list],
   ["create", create],
+  ["invite", invite],
   ["set-plan", setPlan],
   ["grant", grant],
   ["refund", refund],
 ]);
 
+const invitationDaysMax = 90;
 const json = { type: "boolean", default: false } as const;
 const accountsPerPageMax = 1_000;
 
@@ -88,6 +91,26 @@ async function create(words: readonly string[], context: CommandContext): Promis
     context.print(`account  ${made.account?.id}`);
     context.print(`key      ${made.key}`);
   }
+}
+
+async function invite(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { plan: { type: "string", default: "" }, days: { type: "string" } },
+    allowPositionals: true,
+  });
+  const [email, ...others] = positionals;
+  if (email === undefined || others.length > 0) throw new UsageError("name one e-mail address");
+  const { days, plan } = values;
+  const expiresInDays = days === undefined ? undefined : Number(days);
+  const isFine = days === undefined || (/^\d{1,2}$/.test(days) && Number(days) >= 1);
+  if (!isFine || Number(days ?? 1) > invitationDaysMax) {
+    throw new UsageError(`--days takes a whole number from 1 to ${invitationDaysMax}`);
+  }
+  const { invitation } = await use(context, (operations) =>
+    operations.invite({ email, plan, expiresInDays }),
+  );
+  context.print(invitation);
 }
 
 async function setPlan(words: readonly string[], context: CommandContext): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   CreateAccountResponse,
   GrantCreditsResponse,
   ListAccountsResponse,
+  ListChangesResponse,
   Plan,
   RefundUsageResponse,
 } from "../gen/optamil/v1/admin_pb.ts";
@@ -23,6 +24,8 @@ export type CommandContext = {
   readonly serve: (onReady: (gateway: ServingGateway) => void) => Promise<void>;
   /** The key operations: of the running gateway, or of its data if none runs. */
   readonly openKeys: () => Promise<KeyOperations>;
+  /** Adds a signing key, lets it sign, or both; gives its kid. A gateway that runs follows within seconds. */
+  readonly rotateSigningKeys: (step: "stage" | "promote" | "both") => Promise<string>;
   /** The account operations: of the running gateway, or of its data if none runs. */
   readonly openAccounts: () => Promise<AccountOperations>;
   /** What only a running gateway can tell, as it has the warehouse open; undefined if none runs. */
@@ -56,15 +59,29 @@ export type KeyOperations = {
   create(request: CreateKeyRequest): Promise<{ key: string; info: Key }>;
   list(): Promise<readonly Key[]>;
   revoke(keyId: string, reason: string): Promise<Key>;
+  /** The old key goes on for so many seconds; default a day. */
+  rotate(keyId: string, overlapSeconds: number | undefined): Promise<RotatedKey>;
   close(): Promise<void>;
 };
 
-/** The operations behind `optamil accounts` and `plans`; the same through a running gateway and without one. */
+/** A new key, and the one that it replaces. */
+export type RotatedKey = { readonly key: string; readonly info: Key; readonly previous: Key };
+
+/** An invitation to sign up, and when it ends, Unix seconds. */
+export type Invitation = { readonly invitation: string; readonly expiresAt: bigint };
+
+/** The operations behind `optamil accounts`, `plans` and `changes`; the same through a running gateway and without one. */
 export type AccountOperations = {
   /** A page, oldest first; an empty `after` is the first one. */
   list(page: { readonly limit: number; readonly after: string }): Promise<ListAccountsResponse>;
   /** An empty plan is Free. */
   create(account: { readonly name: string; readonly plan: string }): Promise<CreateAccountResponse>;
+  /** An empty plan is Free; default 7 days. Throws `invalid_request` (no such plan). */
+  invite(whom: {
+    readonly email: string;
+    readonly plan: string;
+    readonly expiresInDays: number | undefined;
+  }): Promise<Invitation>;
   setPlan(accountId: string, plan: string): Promise<Account>;
   /** An empty period is the current one. */
   grant(grant: {
@@ -74,6 +91,12 @@ export type AccountOperations = {
     readonly reason: string;
   }): Promise<GrantCreditsResponse>;
   plans(): Promise<readonly Plan[]>;
+  /** A page, newest first; no `before` is the newest one, an empty account is all of them. */
+  changes(page: {
+    readonly limit: number;
+    readonly before: number | undefined;
+    readonly accountId: string;
+  }): Promise<ListChangesResponse>;
   close(): Promise<void>;
 };
 

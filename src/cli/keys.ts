@@ -1,21 +1,31 @@
-// `optamil keys create|list|revoke`: API keys of the first account.
+// `optamil keys create|list|rotate|revoke|rotate-signing`: API keys of the first account, and what signs them.
 import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
-import { CreateKeyRequestSchema, type Key, KeySchema } from "../gen/optamil/v1/keys_pb.ts";
+import {
+  CreateKeyRequestSchema,
+  type Key,
+  type KeyLimits,
+  KeyLimitsSchema,
+  KeySchema,
+} from "../gen/optamil/v1/keys_pb.ts";
 import { jsonCodec } from "../platform/json.ts";
 import { type Command, type CommandContext, type KeyOperations, UsageError } from "./command.ts";
 import { toTable } from "./table.ts";
 
-/** Creates, lists and revokes keys: by the running gateway, or in its data if none runs. */
+/** Creates, lists, rotates and revokes keys: by the running gateway, or in its data if none runs. */
 export const keys: Command = {
   usage:
-    "keys create --name NAME [--scope SCOPE ...] [--model MODEL ...] [--expires-in-days DAYS] [--json]\n" +
+    "keys create --name NAME [--scope SCOPE ...] [--model MODEL ...] [--tier TIER ...] [--expires-in-days DAYS]\n" +
+    "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N] [--json]\n" +
     "  optamil keys list [--json]\n" +
-    "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]",
-  summary: "Create, list and revoke API keys.",
+    "  optamil keys rotate KEY_ID [--overlap-hours HOURS] [--json]\n" +
+    "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]\n" +
+    "  optamil keys rotate-signing [--stage | --promote]",
+  summary: "Create, list, rotate and revoke API keys.",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
-    if (perform === undefined) throw new UsageError("say 'create', 'list' or 'revoke'");
+    if (perform === undefined)
+      throw new UsageError("say 'create', 'list', 'rotate', 'revoke' or 'rotate-signing'");
     return perform(words, context);
   },
 };
@@ -25,12 +35,15 @@ type Action = (words: readonly string[], context: CommandContext) => Promise<num
 const actions: ReadonlyMap<string, Action> = new Map([
   ["create", createKey],
   ["list", listKeys],
+  ["rotate", rotateKey],
   ["revoke", revokeKey],
+  ["rotate-signing", rotateSigning],
 ]);
 
 const codec = jsonCodec(KeySchema);
 const json = { type: "boolean", default: false } as const;
 const secondsPerDay = 86_400;
+const secondsPerHour = 3_600;
 
 async function createKey(words: readonly string[], context: CommandContext): Promise<number> {
   const { values } = parseArgs({
@@ -39,16 +52,24 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
       name: { type: "string" },
       scope: { type: "string", multiple: true, default: [] },
       model: { type: "string", multiple: true, default: [] },
+      tier: { type: "string", multiple: true, default: [] },
+      "requests-per-minute": { type: "string" },
+      "requests-per-day": { type: "string" },
+      "tokens-per-minute": { type: "string" },
+      concurrent: { type: "string" },
       "expires-in-days": { type: "string" },
       json,
     },
   });
   if (values.name === undefined) throw new UsageError("--name is missing");
-  const days = readDays(values["expires-in-days"]);
+  const days = readWhole("--expires-in-days", values["expires-in-days"], 3650);
+  const limits = readLimits(values);
   const request = create(CreateKeyRequestSchema, {
     name: values.name,
     scopes: values.scope,
     models: values.model,
+    tiers: values.tier,
+    ...(limits !== undefined && { limits }),
     ...(days !== undefined && { expiresAt: BigInt(unixSeconds() + days * secondsPerDay) }),
   });
   const { key, info } = await use(context, (operations) => operations.create(request));
@@ -64,6 +85,25 @@ async function listKeys(words: readonly string[], context: CommandContext): Prom
   return 0;
 }
 
+async function rotateKey(words: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { "overlap-hours": { type: "string" }, json },
+    allowPositionals: true,
+  });
+  const [keyId, ...others] = positionals;
+  if (keyId === undefined || others.length > 0) throw new UsageError("name one key id");
+  const hours = readWhole("--overlap-hours", values["overlap-hours"], 720, 0);
+  const overlapSeconds = hours === undefined ? undefined : hours * secondsPerHour;
+  const rotated = await use(context, (operations) => operations.rotate(keyId, overlapSeconds));
+  const { key, info, previous } = rotated;
+  if (values.json) {
+    const both = { info: codec.encode(info), previous: codec.encode(previous) };
+    context.print(JSON.stringify({ key, ...both }));
+  } else context.print(key);
+  return 0;
+}
+
 async function revokeKey(words: readonly string[], context: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...words],
@@ -74,6 +114,20 @@ async function revokeKey(words: readonly string[], context: CommandContext): Pro
   if (keyId === undefined || others.length > 0) throw new UsageError("name one key id");
   const info = await use(context, (operations) => operations.revoke(keyId, values.reason));
   context.print(values.json ? JSON.stringify(codec.encode(info)) : `revoked ${info.id}`);
+  return 0;
+}
+
+/** In one step for a gateway that is alone; replicas need the staged key before any of them signs with it. */
+async function rotateSigning(words: readonly string[], context: CommandContext): Promise<number> {
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ args: [...words], options: { stage: flag, promote: flag } });
+  const step = values.stage === values.promote ? "both" : values.stage ? "stage" : "promote";
+  const kid = await context.rotateSigningKeys(step);
+  context.print(
+    step === "stage"
+      ? `staged ${kid}: give every replica the file, then 'optamil keys rotate-signing --promote'`
+      : `${kid} signs new keys; those that others signed go on`,
+  );
   return 0;
 }
 
@@ -93,7 +147,9 @@ const header = ["ID", "KEY", "STATE", "SCOPES", "NAME"];
 
 function toRow({ id, lastFour, name, scopes, revokedAt, expiresAt }: Key): string[] {
   const state =
-    revokedAt === undefined ? `until ${toDay(expiresAt)}` : `revoked ${toDay(revokedAt)}`;
+    revokedAt === undefined
+      ? `until ${toDay(expiresAt)}`
+      : `${revokedAt > unixSeconds() ? "ends" : "revoked"} ${toDay(revokedAt)}`;
   return [id, `...${lastFour}`, state, scopes.join(","), name];
 }
 
@@ -105,9 +161,31 @@ function unixSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-function readDays(text: string | undefined): number | undefined {
+/** The limits among the words; undefined: there are none. */
+function readLimits(values: Readonly<Record<string, unknown>>): KeyLimits | undefined {
+  const given = limitWords.flatMap(([word, field]) => {
+    const value = values[word];
+    if (typeof value !== "string") return [];
+    return [[field, readWhole(`--${word}`, value, 4_000_000_000)]];
+  });
+  return given.length > 0 ? create(KeyLimitsSchema, Object.fromEntries(given)) : undefined;
+}
+
+const limitWords = [
+  ["requests-per-minute", "requestsPerMinute"],
+  ["requests-per-day", "requestsPerDay"],
+  ["tokens-per-minute", "tokensPerMinute"],
+  ["concurrent", "concurrentRequests"],
+] as const;
+
+function readWhole(
+  word: string,
+  text: string | undefined,
+  max: number,
+  min = 1,
+): number | undefined {
   if (text === undefined) return undefined;
-  const days = Number(text);
-  if (/^\d{1,4}$/.test(text) && days >= 1 && days <= 3650) return days;
-  throw new UsageError("--expires-in-days takes a whole number from 1 to 3650");
+  const number = Number(text);
+  if (/^\d{1,10}$/.test(text) && number >= min && number <= max) return number;
+  throw new UsageError(`${word} takes a whole number from ${min} to ${max}`);
 }

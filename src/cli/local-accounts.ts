@@ -9,14 +9,17 @@ const actor = "cli";
 /** The operations of a manager; `close` lets go of the directory behind it. */
 export function openLocalAccounts(
   manager: AccountManager,
+  invite: AccountOperations["invite"],
   close: () => Promise<void>,
 ): AccountOperations {
   return {
     list: async (page) => manager.list(page),
     create: async (account) =>
       create(CreateAccountResponseSchema, await manager.create(account, actor)),
+    invite,
     setPlan: (accountId, plan) => manager.setPlan(accountId, plan, actor),
     grant: (grant) => manager.grant(grant, actor),
+    changes: async (page) => manager.changes(page),
     plans: async () => manager.plans().data,
     close,
   };

@@ -19,12 +19,19 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
   return {
     list: (page) => client.listAccounts(page, options),
     create: (account) => client.createAccount(account, options),
+    invite: ({ email, plan, expiresInDays }) =>
+      client.createInvitation(
+        { email, plan, ...(expiresInDays !== undefined && { expiresInDays }) },
+        options,
+      ),
     async setPlan(accountId, plan) {
       const { account } = await client.setAccountPlan({ accountId, plan }, options);
       if (account === undefined) throw new Error("the gateway answered without the account");
       return account;
     },
     grant: (grant) => client.grantCredits(grant, options),
+    changes: ({ limit, before, accountId }) =>
+      client.listChanges({ limit, accountId, ...(before !== undefined && { before }) }, options),
     plans: async () => (await client.listPlans({}, options)).data,
     close: async () => {},
   };

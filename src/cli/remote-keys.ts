@@ -28,6 +28,14 @@ export function openRemoteKeys(url: string, key: string): KeyOperations {
       if (info === undefined) throw new Error("the gateway answered without the key's info");
       return info;
     },
+    async rotate(keyId, overlapSeconds) {
+      const wanted = { keyId, ...(overlapSeconds !== undefined && { overlapSeconds }) };
+      const { key, info, previous } = await client.rotateKey(wanted, options);
+      if (info === undefined || previous === undefined) {
+        throw new Error("the gateway answered without the keys' infos");
+      }
+      return { key, info, previous };
+    },
     close: async () => {},
   };
 }

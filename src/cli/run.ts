@@ -4,6 +4,7 @@ import { OptamilError } from "../platform/errors.ts";
 import { SettingsError } from "../platform/settings.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { changes } from "./changes.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { consumer } from "./consumer.ts";
 import { dlq } from "./dlq.ts";
@@ -21,6 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
   keys,
   accounts,
   plans,
+  changes,
   usage,
   sql,
   audit,

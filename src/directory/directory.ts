@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   AccountState,
+  ChangeEntry,
   DirectoryRecord,
   DirectoryRecordSchema,
   KeyState,
@@ -26,16 +27,30 @@ export type AccountsPage = {
   readonly after?: string | undefined;
 };
 
+/** Which changes to list. */
+export type ChangesPage = {
+  /** Changes at most, 1 or more. */
+  readonly limit: number;
+  /** Sequence of the last change of the page before. Default: none, for the newest. */
+  readonly before?: number | undefined;
+  /** Only those of one account and its keys. Default: of all. */
+  readonly accountId?: string | undefined;
+};
+
 /** The accounts and keys as they are. Synchronous and cheap; what it returns is shared: never change it. */
 export interface DirectoryReader {
   /** The account, undefined if there is none. */
   account(accountId: string): Readonly<AccountState> | undefined;
+  /** The account that has an e-mail address, whatever its letter case; undefined if none has. */
+  accountOf(email: string): Readonly<AccountState> | undefined;
   /** The key by its token's jti, revoked ones included; undefined if there is none. */
   key(keyId: string): Readonly<KeyState> | undefined;
-  /** All keys of an account, newest first. */
+  /** All keys of an account, newest first; sessions are not among them. */
   keysOf(accountId: string): Readonly<KeyState>[];
   /** A page of accounts, oldest first, and whether there are more. Throws `invalid_request`. */
   accounts(page: AccountsPage): { accounts: Readonly<AccountState>[]; hasMore: boolean };
+  /** A page of the accepted changes, newest first, and whether there are more. */
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean };
 }
 
 /** The directory: a log of changes, and the state that they fold to. */

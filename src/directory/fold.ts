@@ -5,6 +5,7 @@ import {
   type AccountPlanChanged,
   type AccountState,
   AccountStateSchema,
+  type ChangeEntry,
   type CreditsGranted,
   type DirectoryRecord,
   type KeyCreated,
@@ -31,15 +32,16 @@ export interface DirectoryView {
 export type StateWrite =
   | { readonly kind: "account"; readonly account: AccountState }
   | { readonly kind: "key"; readonly key: KeyState }
-  | { readonly kind: "email"; readonly emailKey: string; readonly accountId: string };
+  | { readonly kind: "email"; readonly emailKey: string; readonly accountId: string }
+  | { readonly kind: "change"; readonly entry: ChangeEntry };
 
 /** What became of a record: the entries it writes, or why it is void. */
 export type Folded =
   | { readonly writes: readonly StateWrite[]; readonly refusal?: undefined }
   | { readonly writes?: undefined; readonly refusal: OptamilError };
 
-/** RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
-const emailCharactersMax = 254;
+/** Of an e-mail address: RFC 5321 §4.5.3.1.3; it also keeps the address below LMDB's limit of 1,978 bytes a key. */
+export const emailCharactersMax = 254;
 
 /** Two years: what is older is in the log, and no request belongs to it any more. */
 const periodsKeptMax = 24;
@@ -71,7 +73,7 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
 }
 
 /** The spelling by which addresses are unique: letter case makes no difference. */
-function toEmailKey(email: string): string {
+export function toEmailKey(email: string): string {
   return email.toLowerCase();
 }
 
@@ -104,7 +106,7 @@ function foldAccountCreated(
 }
 
 function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyCreated): Folded {
-  const { keyId, accountId, name, lastFour, scopes, models, expiresAt } = made;
+  const { keyId, accountId, name, lastFour, scopes, models, tiers, limits, expiresAt } = made;
   if (!isUuid(keyId)) return { refusal: invalidRequest("The key id must be a UUID.") };
   if (record.expectedVersion !== 0n || view.key(keyId)) return versionLost();
   if (!isUuid(accountId) || view.account(accountId) === undefined) {
@@ -117,6 +119,9 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     lastFour,
     scopes,
     models,
+    tiers,
+    ...(limits !== undefined && { limits }),
+    session: made.session,
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,
@@ -127,19 +132,20 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
 function foldKeyRevoked(
   view: DirectoryView,
   record: DirectoryRecord,
-  { keyId, reason }: KeyRevoked,
+  { keyId, reason, effectiveAtUs }: KeyRevoked,
 ): Folded {
   const before = isUuid(keyId) ? view.key(keyId) : undefined;
   if (before === undefined) {
     return { refusal: new OptamilError("not_found", "There is no such key.") };
   }
-  // Even with the right version: the first time and reason stand.
-  if (record.expectedVersion !== before.version || before.revokedAtUs !== undefined) {
-    return versionLost();
-  }
+  const { writtenAtUs } = record;
+  const revokedAtUs = effectiveAtUs > writtenAtUs ? effectiveAtUs : writtenAtUs;
+  // Even with the right version: the first time and reason stand, unless the new end is sooner.
+  const ended = before.revokedAtUs !== undefined && before.revokedAtUs <= revokedAtUs;
+  if (record.expectedVersion !== before.version || ended) return versionLost();
   const key = create(KeyStateSchema, {
     ...before,
-    revokedAtUs: record.writtenAtUs,
+    revokedAtUs,
     revokeReason: reason,
     version: before.version + 1n,
   });

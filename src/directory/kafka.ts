@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   type AccountState,
+  type ChangeEntry,
   type DirectoryRecord,
   DirectoryRecordSchema,
   type KeyState,
@@ -15,7 +16,13 @@ import { openTopicReader, type TopicReader } from "../platform/kafka/reader.ts";
 import { type KafkaSender, type Message, openKafkaSender } from "../platform/kafka/sender.ts";
 import { ensureTopic, safeSettings, type TopicFinding } from "../platform/kafka/topic.ts";
 import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
-import type { AccountsPage, Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
+import type {
+  AccountsPage,
+  ChangesPage,
+  Directory,
+  DirectoryChange,
+  DirectoryWrite,
+} from "./directory.ts";
 import { type DirectoryTables, KeptState } from "./kept-state.ts";
 
 /** Name of the topic. */
@@ -141,6 +148,10 @@ class FoldedTopic implements KafkaDirectory {
     return this.#state.account(accountId);
   }
 
+  accountOf(email: string): AccountState | undefined {
+    return this.#state.accountOf(email);
+  }
+
   key(keyId: string): KeyState | undefined {
     return this.#state.key(keyId);
   }
@@ -151,6 +162,10 @@ class FoldedTopic implements KafkaDirectory {
 
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
     return this.#state.accounts(page);
+  }
+
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
+    return this.#state.changes(page);
   }
 
   onChange(listener: (record: DirectoryRecord) => void): () => void {

@@ -1,8 +1,13 @@
 // The directory's state as a process serves it: decoded entries in memory over tables that outlive it.
-import type { AccountState, DirectoryRecord, KeyState } from "../gen/optamil/v1/directory_pb.ts";
+import type {
+  AccountState,
+  ChangeEntry,
+  DirectoryRecord,
+  KeyState,
+} from "../gen/optamil/v1/directory_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
-import type { AccountsPage, DirectoryReader } from "./directory.ts";
-import type { DirectoryView, StateWrite } from "./fold.ts";
+import type { AccountsPage, ChangesPage, DirectoryReader } from "./directory.ts";
+import { type DirectoryView, emailCharactersMax, type StateWrite, toEmailKey } from "./fold.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Where records and the state that they fold to are kept. */
@@ -12,6 +17,8 @@ export interface DirectoryTables extends DirectoryView {
   /** Keys of an account, newest first. */
   keysOf(accountId: string): KeyState[];
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean };
+  /** Accepted changes, newest first. */
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean };
   /** Number of records that are kept: the state is that of all of them. */
   readonly applied: number;
   /** A record by its place, the first being 0; undefined: there is none. */
@@ -42,6 +49,12 @@ export class KeptState implements DirectoryReader {
     return cached(this.#accounts, accountId, () => this.#tables.account(accountId));
   }
 
+  accountOf(email: string): AccountState | undefined {
+    if (email === "" || email.length > emailCharactersMax) return undefined;
+    const accountId = this.#tables.accountIdOf(toEmailKey(email));
+    return accountId === undefined ? undefined : this.account(accountId);
+  }
+
   key(keyId: string): KeyState | undefined {
     return cached(this.#keys, keyId, () => this.#tables.key(keyId));
   }
@@ -52,6 +65,10 @@ export class KeptState implements DirectoryReader {
 
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
     return this.#tables.accounts(page);
+  }
+
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
+    return this.#tables.changes(page);
   }
 
   onChange(listener: (record: DirectoryRecord) => void): () => void {

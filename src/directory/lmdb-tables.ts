@@ -4,6 +4,8 @@ import { type Database, open } from "lmdb";
 import {
   type AccountState,
   AccountStateSchema,
+  type ChangeEntry,
+  ChangeEntrySchema,
   type DirectoryRecord,
   DirectoryRecordSchema,
   type KeyState,
@@ -12,13 +14,13 @@ import {
 import { invalidRequest } from "../platform/errors.ts";
 import { commit } from "../platform/lmdb-commit.ts";
 import { isUuid } from "../platform/uuid.ts";
-import type { AccountsPage } from "./directory.ts";
+import type { AccountsPage, ChangesPage } from "./directory.ts";
 import type { StateWrite } from "./fold.ts";
 import type { DirectoryTables } from "./kept-state.ts";
 import { createOverlay } from "./overlay.ts";
 
 /** Raised whenever `fold` or the state's messages change: the state is then rebuilt from the log. */
-const stateFormat = 2;
+const stateFormat = 3;
 
 /** What a record or a row takes at most, pages that are split for it included. */
 const roomPerRowBytes = 16_384;
@@ -37,15 +39,20 @@ export class LmdbTables implements DirectoryTables {
   readonly #emails: Database<string, string>;
   /** Account id → ids of its keys, in the order of their making. */
   readonly #keysByAccount: Database<string, string>;
-  /** `format`, and `applied`: sequence number of the last record that the state contains. */
+  /** Sequence number, from 1 without gaps → ChangeEntry. */
+  readonly #changes: Database<Uint8Array, number>;
+  /** Account id → sequence numbers of its changes and its keys'. */
+  readonly #changesByAccount: Database<number, string>;
+  /** `format`, `applied`: sequence number of the last record that the state contains, and `changes`: of the last one. */
   readonly #meta: Database<number, string>;
   #applied: number;
+  #changeCount: number;
 
   constructor(path: string) {
     this.#path = path;
     // With lmdb 3.5.6's default, a commit that fails also rejects a promise that nobody can reach,
     // which ends the process, and on Node 24 the callback of `transaction` is never called.
-    this.#env = open({ path, maxDbs: 8, eventTurnBatching: false });
+    this.#env = open({ path, maxDbs: 12, eventTurnBatching: false });
     this.#log = this.#env.openDB({ name: "log", encoding: "binary" });
     this.#accounts = this.#env.openDB({ name: "accounts", encoding: "binary" });
     this.#keys = this.#env.openDB({ name: "keys", encoding: "binary" });
@@ -55,9 +62,16 @@ export class LmdbTables implements DirectoryTables {
       encoding: "ordered-binary",
       dupSort: true,
     });
+    this.#changes = this.#env.openDB({ name: "changes", encoding: "binary" });
+    this.#changesByAccount = this.#env.openDB({
+      name: "changes_by_account",
+      encoding: "ordered-binary",
+      dupSort: true,
+    });
     this.#meta = this.#env.openDB({ name: "meta", encoding: "ordered-binary" });
     if (this.#meta.get("format") !== stateFormat) this.#clearState();
     this.#applied = this.#meta.get("applied") ?? 0;
+    this.#changeCount = this.#meta.get("changes") ?? 0;
     this.#catchUp();
   }
 
@@ -99,6 +113,24 @@ export class LmdbTables implements DirectoryTables {
     return { accounts, hasMore: found.length > limit };
   }
 
+  /** Accepted changes, newest first, and whether there are more. */
+  changes({ limit, before, accountId }: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
+    const start = Math.min(before ?? Number.POSITIVE_INFINITY, this.#changeCount + 1) - 1;
+    const sequences =
+      accountId === undefined
+        ? Array.from({ length: Math.min(limit + 1, start) }, (_, at) => start - at)
+        : this.#changesOf(accountId, start, limit + 1);
+    const changes = sequences
+      .slice(0, limit)
+      .flatMap((sequence) => decode(ChangeEntrySchema, this.#changes.get(sequence)) ?? []);
+    return { changes, hasMore: sequences.length > limit };
+  }
+
+  #changesOf(accountId: string, start: number, limit: number): number[] {
+    if (!isUuid(accountId)) return [];
+    return [...this.#changesByAccount.getValues(accountId, { start, reverse: true, limit })];
+  }
+
   /** Writes records and the state that they lead to, all or nothing; resolves when it is on disk. */
   async write(records: readonly DirectoryRecord[], writes: readonly StateWrite[]): Promise<void> {
     const roomBytes = (records.length + writes.length) * roomPerRowBytes;
@@ -110,6 +142,7 @@ export class LmdbTables implements DirectoryTables {
       this.#put(writes, this.#applied + records.length);
     });
     this.#applied += records.length;
+    this.#changeCount += countChanges(writes);
     await this.#env.flushed;
     this.#env.resetReadTxn();
   }
@@ -121,6 +154,8 @@ export class LmdbTables implements DirectoryTables {
   /** Puts join the batch or transaction that is open, which reports their failure. */
   #put(writes: readonly StateWrite[], applied: number): void {
     void this.#meta.put("applied", applied);
+    void this.#meta.put("changes", this.#changeCount + countChanges(writes));
+    let sequence = this.#changeCount;
     for (const write of writes) {
       if (write.kind === "account") {
         const { account } = write;
@@ -128,9 +163,15 @@ export class LmdbTables implements DirectoryTables {
       } else if (write.kind === "key") {
         const { key } = write;
         void this.#keys.put(key.id, toBinary(KeyStateSchema, key));
-        void this.#keysByAccount.put(key.accountId, key.id);
-      } else {
+        // Sessions are many, and nobody looks for them.
+        if (!key.session) void this.#keysByAccount.put(key.accountId, key.id);
+      } else if (write.kind === "email") {
         void this.#emails.put(write.emailKey, write.accountId);
+      } else {
+        sequence += 1;
+        const entry = { ...write.entry, sequence };
+        void this.#changes.put(sequence, toBinary(ChangeEntrySchema, entry));
+        void this.#changesByAccount.put(entry.accountId, sequence);
       }
     }
   }
@@ -142,6 +183,8 @@ export class LmdbTables implements DirectoryTables {
         this.#keys,
         this.#emails,
         this.#keysByAccount,
+        this.#changes,
+        this.#changesByAccount,
         this.#meta,
       ]) {
         db.clearSync();
@@ -163,8 +206,13 @@ export class LmdbTables implements DirectoryTables {
         this.#put(overlay.writes, applied);
       });
       this.#applied = applied;
+      this.#changeCount += countChanges(overlay.writes);
     }
   }
+}
+
+function countChanges(writes: readonly StateWrite[]): number {
+  return writes.filter(({ kind }) => kind === "change").length;
 }
 
 /** Ids come from callers, and LMDB throws for those of more than 1,978 bytes. */

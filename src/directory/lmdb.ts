@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type AccountState,
+  type ChangeEntry,
   type DirectoryRecord,
   DirectoryRecordSchema,
   type KeyState,
@@ -9,7 +10,13 @@ import {
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
-import type { AccountsPage, Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
+import type {
+  AccountsPage,
+  ChangesPage,
+  Directory,
+  DirectoryChange,
+  DirectoryWrite,
+} from "./directory.ts";
 import { KeptState } from "./kept-state.ts";
 import { LmdbTables } from "./lmdb-tables.ts";
 
@@ -54,6 +61,10 @@ class LmdbDirectory implements Directory {
     return this.#state.account(accountId);
   }
 
+  accountOf(email: string): AccountState | undefined {
+    return this.#state.accountOf(email);
+  }
+
   key(keyId: string): KeyState | undefined {
     return this.#state.key(keyId);
   }
@@ -64,6 +75,10 @@ class LmdbDirectory implements Directory {
 
   accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
     return this.#state.accounts(page);
+  }
+
+  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
+    return this.#state.changes(page);
   }
 
   append(change: DirectoryChange, { actor, expectedVersion }: DirectoryWrite): Promise<void> {

@@ -3,16 +3,20 @@ import { create } from "@bufbuild/protobuf";
 import { freePlanName, type Plan, type Plans } from "../catalogue/plans.ts";
 import { type Account, AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
 import {
+  type Change,
+  ChangeSchema,
   type GrantCreditsResponse,
   GrantCreditsResponseSchema,
   type ListAccountsResponse,
   ListAccountsResponseSchema,
+  type ListChangesResponse,
+  ListChangesResponseSchema,
   type ListPlansResponse,
   ListPlansResponseSchema,
   type Plan as PlanMessage,
   PlanSchema,
 } from "../gen/optamil/v1/admin_pb.ts";
-import type { AccountState } from "../gen/optamil/v1/directory_pb.ts";
+import type { AccountState, ChangeEntry } from "../gen/optamil/v1/directory_pb.ts";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
 import type { Directory, DirectoryChange } from "./directory.ts";
@@ -53,11 +57,17 @@ export interface AccountManager {
   grant(grant: NewGrant, actor: string): Promise<GrantCreditsResponse>;
   /** All plans. */
   plans(): ListPlansResponse;
+  /** A page of the changes of accounts and keys, newest first. Default: the newest 100. */
+  changes(page: {
+    limit?: number | undefined;
+    before?: number | undefined;
+    accountId?: string | undefined;
+  }): ListChangesResponse;
 }
 
 /** What the operations stand on. */
 export type AccountManagerParts = {
-  readonly store: Pick<Directory, "account" | "accounts" | "append">;
+  readonly store: Pick<Directory, "account" | "accounts" | "append" | "changes">;
   readonly plans: Plans;
   /** Makes a key; it works once its change is in the directory. */
   readonly issueKey: (request: {
@@ -72,6 +82,7 @@ export type AccountManagerParts = {
 };
 
 const pageAccountsDefault = 100;
+const pageChangesDefault = 100;
 const firstKeyName = "first key";
 /** A later one is a mistake; and the state keeps no more than 24 periods. */
 const monthsAheadMax = 12;
@@ -119,6 +130,11 @@ export function createAccountManager(parts: AccountManagerParts): AccountManager
       return toGranted(findAccount(store, accountId), periodId);
     },
     plans: () => create(ListPlansResponseSchema, { object: "list", data: plans.all.map(toPlan) }),
+    changes({ limit = pageChangesDefault, before, accountId }) {
+      const page = store.changes({ limit, before, accountId: accountId || undefined });
+      const data = page.changes.map(toChange);
+      return create(ListChangesResponseSchema, { object: "list", data, hasMore: page.hasMore });
+    },
   };
 }
 
@@ -131,7 +147,8 @@ function findAccount(
   throw new OptamilError("not_found", "There is no account with that id.", { param: "account_id" });
 }
 
-function findPlan(plans: Plans, name: string): Plan {
+/** The plan of a name; throws `invalid_request`, naming those that there are. */
+export function findPlan(plans: Plans, name: string): Plan {
   const plan = plans.byName(name);
   if (plan !== undefined) return plan;
   const known = plans.all.map((one) => one.name).join(", ");
@@ -151,7 +168,8 @@ function toMonths(periodId: string): number {
   return Number(year) * 12 + Number(month);
 }
 
-function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState>): Account {
+/** An account as the API shows it. */
+export function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState>): Account {
   return create(AccountSchema, {
     id,
     object: "account",
@@ -159,6 +177,25 @@ function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState
     ...(email !== "" && { email }),
     plan,
     created: createdAtUs / microsecondsPerSecond,
+  });
+}
+
+function toChange({ recordId, writtenAtUs, keyId, fields, ...entry }: ChangeEntry): Change {
+  const { sequence, actor, action, accountId } = entry;
+  return create(ChangeSchema, {
+    id: recordId,
+    object: "change",
+    sequence,
+    created: writtenAtUs / microsecondsPerSecond,
+    actor,
+    action,
+    accountId,
+    ...(keyId !== "" && { keyId }),
+    fields: fields.map(({ field, before, after }) => ({
+      field,
+      ...(before !== undefined && { before }),
+      ...(after !== undefined && { after }),
+    })),
   });
 }
 

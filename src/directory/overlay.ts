@@ -1,6 +1,7 @@
 // Writes that are not in the store yet, laid over what is: a batch of records folds onto it.
 import type { AccountState, DirectoryRecord, KeyState } from "../gen/optamil/v1/directory_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
+import { toChangeEntry } from "./diff.ts";
 import { type DirectoryView, fold, type StateWrite } from "./fold.ts";
 
 /** A view with writes of its own. */
@@ -26,11 +27,13 @@ export function createOverlay(base: DirectoryView): Overlay {
     fold(record) {
       const folded = fold(overlay, record);
       if (folded.refusal !== undefined) return folded.refusal;
+      const entry = toChangeEntry(record, folded.writes, overlay);
+      if (entry !== undefined) writes.push({ kind: "change", entry });
       for (const write of folded.writes) {
         writes.push(write);
         if (write.kind === "account") accounts.set(write.account.id, write.account);
         else if (write.kind === "key") keys.set(write.key.id, write.key);
-        else emails.set(write.emailKey, write.accountId);
+        else if (write.kind === "email") emails.set(write.emailKey, write.accountId);
       }
       return undefined;
     },

@@ -1,6 +1,7 @@
 // Passwords are kept as scrypt hashes (RFC 7914) only.
-import type { Buffer } from "node:buffer";
-import { randomBytes, scrypt } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { OptamilError } from "../platform/errors.ts";
 
 /** With the block size below: 32 MiB for each hash that is being made, on a thread of the pool. */
 const costLog2 = 15;
@@ -41,4 +42,49 @@ function derive(password: string, salt: Buffer): Promise<Buffer> {
 
 function toBase64(bytes: Buffer): string {
   return bytes.toString("base64").replace(/=+$/, "");
+}
+
+const spelling = /^\$scrypt\$ln=15,r=8,p=1\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})$/;
+/** Of no password: what is compared where there is no account, so that this takes as long as where there is one. */
+const nobodysHash = `$scrypt$ln=${costLog2},r=${blockSize},p=${parallelization}$${"A".repeat(22)}$${"A".repeat(43)}`;
+
+async function isPassword(password: string, passwordHash: string): Promise<boolean> {
+  const [, salt = "", hash = ""] = spelling.exec(passwordHash || nobodysHash) ?? [];
+  const derived = await derive(password.normalize("NFC"), Buffer.from(salt, "base64"));
+  const expected = Buffer.from(hash, "base64");
+  const same = expected.length === derived.length && timingSafeEqual(expected, derived);
+  return same && passwordHash !== "";
+}
+
+/** Hashes and compares passwords, a few at a time. */
+export interface PasswordRoom {
+  /** As `hashPassword`. Throws `rate_limit_exceeded` where there is no room. */
+  hash(password: string): Promise<string>;
+  /** Whether a password is the one of a hash; "" is the hash of none, and takes as long. Throws the same. */
+  isPassword(password: string, passwordHash: string): Promise<boolean>;
+}
+
+/** Waiting for a thread included; each takes 32 MiB and some 100 ms once it has one. */
+const hashingMax = 8;
+const retryAfterMs = 1_000;
+
+/** A room for as many as may be hashed at once; more are refused, as they would only wait. */
+export function createPasswordRoom(): PasswordRoom {
+  let hashing = 0;
+  async function enter<T>(work: () => Promise<T>): Promise<T> {
+    if (hashing >= hashingMax) {
+      const message = "Too many passwords are being checked. Wait a moment.";
+      throw new OptamilError("rate_limit_exceeded", message, { retryAfterMs });
+    }
+    hashing += 1;
+    try {
+      return await work();
+    } finally {
+      hashing -= 1;
+    }
+  }
+  return {
+    hash: (password) => enter(() => hashPassword(password)),
+    isPassword: (password, passwordHash) => enter(() => isPassword(password, passwordHash)),
+  };
 }

@@ -1,56 +1,66 @@
 // Sign-up: a stranger opens an account, where the operator lets him.
 import type { Account, SignUpRequest } from "../gen/optamil/v1/accounts_pb.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Attempts } from "../platform/attempts.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { AccountManager } from "./manage.ts";
-import { hashPassword } from "./password.ts";
+import type { PasswordRoom } from "./password.ts";
 
 /** What sign-up stands on. */
 export type SignUpParts = {
   readonly accounts: Pick<AccountManager, "create">;
-  /** Whether anybody may sign up. */
-  readonly open: boolean;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Who may sign up: everybody, who is invited, or nobody. */
+  readonly mode: "open" | "invitation" | "closed";
+  readonly passwords: PasswordRoom;
+  /** Attempts by address. */
+  readonly attempts: Attempts;
+  /** What an invitation says; throws `permission_denied` where it is none. */
+  readonly readInvitation: (text: string) => { readonly email: string; readonly plan: string };
 };
 
 /**
- * Opens an account on plan Free with its first key.
+ * Opens an account with its first key, on plan Free or the invitation's.
  *
- * Throws `permission_denied` where sign-up is closed, `rate_limit_exceeded` above 60 attempts a minute,
+ * Throws `permission_denied` where sign-up is closed or the invitation is missing or another's,
+ * `rate_limit_exceeded` for too many attempts of one address,
  * `invalid_request` where the e-mail address has an account.
  */
 export type SignUp = (
-  request: Pick<SignUpRequest, "email" | "password">,
+  request: Pick<SignUpRequest, "email" | "password"> & { readonly invitation?: string },
+  address: string,
 ) => Promise<{ account: Account; key: string }>;
 
-/** Attempts of everybody together: they bound what hashing costs and how many addresses can be probed. */
-const attemptsPerMinuteMax = 60;
-const minuteMs = 60_000;
-
 /** Sign-up over the operations on accounts. */
-export function createSignUp({ accounts, open, clock }: SignUpParts): SignUp {
-  const admit = createGuard(clock);
-  return async ({ email, password }) => {
-    if (!open) {
+export function createSignUp(parts: SignUpParts): SignUp {
+  const { accounts, attempts, passwords } = parts;
+  return async ({ email, password, invitation = "" }, address) => {
+    if (parts.mode === "closed") {
       throw new OptamilError("permission_denied", "Sign-up is closed. Ask the operator for a key.");
     }
-    admit();
-    const passwordHash = password === undefined ? "" : await hashPassword(password);
-    return accounts.create({ name: email, email, passwordHash }, "sign-up");
+    const retryAfterMs = attempts.waitMs(address);
+    if (retryAfterMs > 0) {
+      throw new OptamilError("rate_limit_exceeded", "Too many sign-ups.", { retryAfterMs });
+    }
+    attempts.note(address);
+    const plan = planOf(email, invitation, parts);
+    const passwordHash = password === undefined ? "" : await passwords.hash(password);
+    return accounts.create({ name: email, email, plan, passwordHash }, "sign-up");
   };
 }
 
-/** Lets through what fits into any 60 seconds; throws `rate_limit_exceeded`. */
-function createGuard(clock: SignUpParts["clock"]): () => void {
-  let admittedAtMs: number[] = [];
-  return () => {
-    const nowMs = clock.monotonicMs();
-    admittedAtMs = admittedAtMs.filter((atMs) => nowMs - atMs < minuteMs);
-    const [oldestMs] = admittedAtMs;
-    if (oldestMs !== undefined && admittedAtMs.length >= attemptsPerMinuteMax) {
-      const retryAfterMs = oldestMs + minuteMs - nowMs;
-      throw new OptamilError("rate_limit_exceeded", "Too many sign-ups.", { retryAfterMs });
-    }
-    admittedAtMs.push(nowMs);
-  };
+/** The plan on which the account begins; undefined: the one of everybody. */
+function planOf(
+  email: string,
+  invitation: string,
+  { mode, readInvitation }: SignUpParts,
+): string | undefined {
+  if (mode === "open" && invitation === "") return undefined;
+  const param = "invitation";
+  if (invitation === "") {
+    const message = "Sign-up needs an invitation. Ask the operator for one.";
+    throw new OptamilError("permission_denied", message, { param });
+  }
+  const invited = readInvitation(invitation);
+  if (invited.email.toLowerCase() === email.toLowerCase()) return invited.plan;
+  const message = "The invitation is for another e-mail address.";
+  throw new OptamilError("permission_denied", message, { param });
 }

@@ -2,11 +2,31 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { access } from "../gen/optamil/options/v1/options_pb.ts";
 import { readCredential } from "../keys/credential.ts";
-import type { Caller } from "../keys/verify.ts";
+import type { Caller, CredentialKind } from "../keys/verify.ts";
+import type { Attempts } from "../platform/attempts.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { guardAddress } from "./address.ts";
+import { readSessionCookie } from "./session-cookie.ts";
 
-/** Verifies a credential; throws `unauthenticated`. */
-export type Verify = (credential: string) => Caller;
+/** Verifies a key or a session's token; throws `unauthenticated`. */
+export type Verify = (credential: string, kind: CredentialKind) => Caller;
+
+/** What a request says of who makes it. */
+export type Claimant = {
+  /** Gives a header by its lower-case name. */
+  readonly header: (name: string) => string | undefined;
+  /** The network that it comes from. */
+  readonly address: string;
+  /** Whether its cookies count: a page of another origin may not use them. */
+  readonly ownOrigin: () => boolean;
+};
+
+/** What credentials are checked by. */
+export type Gate = {
+  readonly verify: Verify;
+  /** Bad credentials by address. */
+  readonly failures: Attempts;
+};
 
 /** Who calls a public method: nobody. `publicUnary` keeps it from the services. */
 const anonymous: Caller = Object.freeze({
@@ -20,20 +40,38 @@ const anonymous: Caller = Object.freeze({
 
 /**
  * The caller of a method, who must have the method's scope. A public method has none: no credential is read, so
- * that a wrong one does no harm. Throws `unauthenticated` or `permission_denied`.
+ * that a wrong one does no harm. Throws `unauthenticated`, `permission_denied`, or `rate_limit_exceeded` for the
+ * bad credentials of an address that sends too many.
  */
-export function authorize(
-  scope: string | undefined,
-  header: (name: string) => string | undefined,
-  verify: Verify,
-): Caller {
+export function authorize(scope: string | undefined, claimant: Claimant, gate: Gate): Caller {
   if (scope === undefined) return anonymous;
-  const caller = verify(readCredential(header));
+  const caller = identify(claimant, gate);
   if (caller.scopes.includes(scope)) return caller;
   throw new OptamilError(
     "permission_denied",
-    `This key lacks the scope '${scope}'. Create a key that has it.`,
+    caller.session
+      ? `A session lacks the scope '${scope}'. Use a key that has it.`
+      : `This key lacks the scope '${scope}'. Create a key that has it.`,
   );
+}
+
+function identify(claimant: Claimant, { verify, failures }: Gate): Caller {
+  const { header, address } = claimant;
+  try {
+    const session = readSession(claimant);
+    return session === undefined
+      ? verify(readCredential(header), "key")
+      : verify(session, "session");
+  } catch (refusal) {
+    throw guardAddress(address, refusal, failures);
+  }
+}
+
+/** The session's token, where no key is sent. */
+function readSession({ header, ownOrigin }: Claimant): string | undefined {
+  if (header("authorization") !== undefined || header("x-api-key") !== undefined) return undefined;
+  const token = readSessionCookie(header("cookie"));
+  return token !== undefined && ownOrigin() ? token : undefined;
 }
 
 /** The scope that a method's `access` option asks for; undefined: the method is public. Throws where it says neither. */

@@ -1,10 +1,12 @@
 // What every request passes first: its id, the browser's questions, and the choice between REST and RPC.
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
+import { addressHeader, readAddress } from "./address.ts";
 import { handleCors } from "./cors.ts";
 import { requestIdHeader } from "./headers.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import type { Reply } from "./reply.ts";
+import { isOwnOrigin, ownOriginHeader } from "./session-cookie.ts";
 
 /** What the front door needs. */
 export type DoorOptions = {
@@ -23,6 +25,8 @@ export type RequestContext = {
   readonly requestId: string;
   /** Monotonic milliseconds. */
   readonly receivedAtMs: number;
+  /** The network that it comes from, as `readAddress` says it. */
+  readonly address: string;
 };
 
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
@@ -34,7 +38,8 @@ export function createDoor(options: DoorOptions): DoorHandler {
     const receivedAtMs = options.clock.monotonicMs();
     const requestId = readRequestId(request) ?? options.createRequestId();
     response.setHeader(requestIdHeader, requestId);
-    logWhenDone(request, response, { requestId, receivedAtMs }, options);
+    const context = { requestId, receivedAtMs, address: readAddress(request) };
+    logWhenDone(request, response, context, options);
     if (handleCors(request, response, options.corsOrigins)) {
       request.resume();
       return;
@@ -42,9 +47,11 @@ export function createDoor(options: DoorOptions): DoorHandler {
     const url = request.url ?? "/";
     if (services.has(url.slice(1, url.indexOf("/", 1)))) {
       request.headers[requestIdHeader] = requestId;
+      request.headers[addressHeader] = context.address;
+      request.headers[ownOriginHeader] = String(isOwnOrigin(request));
       options.rpc(request, response);
     } else {
-      options.rest(request, response, { requestId, receivedAtMs });
+      options.rest(request, response, context);
     }
   };
 }

@@ -17,6 +17,8 @@ import { scopeOf } from "./access.ts";
 /** One call, authenticated and checked. */
 export type Exchange = {
   readonly requestId: string;
+  /** The network that the request comes from; empty where the runtime does not say. */
+  readonly address: string;
   readonly caller: Caller;
   /** The client's own JSON; undefined over RPC and where the route takes no body. */
   readonly body: JsonBody | undefined;
@@ -27,6 +29,8 @@ export type Exchange = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; only chat requests heed it. */
   readonly idempotencyKey: string | undefined;
+  /** Sets a header of the answer. */
+  readonly setHeader: (name: string, value: string) => void;
   /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */
   readonly showRate: (view: RateView) => void;
 };

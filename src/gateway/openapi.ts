@@ -9,11 +9,13 @@ import {
   type JsonObject,
 } from "@bufbuild/protobuf";
 import { access } from "../gen/optamil/options/v1/options_pb.ts";
+import { ownerScopes } from "../keys/scopes.ts";
 import { errorTable } from "../platform/errors.ts";
 import { fieldsByKey, jsonKey, jsonOptions } from "../platform/json-shape.ts";
 import { createSchemas, type Schemas } from "./openapi-schema.ts";
 import { isText } from "./parameters.ts";
 import { createRoutes, type Route } from "./routes.ts";
+import { cookieName } from "./session-cookie.ts";
 
 /** What the document says of the server. */
 export type OpenApiOptions = {
@@ -47,9 +49,15 @@ export function createOpenApi(
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer" },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+        session: { type: "apiKey", in: "cookie", name: cookieName },
       },
     },
   };
+}
+
+/** A session has an owner's scopes. */
+function sessionFor(scope: string): JsonObject[] {
+  return ownerScopes.some((owned) => owned === scope) ? [{ session: [] }] : [];
 }
 
 const errorSchema: JsonObject = {
@@ -96,7 +104,7 @@ function createOperation(alternatives: readonly Route[], schemas: Schemas): Json
     summary: toWords(method.name),
     ...(notes.length > 0 && { description: notes.join(" ") }),
     tags: [method.parent.name.replace(/Service$/, "")],
-    security: scope === "" ? [] : [{ bearer: [] }, { apiKey: [] }],
+    security: scope === "" ? [] : [{ bearer: [] }, { apiKey: [] }, ...sessionFor(scope)],
     ...(parameters.length > 0 && { parameters }),
     ...(body !== "none" && {
       requestBody: {

@@ -8,7 +8,7 @@ import { invalidRequest, OptamilError, toErrorBody, toOptamilError } from "../pl
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, scopeOf, type Verify } from "./access.ts";
+import { authorize, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
@@ -21,12 +21,13 @@ import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { RestSink } from "./rest-sink.ts";
 import { createRoutes, pickRoute, type Route, type RouteFound, type Routes } from "./routes.ts";
+import { isOwnOrigin } from "./session-cookie.ts";
 
 /** What the REST door needs. */
 export type RestDoorOptions = {
   readonly entries: readonly MethodEntry[];
   readonly pages: ReadonlyMap<string, Page>;
-  readonly verify: Verify;
+  readonly gate: Gate;
   readonly clock: Clock;
   /** Largest request body, bytes. */
   readonly bodyBytesMax: number;
@@ -98,7 +99,12 @@ class Visit {
       if (this.#showPage(request, reply, path)) return;
       const found = this.#find(request.method ?? "GET", path);
       const served = this.#serving(found.alternatives[0]);
-      const known = authorize(served.scope, (name) => header(request, name), this.#options.verify);
+      const claimant = {
+        header: (name: string) => header(request, name),
+        address: context.address,
+        ownOrigin: () => isOwnOrigin(request),
+      };
+      const known = authorize(served.scope, claimant, this.#options.gate);
       if (served.scope !== undefined) caller = known;
       const body = await this.#body(request, found);
       const route = pickRoute(found.alternatives, body);
@@ -107,10 +113,11 @@ class Visit {
         ...context,
         caller: known,
         showRate,
+        setHeader: (name: string, value: string) => void reply.setHeader(name, value),
         body,
         cancellation: cancelOnClose(reply),
         timeoutMs: this.#options.answerTimeoutMs,
-        idempotencyKey: readIdempotencyKey((name) => header(request, name)),
+        idempotencyKey: readIdempotencyKey(claimant.header),
       };
       await this.#answer(route, message, exchange, reply);
     } catch (thrown) {

@@ -16,7 +16,8 @@ import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, scopeOf, type Verify } from "./access.ts";
+import { authorize, type Gate, scopeOf } from "./access.ts";
+import { addressHeader } from "./address.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
@@ -24,13 +25,14 @@ import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
+import { ownOriginHeader } from "./session-cookie.ts";
 
 /** What the RPC door needs. */
 export type RpcDoorOptions = {
   readonly entries: readonly MethodEntry[];
   /** Services of the protocol itself: health and reflection. Open to everybody. */
   readonly register: readonly ((router: ConnectRouter) => void)[];
-  readonly verify: Verify;
+  readonly gate: Gate;
   readonly clock: Clock;
   /** Largest request message, bytes. */
   readonly bodyBytesMax: number;
@@ -112,22 +114,23 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   const scope = scopeOf(method);
   const open = (request: Message, context: HandlerContext, note: Note) => {
     const receivedAtMs = options.clock.monotonicMs();
-    const caller = authorize(
-      scope,
-      (name) => context.requestHeader.get(name) ?? undefined,
-      options.verify,
-    );
+    const header = (name: string) => context.requestHeader.get(name) ?? undefined;
+    const address = header(addressHeader) ?? "";
+    const ownOrigin = () => header(ownOriginHeader) === "true";
+    const caller = authorize(scope, { header, address, ownOrigin }, options.gate);
     if (scope !== undefined) note.caller = caller;
     validate(request);
     return {
       requestId: requestIdOf(context),
+      address,
       caller,
       body: undefined,
       cancellation: cancellationOf(context),
       receivedAtMs,
       // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
       timeoutMs: options.answerTimeoutMs,
-      idempotencyKey: readIdempotencyKey((name) => context.requestHeader.get(name) ?? undefined),
+      idempotencyKey: readIdempotencyKey(header),
+      setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
       showRate: (view: RateView) => {
         note.view = view;
       },

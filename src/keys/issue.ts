@@ -3,12 +3,20 @@
 import { create } from "@bufbuild/protobuf";
 import { SignJWT } from "jose";
 import { type KeyCreated, KeyCreatedSchema } from "../gen/optamil/v1/directory_pb.ts";
+import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { invalidRequest } from "../platform/errors.ts";
 import type { UuidSource } from "../platform/uuid.ts";
 import { defaultScopes, scopes as everyScope } from "./scopes.ts";
 import type { SigningKeys } from "./signing-keys.ts";
-import { audience, issuer, keyCharactersMax, keyPrefix, lastFourOf } from "./token.ts";
+import {
+  audience,
+  issuer,
+  keyCharactersMax,
+  keyPrefix,
+  lastFourOf,
+  sessionAudience,
+} from "./token.ts";
 
 /** The key to make. */
 export type KeyRequest = {
@@ -21,6 +29,12 @@ export type KeyRequest = {
   readonly scopes?: readonly string[] | undefined;
   /** Models that it may ask for. Default, also for none: all. */
   readonly models?: readonly string[] | undefined;
+  /** Tiers that it may ask for. Default, also for none: all. They and the limits stand in the directory alone. */
+  readonly tiers?: readonly string[] | undefined;
+  /** Its limits beside the account's. Default: none. */
+  readonly limits?: KeyLimits | undefined;
+  /** Whether it is to be a session's. Default false. */
+  readonly session?: boolean | undefined;
   /** Unix seconds. Default: 10 years from now, as keys end by revocation. */
   readonly expiresAt?: number | undefined;
 };
@@ -70,7 +84,7 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
       const jti = uuids.text();
       const key = await sign(signingKeys.signing, {
         iss: issuer,
-        aud: audience,
+        aud: request.session ? sessionAudience : audience,
         sub: accountId,
         jti,
         iat: issuedAt,
@@ -90,6 +104,9 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         lastFour,
         scopes: [...scopes],
         models: [...models],
+        tiers: [...(request.tiers ?? [])],
+        session: request.session ?? false,
+        ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });
       return { key, jti, lastFour, expiresAt, change: { case: "keyCreated", value } };

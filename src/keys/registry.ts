@@ -1,17 +1,22 @@
 // What the keys need to know of the directory.
 import type { DirectoryRecord } from "../gen/optamil/v1/directory_pb.ts";
+import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 
 /** What the directory knows of a key. */
 export type RegisteredKey = {
   /** Whose it is. */
   readonly accountId: string;
-  /** Unix microseconds; absent while the key works. */
+  /** Unix microseconds at which it ends, which can be to come; absent: nobody has ended it. */
   readonly revokedAtUs?: bigint | undefined;
+  /** Tiers of the models that it may ask for. Default, also for none: all. */
+  readonly tiers?: readonly string[] | undefined;
+  /** Its limits beside the account's. Default: none. */
+  readonly limits?: KeyLimits | undefined;
 };
 
 /** The keys that were ever made. Asked on every request, so it answers from memory or a local table. */
 export interface KeyRegistry {
-  /** The key by its token's jti, undefined if there is none. May throw `service_unavailable`. */
+  /** The key by its token's jti, undefined if there is none; the same object until it changes. May throw `service_unavailable`. */
   key(keyId: string): RegisteredKey | undefined;
 }
 

@@ -103,7 +103,8 @@ function toPublicJwk({ kid, x }: SigningJwk): PublicJwk {
   return { kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig", kid, x };
 }
 
-function parseSigningKeySet(text: string, path: string): SigningKeySet {
+/** The set in the text of a file; throws, naming the file, where it is none. */
+export function parseSigningKeySet(text: string, path: string): SigningKeySet {
   const set: unknown = JSON.parse(text);
   if (!isSigningKeySet(set)) throw new Error(`${path} does not hold signing keys`);
   return set;

@@ -13,6 +13,8 @@ export const keyCharactersMax = 1_024;
 /** Who issues the tokens, and for what. */
 export const issuer = "optamil";
 export const audience = "api";
+/** The audience of tokens that stand for a session: a cookie carries them, and nothing else. */
+export const sessionAudience = "session";
 
 /** What a token says. Times are Unix seconds. */
 export type Claims = {
@@ -28,6 +30,8 @@ export type Claims = {
   readonly scopes: readonly string[];
   /** Models that the key may ask for; undefined: all. */
   readonly models: readonly string[] | undefined;
+  /** Whether it is a session's token. */
+  readonly session: boolean;
 };
 
 /** Segments of a key that is made of the right characters: an Ed25519 signature has 86. */
@@ -68,6 +72,17 @@ export function parseToken(
   credential: string,
   keysByHeader: ReadonlyMap<string, KeyObject>,
 ): Claims {
+  return parseClaims(readSigned(credential, keysByHeader));
+}
+
+/**
+ * The claims of a token as they are, once its spelling and signature are right; for what it was issued is not looked at.
+ * Throws `unauthenticated`.
+ */
+export function readSigned(
+  credential: string,
+  keysByHeader: ReadonlyMap<string, KeyObject>,
+): Record<string, unknown> {
   if (credential.length > keyCharactersMax) throw unauthenticated("too long");
   const [, header, payload, signature] = keyPattern.exec(credential) ?? [];
   if (header === undefined || payload === undefined || signature === undefined) {
@@ -78,8 +93,11 @@ export function parseToken(
   const payloadBytes = fromBase64url(payload);
   const signatureBytes = fromBase64url(signature);
   const signed = Buffer.from(`${header}.${payload}`, "latin1");
-  if (!verify(null, signed, publicKey, signatureBytes)) throw unauthenticated("signature is wrong");
-  return parseClaims(payloadBytes.toString("utf8"));
+  const isOurs = verify(null, signed, publicKey, signatureBytes);
+  // Read whoever wrote it, so that the time of a refusal does not tell a wrong signature from a wrong claim.
+  const claims = parseCanonicalObject(payloadBytes.toString("utf8"));
+  if (!isOurs) throw unauthenticated("signature is wrong");
+  return claims;
 }
 
 /** 16 spellings of the last character decode to the same signature: only the canonical one counts. */
@@ -89,13 +107,12 @@ function fromBase64url(segment: string): Buffer {
   return bytes;
 }
 
-function parseClaims(text: string): Claims {
-  const payload = parseCanonicalObject(text);
+function parseClaims(payload: Record<string, unknown>): Claims {
   const { iss, aud, sub, jti, iat, exp, nbf, plan, scope, models, ...others } = payload;
   // A claim of a later release may narrow the key, so it is not ours to ignore.
   if (Object.keys(others).length > 0) throw unauthenticated("unknown claim");
   if (iss !== issuer) throw unauthenticated("another issuer");
-  if (aud !== audience) throw unauthenticated("another audience");
+  if (aud !== audience && aud !== sessionAudience) throw unauthenticated("another audience");
   if (typeof sub !== "string" || !isUuid(sub)) throw unauthenticated("sub is not a UUID");
   if (typeof jti !== "string" || !isUuid(jti)) throw unauthenticated("jti is not a UUID");
   if (!isTime(iat) || !isTime(exp)) throw unauthenticated("iat or exp is not a time");
@@ -113,6 +130,7 @@ function parseClaims(text: string): Claims {
     plan,
     scopes: scope.split(" "),
     models,
+    session: aud === sessionAudience,
   };
 }
 

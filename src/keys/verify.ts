@@ -1,8 +1,9 @@
 // From a credential to the caller: the gate that every request passes.
 import { hash, type KeyObject } from "node:crypto";
+import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { RecentMap } from "./recent-map.ts";
-import type { KeyRegistry } from "./registry.ts";
+import type { KeyRegistry, RegisteredKey } from "./registry.ts";
 import type { PublicKeys } from "./signing-keys.ts";
 import { type Claims, keyCharactersMax, parseToken, toKeysByHeader } from "./token.ts";
 import { unauthenticated } from "./unauthenticated.ts";
@@ -18,12 +19,24 @@ export type Caller = {
   readonly models: readonly string[] | undefined;
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** Tiers of the models that the key may ask for. Default: all. */
+  readonly tiers?: readonly string[] | undefined;
+  /** Whether a session calls, whose id `keyId` is. Default: a key does. */
+  readonly session?: boolean | undefined;
+  /** Limits of the key beside the account's. Default: none. */
+  readonly limits?: KeyLimits | undefined;
 };
+
+/** What a credential is expected to be. */
+export type CredentialKind = "key" | "session";
 
 /** Verifies credentials. */
 export interface Verifier {
-  /** The caller. Throws `unauthenticated`, always with the same message, and what the registry throws. */
-  verify(credential: string): Caller;
+  /**
+   * The caller by a key, or by a session's token. Throws `unauthenticated`, always with the same message, also for one
+   * in the place of the other, and what the registry throws.
+   */
+  verify(credential: string, kind?: CredentialKind): Caller;
 }
 
 /** What a verifier stands on. */
@@ -44,7 +57,13 @@ const cachedTokensMax = 50_000;
 /** Bounds what a mistake in this cache can do; a signature costs about 150 µs and the hash 1 µs. */
 const cachedForMs = 60_000;
 
-type Verified = { readonly claims: Claims; readonly caller: Caller; readonly staleAtMs: number };
+type Verified = {
+  readonly claims: Claims;
+  readonly staleAtMs: number;
+  /** What the directory said of the key when the caller was made; undefined: no caller was. */
+  registered: RegisteredKey | undefined;
+  caller: Caller;
+};
 
 /**
  * A verifier: length, spelling, header, signature, issuer and audience (all cached by the SHA-256 of
@@ -71,23 +90,37 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
     const cached = cache.get(digest);
     if (cached !== undefined && nowMs < cached.staleAtMs) return cached;
     const claims = parseToken(credential, keysByHeader);
-    const verified = { claims, caller: toCaller(claims), staleAtMs: nowMs + cachedForMs };
+    const staleAtMs = nowMs + cachedForMs;
+    const verified = { claims, staleAtMs, registered: undefined, caller: toCaller(claims) };
     cache.set(digest, verified);
     return verified;
   }
 
   return {
-    verify(credential) {
-      const { claims, caller } = parse(credential);
-      checkTimes(claims, clock.wallMs() / 1_000);
-      checkRegistered(claims, registry);
-      return caller;
+    verify(credential, kind = "key") {
+      const verified = parse(credential);
+      const { claims } = verified;
+      if (claims.session !== (kind === "session")) throw unauthenticated("another audience");
+      const nowMs = clock.wallMs();
+      checkTimes(claims, nowMs / 1_000);
+      const registered = checkRegistered(claims, registry, nowMs);
+      if (registered !== verified.registered) {
+        verified.registered = registered;
+        verified.caller = toCaller(claims, registered);
+      }
+      return verified.caller;
     },
   };
 }
 
-function toCaller({ accountId, keyId, plan, scopes, models, expiresAt }: Claims): Caller {
-  return { accountId, keyId, plan, scopes, models, expiresAt };
+function toCaller(claims: Claims, { tiers = [], limits }: Partial<RegisteredKey> = {}): Caller {
+  const { accountId, keyId, plan, scopes, models, expiresAt } = claims;
+  const narrowed = {
+    ...(tiers.length > 0 && { tiers }),
+    ...(limits !== undefined && { limits }),
+    ...(claims.session && { session: true }),
+  };
+  return { accountId, keyId, plan, scopes, models, expiresAt, ...narrowed };
 }
 
 /** RFC 7519 §4.1.4–4.1.6, with our skew. */
@@ -97,9 +130,23 @@ function checkTimes({ issuedAt, expiresAt, notBefore }: Claims, nowS: number): v
   if (nowS < issuedAt - skewS) throw unauthenticated("issued in the future");
 }
 
-function checkRegistered({ keyId, accountId }: Claims, registry: KeyRegistry): void {
+/** What the directory knows of the key, which must work. */
+function checkRegistered(
+  { keyId, accountId }: Claims,
+  registry: KeyRegistry,
+  nowMs: number,
+): RegisteredKey {
   const registered = registry.key(keyId);
   if (registered === undefined) throw unauthenticated("not in the directory");
-  if (registered.revokedAtUs !== undefined) throw unauthenticated("revoked");
+  if (hasEnded(registered, nowMs)) throw unauthenticated("revoked");
   if (registered.accountId !== accountId) throw unauthenticated("another account's key");
+  return registered;
+}
+
+/** Whether the end that somebody has set for a key has come, at a time in Unix milliseconds. */
+export function hasEnded(
+  { revokedAtUs }: Pick<RegisteredKey, "revokedAtUs">,
+  nowMs: number,
+): boolean {
+  return revokedAtUs !== undefined && Number(revokedAtUs) / 1_000 <= nowMs;
 }

@@ -30,8 +30,8 @@ export type Settings = {
   readonly plans: readonly PlanConfig[];
   /** What an answer waits for before it ends. */
   readonly durability: "fsync" | "quorum";
-  /** Who may open an account without a key: everybody or nobody. */
-  readonly signUp: "open" | "closed";
+  /** Who may open an account without a key: everybody, who is invited, or nobody. */
+  readonly signUp: "open" | "invitation" | "closed";
   readonly logLevel: string;
   /** Name of this replica in its events. */
   readonly gatewayId: string;
@@ -48,6 +48,7 @@ export type Settings = {
     readonly connectTimeoutMs: number;
     readonly providerSilenceTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    readonly failedAuthPerMinute: number;
   };
 };
 
@@ -130,6 +131,7 @@ function toSettings(config: Config, environment: Environment): Settings {
       connectTimeoutMs: limits?.connectTimeoutMs ?? 5_000,
       providerSilenceTimeoutMs: limits?.providerSilenceTimeoutMs ?? 120_000,
       drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
+      failedAuthPerMinute: limits?.failedAuthPerMinute ?? 600,
     },
   };
 }
@@ -150,8 +152,8 @@ function readGatewayId(name: string, fleet: FleetSettings | undefined): string {
 }
 
 /** A gateway that strangers can reach opens accounts only where its operator says so. */
-function readSignUp(word: string, host: string): "open" | "closed" {
-  if (word === "open" || word === "closed") return word;
+function readSignUp(word: string, host: string): Settings["signUp"] {
+  if (word === "open" || word === "invitation" || word === "closed") return word;
   return isLoopback(host) ? "open" : "closed";
 }
 

@@ -38,9 +38,12 @@ export function toCancelledFailure(
   reason: CancelReason | undefined,
   status: number,
 ): ProviderFailure {
-  const error =
-    reason === "deadline"
-      ? new OptamilError("timeout", "The request's deadline passed.")
-      : new OptamilError("service_unavailable", "The request was cancelled.");
+  const error = toCancelledError(reason);
   return { ok: false, error, status, errorClass: "cancelled", tryNext: false };
+}
+
+function toCancelledError(reason: CancelReason | undefined): OptamilError {
+  if (reason === "deadline") return new OptamilError("timeout", "The request's deadline passed.");
+  if (reason === "revoked") return new OptamilError("unauthenticated", "The API key was revoked.");
+  return new OptamilError("service_unavailable", "The request was cancelled.");
 }

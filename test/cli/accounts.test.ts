@@ -145,7 +145,7 @@ describe("optamil accounts", () => {
   });
 
   it.each([
-    [["accounts"], "say 'list', 'create', 'set-plan', 'grant' or 'refund'"],
+    [["accounts"], "say 'list', 'create', 'invite', 'set-plan', 'grant' or 'refund'"],
     [["accounts", "toString"], "say 'list'"],
     [["accounts", "create"], "--name is missing"],
     [["accounts", "list", "--limit", "0"], "--limit takes a whole number from 1 to 1000"],
@@ -182,7 +182,11 @@ describe("optamil accounts without a gateway", () => {
     const room = await openAccountRoom();
     const actors = new Set<string>();
     room.directory.onChange(({ actor }) => actors.add(actor));
-    const accounts = openLocalAccounts(room.accounts, async () => {});
+    const accounts = openLocalAccounts(
+      room.accounts,
+      async () => expect.unreachable(),
+      async () => {},
+    );
     const made = await runWith({ accounts }, "accounts", "create", "--name", "Ada", "--json");
     const { id }: { id: string } = JSON.parse(made.printed[0] ?? "").account;
     await runWith({ accounts }, "accounts", "set-plan", id, "pro");

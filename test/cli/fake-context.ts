@@ -42,6 +42,7 @@ export async function runWith(
     warn: (line) => warned.push(line),
     serve: refuse,
     openKeys: refuse,
+    rotateSigningKeys: async (step) => `kid-${step}`,
     openAccounts: async () => ({ ...noAccounts, ...accounts }),
     migrate: async () => migration ?? refuse(),
     consume: consume ?? refuse,
@@ -59,9 +60,11 @@ function refuse(): never {
 const noAccounts: AccountOperations = {
   list: refuse,
   create: refuse,
+  invite: refuse,
   setPlan: refuse,
   grant: refuse,
   plans: refuse,
+  changes: refuse,
   close: async () => {},
 };
 

@@ -34,6 +34,10 @@ describe("the commands through a running gateway", () => {
     expect(printed).toEqual([`${id} has 7.25 granted credits in 2026-11`]);
     expect((await runAs(adminKey, "accounts", "list")).printed[1]).toMatch(/ pro .* Ada$/);
     expect((await runAs(adminKey, "plans", "list")).printed).toHaveLength(6);
+    const changes = await runAs(adminKey, "changes", "--account", id, "--limit", "2");
+    expect(changes.printed[1]).toMatch(/credits\.granted .*grants=\[/);
+    expect(changes.printed[2]).toMatch(/admin key id +account\.plan_changed .*plan: free -> pro$/);
+    expect(changes.printed[3]).toMatch(/^older ones: --before \d+$/);
   });
 
   it("refund, ask the warehouse, audit and show the usage", async () => {

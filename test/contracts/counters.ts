@@ -131,6 +131,59 @@ function describeLimits(start: Start): void {
     expect(outcomes(await admitMany(under, 1, { keyId: "other" }, "other"))).toEqual(["admitted"]);
   });
 
+  it("the limit of a part of a key refuses that part alone, and names it", async () => {
+    const under = await start();
+    const parts = [{ id: "model gpt-5", limits: { requestsPerMinute: 2 } }];
+    const admissions = await admitMany(under, 3, { parts });
+    expect(outcomes(admissions)).toEqual(["admitted", "admitted", "requests-minute"]);
+    expect(admissions[2]).toMatchObject({ scope: "key", part: "model gpt-5" });
+    expect(admissions[2]?.rate["requests-minute"]).toMatchObject({ limit: 2, remaining: 0 });
+    expect(outcomes(await admitMany(under, 2, {}, "others"))).toEqual(["admitted", "admitted"]);
+    await under.advance(60_000);
+    expect(outcomes(await admitMany(under, 1, { parts }, "later"))).toEqual(["admitted"]);
+  });
+
+  it("of two parts and their key, the one that is full for longest refuses", async () => {
+    const under = await start();
+    const parts = [
+      { id: "model gpt-5", limits: { requestsPerMinute: 2 } },
+      { id: "tier premium", limits: { requestsPerDay: 2 } },
+    ];
+    const keyLimits = { requestsPerMinute: 2 };
+    const admissions = await admitMany(under, 3, { parts, keyLimits });
+    expect(outcomes(admissions)).toEqual(["admitted", "admitted", "requests-day"]);
+    expect(admissions[2]).toMatchObject({ scope: "key", part: "tier premium" });
+  });
+
+  it("a key runs as many requests at once as it may, however they end", async () => {
+    const under = await start();
+    const { counters } = under;
+    const admitOne = (eventId: string, keyId = "key") =>
+      counters.admit(request({ eventId, keyId, keyRunningMax: 2 }));
+    await admitOne("a");
+    await admitOne("b");
+    expect(await admitOne("c")).toMatchObject({
+      reason: "running",
+      scope: "key",
+      retryAfterMs: 1_000,
+    });
+    expect(await admitOne("b")).toMatchObject({ admitted: true });
+    expect(await admitOne("other", "other")).toMatchObject({ admitted: true });
+    await counters.settle("a", usedOne);
+    expect(await admitOne("d")).toMatchObject({ admitted: true });
+    expect(await admitOne("e")).toMatchObject({ reason: "running" });
+    await counters.release("b", free);
+    await counters.release("b", free);
+    expect(await admitOne("f")).toMatchObject({ admitted: true });
+    expect(await admitOne("g")).toMatchObject({ reason: "running" });
+    await under.advance(30_001);
+    expect(await counters.sweep()).toHaveLength(3);
+    await counters.settle("f", usedOne);
+    expect(await admitOne("h")).toMatchObject({ admitted: true });
+    expect(await admitOne("i")).toMatchObject({ admitted: true });
+    expect(await admitOne("j")).toMatchObject({ reason: "running" });
+  });
+
   it("many keys share the limit of their account", async () => {
     const under = await start();
     const limits = { ...wideLimits, requestsPerMinute: 2 };

@@ -161,6 +161,28 @@ export function describeDirectory(adapter: string, createHome: () => Promise<Dir
       expect(directory.key(id)).toMatchObject({ revokeReason: "unused", version: 2n });
     });
 
+    it("shows the end of a key that is to come, and takes a sooner one but no later one", async () => {
+      const id = await addKey(await addAccount());
+      const end = (effectiveAtUs: bigint, reason: string, expectedVersion: bigint) =>
+        directory.append(
+          { case: "keyRevoked", value: { keyId: id, reason, effectiveAtUs } },
+          { actor: "test", expectedVersion },
+        );
+      const inAMinuteUs = BigInt(nowMs + 60_000) * 1_000n;
+      await end(inAMinuteUs, "rotated", 1n);
+      expect(directory.key(id)).toMatchObject({
+        revokedAtUs: inAMinuteUs,
+        revokeReason: "rotated",
+      });
+      await expect(end(inAMinuteUs + 1n, "unused", 2n)).rejects.toMatchObject({ code: "conflict" });
+      await end(0n, "leaked", 2n);
+      expect(directory.key(id)).toMatchObject({
+        revokedAtUs: BigInt(nowMs) * 1_000n,
+        revokeReason: "leaked",
+        version: 3n,
+      });
+    });
+
     it("refuses an e-mail address that is taken, whatever its letter case", async () => {
       await addAccount("ada@example.org");
       await expect(addAccount("ADA@example.org")).rejects.toMatchObject({
@@ -230,6 +252,77 @@ export function describeDirectory(adapter: string, createHome: () => Promise<Dir
       const expected = ["accountCreated", "keyCreated", "keyRevoked"];
       expect(heard.map(({ change }) => change.case)).toEqual(expected);
       expect(heard.every(({ actor }) => actor === "test")).toBe(true);
+    });
+
+    it("lists who changed what, newest first, with the values before and after", async () => {
+      const accountId = await addAccount("ada@example.org");
+      const keyId = await addKey(accountId);
+      nowMs += 5_000;
+      const plan = { case: "accountPlanChanged", value: { accountId, plan: "free" } } as const;
+      await directory.append(plan, { actor: "cli", expectedVersion: 1n });
+      await revoke(keyId, 1n);
+      const { changes, hasMore } = directory.changes({ limit: 10 });
+      expect(hasMore).toBe(false);
+      expect(changes.map(({ sequence, action }) => [sequence, action])).toEqual([
+        [4, "key.revoked"],
+        [3, "account.plan_changed"],
+        [2, "key.created"],
+        [1, "account.created"],
+      ]);
+      expect(changes[1]).toMatchObject({
+        actor: "cli",
+        accountId,
+        keyId: "",
+        writtenAtUs: BigInt(nowMs) * 1_000n,
+        fields: [{ field: "plan", before: "pro", after: "free" }],
+      });
+      expect(changes[0]).toMatchObject({ accountId, keyId });
+      expect(changes[0]?.fields.map(({ field, before, after }) => [field, before, after])).toEqual([
+        ["revoked_at_us", undefined, String(BigInt(nowMs) * 1_000n)],
+        ["revoke_reason", undefined, "leaked"],
+      ]);
+      expect(changes[2]?.fields).toContainEqual(
+        expect.objectContaining({ field: "scopes", after: '["chat","models"]' }),
+      );
+    });
+
+    it("lists changes a page at a time, of all accounts or of one, and no void ones", async () => {
+      const [ada, bob] = [await addAccount("ada@example.org"), await addAccount()];
+      await addAccount("ada@example.org").catch(() => undefined);
+      for (const account of [ada, bob, ada, bob, ada]) await addKey(account);
+      const pages = (accountId?: string) => {
+        const seen: number[] = [];
+        for (let hasMore = true; hasMore; ) {
+          const page = directory.changes({ limit: 2, before: seen.at(-1), accountId });
+          seen.push(...page.changes.map(({ sequence }) => sequence));
+          hasMore = page.hasMore;
+        }
+        return seen;
+      };
+      expect(pages()).toEqual([7, 6, 5, 4, 3, 2, 1]);
+      expect(pages(ada)).toEqual([7, 5, 3, 1]);
+      expect(pages(bob)).toEqual([6, 4, 2]);
+      expect(pages(uuids.text())).toEqual([]);
+      expect(directory.changes({ limit: 5, before: 1 })).toEqual({ changes: [], hasMore: false });
+    });
+
+    it("says of a password that there is one, and lists the same changes after a restart", async () => {
+      const value = {
+        accountId: uuids.text(),
+        name: "Ada",
+        plan: "pro",
+        passwordHash: "$scrypt$x",
+      };
+      await directory.append({ case: "accountCreated", value }, first);
+      const before = directory.changes({ limit: 10 });
+      expect(before.changes[0]?.fields).toContainEqual(
+        expect.objectContaining({ field: "password_hash", after: "(set)" }),
+      );
+      await directory.close();
+      directory = await home.open(clock);
+      expect(directory.changes({ limit: 10 })).toEqual(before);
+      await addAccount();
+      expect(directory.changes({ limit: 1 }).changes[0]?.sequence).toBe(2);
     });
 
     it("lets a listener read the state that its change made", async () => {

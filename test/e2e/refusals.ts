@@ -44,7 +44,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
     (error: unknown) => error,
   );
   if (thrown instanceof RestRefusal) return readRefusal(thrown.reply);
-  if (thrown instanceof ConnectError) return readConnectError(thrown);
+  if (thrown instanceof ConnectError) return readConnectRefusal(thrown);
   throw thrown;
 }
 
@@ -58,7 +58,8 @@ export function readRefusal({ status, headers, text }: RestReply): Refusal {
   return { code, type, message, param, headers };
 }
 
-function readConnectError(error: ConnectError): Refusal {
+/** The refusal in an RPC's error, which has exactly one `google.rpc.ErrorInfo`. */
+export function readConnectRefusal(error: ConnectError): Refusal {
   const details = error.findDetails(ErrorInfoSchema);
   expect(details, error.message).toHaveLength(1);
   const { reason: type = "", metadata = {} } = details[0] ?? {};

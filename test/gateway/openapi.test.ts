@@ -63,13 +63,18 @@ describe("the OpenAPI document", () => {
       "post /v1/keys",
       "get /v1/keys",
       "delete /v1/keys/{key_id}",
+      "post /v1/keys/{key_id}/rotate",
       "post /v1/accounts",
+      "post /v1/sessions",
+      "delete /v1/sessions",
       "get /v1/admin/accounts",
       "post /v1/admin/accounts",
+      "post /v1/admin/invitations",
       "post /v1/admin/accounts/{account_id}/plan",
       "post /v1/admin/accounts/{account_id}/grants",
       "post /v1/admin/accounts/{account_id}/refunds",
       "get /v1/admin/plans",
+      "get /v1/admin/changes",
       "post /v1/admin/sql",
       "get /v1/admin/audit",
     ]);
@@ -104,12 +109,17 @@ describe("the OpenAPI document", () => {
     expect(at(document, "components", "securitySchemes")).toEqual({
       bearer: { type: "http", scheme: "bearer" },
       apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+      session: { type: "apiKey", in: "cookie", name: "optamil_session" },
     });
     expect(operation("/v1/usage", "get")).toMatchObject({
-      security: [{ bearer: [] }, { apiKey: [] }],
+      security: [{ bearer: [] }, { apiKey: [] }, { session: [] }],
       description: "Needs a key with scope `usage:read`.",
     });
     expect(at(operation("/v1/accounts", "post"), "security")).toEqual([]);
+    expect(at(operation("/v1/admin/plans", "get"), "security")).toEqual([
+      { bearer: [] },
+      { apiKey: [] },
+    ]);
   });
 
   it("has the one form of all refusals", () => {

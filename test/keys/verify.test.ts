@@ -73,6 +73,17 @@ describe("a key that works", () => {
   });
 });
 
+describe("a session's token", () => {
+  it("is no key, and a key is no session's token: each is refused in the other's place", async () => {
+    const { key: token } = await ring.issue({ session: true });
+    const { key } = await ring.issue();
+    expect(ring.verifier.verify(token, "session")).toMatchObject({ accountId, session: true });
+    expect(ring.verifier.verify(key)).not.toHaveProperty("session");
+    expect(() => ring.verifier.verify(token)).toThrow(refused);
+    expect(() => ring.verifier.verify(key, "session")).toThrow(refused);
+  });
+});
+
 describe("a key and the directory", () => {
   it("is refused at once when it is revoked, although it is cached", async () => {
     const { key, jti } = await ring.issue();

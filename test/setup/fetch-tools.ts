@@ -1,16 +1,19 @@
 /** Global set-up: fetches what the chosen projects need before their tests start to count time. */
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { debianTool } from "./debian-tool.ts";
-import { goTool } from "./go-tool.ts";
+import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
 import { isCi, MissingToolError } from "./missing-tool.ts";
 import { pythonPackages } from "./python-packages.ts";
+import { projectRoot } from "./runtime.ts";
 
 type Needs = Record<string, () => Promise<unknown>>;
 
 const endToEnd: Needs = {
   curl: () => debianTool("curl"),
   grpcurl: () => goTool("grpcurl"),
+  "go openai": () => goProgram(join(projectRoot, "test/e2e/retry")),
   "python openai": () => pythonPackages("openai"),
   "python grpc": () => pythonPackages("grpc"),
 };

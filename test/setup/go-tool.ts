@@ -1,5 +1,7 @@
 /** Go programs that the tests use, built by `go install` at pinned versions. */
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { cached } from "./cache.ts";
 import { MissingToolError } from "./missing-tool.ts";
 import { type RunResult, run } from "./process.ts";
@@ -37,6 +39,24 @@ export async function goTool(name: GoTool): Promise<string> {
     }
   });
   return join(folder, name);
+}
+
+/** The path of a program whose module lies in a folder, built on first use. Throws `MissingToolError`. */
+export async function goProgram(folder: string): Promise<string> {
+  const files = (await readdir(folder)).filter((name) => /^go\.(mod|sum)$|\.go$/.test(name));
+  const hash = createHash("sha256");
+  for (const name of files.toSorted()) hash.update(await readFile(join(folder, name)));
+  const name = basename(folder);
+  const built = await cached(`go/${name}-${hash.digest("hex").slice(0, 12)}`, async (temporary) => {
+    const args = ["build", "-o", join(temporary, name), "."];
+    const env = { GOFLAGS: "-mod=readonly" };
+    const options = { cwd: folder, timeoutMs: buildTimeoutMs, env };
+    const { code, stderr } = await run(await goCommand(), args, options).catch(failed);
+    if (code === 0) return;
+    const remedy = "give `go build` access to a Go module proxy (GOPROXY) and run the tests again";
+    throw new MissingToolError(`the Go program ${name}`, `go build: ${stderr}`, remedy);
+  });
+  return join(built, name);
 }
 
 async function goCommand(): Promise<string> {

@@ -8,6 +8,7 @@ import {
   type AdmitRequest,
   type ConfirmedSums,
   type HoldRef,
+  type KeyPart,
   type Limits,
   type LoadBase,
   type LoadedBase,
@@ -111,6 +112,8 @@ export class RedisCounters implements SharedCounters {
       bounded(holdMicro),
       bounded(lowestMicro),
       bounded(least),
+      request.keyRunningMax ?? "",
+      ...toParts(request.parts ?? []),
     ];
     return toAdmission(await this.#runLoaded(scripts.admit, request.accountId, args));
   }
@@ -326,6 +329,15 @@ export class RedisCounters implements SharedCounters {
 function toArguments(limits: Partial<Limits>): (string | number)[] {
   const { requestsPerMinute, requestsPerDay, tokensPerMinute } = limits;
   return [requestsPerMinute ?? "", requestsPerDay ?? "", tokensPerMinute ?? ""];
+}
+
+/** Three fields of each part. */
+function toParts(parts: readonly KeyPart[]): (string | number)[] {
+  return parts.flatMap(({ id, limits: { requestsPerMinute, requestsPerDay } }) => [
+    id,
+    requestsPerMinute ?? "",
+    requestsPerDay ?? "",
+  ]);
 }
 
 function toBase(byTier: LoadedBase["baseByTierMicro"]): string[] {

@@ -1,6 +1,8 @@
 -- Credits of one account. `=open` maps an event id to its record; each ledger is a hash with running sums,
 -- its `:pending` maps settled ids to "tier|micro".
 local open = account .. "=open"
+-- How many holds each key has open.
+local running = account .. "=running"
 local function isLater(epoch, offset, ledger)
   local ownEpoch = field(ledger, "epoch")
   if epoch ~= ownEpoch then return epoch > ownEpoch end
@@ -25,13 +27,15 @@ local function openHold(eventId, item)
   local ledger = ledgerOf(item.period)
   write(eventId, item)
   call("ZADD", leases, nowMs + leaseMs, member(eventId))
+  increase(running, item.keyId, 1)
   -- Nothing of a generation that has ended stays for ever.
-  for _, key in ipairs({ open, leases }) do call("PEXPIRE", key, 2 * dayMs) end
+  for _, key in ipairs({ open, leases, running }) do call("PEXPIRE", key, 2 * dayMs) end
   for _, name in ipairs({ "held", "lowest", "margin" }) do increase(ledger, name, item[name]) end
 end
 -- Gives a hold back; what was swept gave it back before.
 local function drop(item)
   if item.state ~= "H" then return end
+  if call("HINCRBY", running, item.keyId, -1) <= 0 then call("HDEL", running, item.keyId) end
   local ledger = ledgerOf(item.period)
   if call("EXISTS", ledger) == 0 then return end
   for _, name in ipairs({ "held", "lowest", "margin" }) do increase(ledger, name, -item[name]) end

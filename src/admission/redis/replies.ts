@@ -16,6 +16,7 @@ const reasons: readonly string[] = [
   "requests-minute",
   "requests-day",
   "tokens-minute",
+  "running",
   "too-large",
   "credits",
   "credits-held",
@@ -40,7 +41,8 @@ export function toAdmission(reply: Reply): Admission {
   return {
     admitted: false,
     reason,
-    scope: reply[2] === "key" ? "key" : "account",
+    scope: reply[2] === "account" ? "account" : "key",
+    ...(reply[2] !== "account" && reply[2] !== "key" && { part: textAt(reply, 2) }),
     retryAfterMs: retryAfterMs < 0 ? undefined : retryAfterMs,
     rate: toRate(reply, 4),
   };

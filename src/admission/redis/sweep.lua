@@ -4,7 +4,8 @@ local function split(name) return name:match("^([^\n]*)\n(.*)$") end
 local function each(index, work)
   for _, name in ipairs(call("ZRANGEBYSCORE", index, "-inf", nowMs, "LIMIT", 0, ARGV[4])) do
     local owner, eventId = split(name)
-    accountId, account, open = owner, root .. ":" .. owner, root .. ":" .. owner .. "=open"
+    accountId, account = owner, root .. ":" .. owner
+    open, running = account .. "=open", account .. "=running"
     work(eventId, find(eventId), name)
   end
 end

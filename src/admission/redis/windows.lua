@@ -83,15 +83,28 @@ local function limitsAt(at)
   end
   return limits
 end
+-- Windows within the key's, three arguments each from `at` to the end.
+local function partsAt(at, keyId)
+  local parts, _, ofKey = {}, windowsOf(keyId)
+  for place = at, #ARGV, 3 do
+    parts[#parts + 1] = { name = ARGV[place], windows = ofKey .. " " .. ARGV[place],
+      limits = { tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2]) } }
+  end
+  return parts
+end
 local function hasAny(limits) return limits[1] or limits[2] or limits[3] end
--- Appends each window's limit, what remains and its reset; the key's where that has less left.
-local function snapshot(reply, keyId, limits)
+-- Appends each window's limit, what remains and its reset; those of the key or a part where they have less left.
+local function snapshot(reply, keyId, limits, parts)
   local ofAccount, ofKey = windowsOf(keyId)
   for index = 1, 3 do
     local shown = state(ofAccount, index, limits[1][index])
     if limits[2][index] then
       local narrow = state(ofKey, index, limits[2][index])
       if narrow[2] < shown[2] then shown = narrow end
+    end
+    for _, part in ipairs(parts or {}) do
+      local narrow = part.limits[index] and state(part.windows, index, part.limits[index])
+      if narrow and narrow[2] < shown[2] then shown = narrow end
     end
     for _, number in ipairs(shown) do reply[#reply + 1] = number end
   end

@@ -5,6 +5,7 @@ import {
   AdminService,
   AuditResponseSchema,
   CreateAccountResponseSchema,
+  CreateInvitationResponseSchema,
   QueryWarehouseResponseSchema,
   RefundUsageResponseSchema,
   SetAccountPlanResponseSchema,
@@ -13,9 +14,18 @@ import type { Finding } from "../../usage/audit.ts";
 import type { RefundUsage } from "../../usage/refund.ts";
 import { type MethodEntry, unary } from "../exchange.ts";
 
+/** An invitation, and when it ends, Unix seconds. */
+export type CreatedInvitation = { readonly invitation: string; readonly expiresAt: number };
+
 /** What the service stands on. */
 export type AdminParts = {
   readonly accounts: AccountManager;
+  /** Invites an address to sign up, for so many days (default 7). Throws `invalid_request` (no such plan). */
+  readonly invite: (
+    email: string,
+    plan: string,
+    days: number | undefined,
+  ) => Promise<CreatedInvitation>;
   readonly refund: RefundUsage;
   /** Asks the warehouse one reading statement; the answer in a ClickHouse format, default JSONEachRow. */
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
@@ -28,13 +38,20 @@ export function adminMethods(parts: AdminParts): readonly MethodEntry[] {
   return [...accountMethods(parts), ...warehouseMethods(parts)];
 }
 
-function accountMethods({ accounts }: AdminParts): MethodEntry[] {
+function accountMethods({ accounts, invite }: AdminParts): MethodEntry[] {
   const { method } = AdminService;
   return [
     unary(method.listAccounts, (page) => accounts.list(page)),
     unary(method.createAccount, async (request, { caller }) =>
       create(CreateAccountResponseSchema, await accounts.create(request, caller.keyId)),
     ),
+    unary(method.createInvitation, async ({ email, plan, expiresInDays }) => {
+      const made = await invite(email, plan, expiresInDays);
+      return create(CreateInvitationResponseSchema, {
+        invitation: made.invitation,
+        expiresAt: BigInt(made.expiresAt),
+      });
+    }),
     unary(method.setAccountPlan, async ({ accountId, plan }, { caller }) =>
       create(SetAccountPlanResponseSchema, {
         account: await accounts.setPlan(accountId, plan, caller.keyId),
@@ -42,6 +59,7 @@ function accountMethods({ accounts }: AdminParts): MethodEntry[] {
     ),
     unary(method.grantCredits, (grant, { caller }) => accounts.grant(grant, caller.keyId)),
     unary(method.listPlans, () => accounts.plans()),
+    unary(method.listChanges, (page) => accounts.changes(page)),
   ];
 }
 

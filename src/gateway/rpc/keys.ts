@@ -5,6 +5,7 @@ import {
   KeyService,
   ListKeysResponseSchema,
   RevokeKeyResponseSchema,
+  RotateKeyResponseSchema,
 } from "../../gen/optamil/v1/keys_pb.ts";
 import type { Actor, KeyManager } from "../../keys/manage.ts";
 import { type Exchange, type MethodEntry, unary } from "../exchange.ts";
@@ -26,9 +27,16 @@ export function keyMethods(manager: KeyManager): readonly MethodEntry[] {
         info: await manager.revoke(keyId, reason, actorOf(exchange)),
       }),
     ),
+    unary(KeyService.method.rotateKey, async ({ keyId, overlapSeconds }, exchange) =>
+      create(
+        RotateKeyResponseSchema,
+        await manager.rotate(keyId, overlapSeconds, actorOf(exchange)),
+      ),
+    ),
   ];
 }
 
 function actorOf({ caller }: Exchange): Actor {
-  return { accountId: caller.accountId, name: caller.keyId, scopes: caller.scopes };
+  const { accountId, keyId: name, scopes, models, tiers, limits } = caller;
+  return { accountId, name, scopes, models, tiers, limited: limits !== undefined };
 }

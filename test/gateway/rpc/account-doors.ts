@@ -2,6 +2,7 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { AccountUsage } from "../../../src/admission/counters.ts";
+import { createPasswordRoom } from "../../../src/directory/password.ts";
 import { createSignUp } from "../../../src/directory/sign-up.ts";
 import { createDoor } from "../../../src/gateway/door.ts";
 import { listen } from "../../../src/gateway/listen.ts";
@@ -16,6 +17,7 @@ import { UsageService } from "../../../src/gen/optamil/v1/usage_pb.ts";
 import { scopes } from "../../../src/keys/scopes.ts";
 import { unauthenticated } from "../../../src/keys/unauthenticated.ts";
 import type { Caller } from "../../../src/keys/verify.ts";
+import { Attempts } from "../../../src/platform/attempts.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { OptamilError } from "../../../src/platform/errors.ts";
 import { openLog } from "../../../src/platform/log.ts";
@@ -64,16 +66,25 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
   const room = await openAccountRoom();
   const asked: unknown[] = [];
   const entries = [
-    ...accountMethods(
-      createSignUp({ accounts: room.accounts, open: signUpOpen, clock: room.clock }),
-    ),
-    ...adminMethods({ accounts: room.accounts, ...fakeWarehouse(asked) }),
+    ...accountMethods({
+      signUp: createSignUp({
+        accounts: room.accounts,
+        mode: signUpOpen ? "open" : "closed",
+        passwords: createPasswordRoom(),
+        attempts: new Attempts({ perMinuteMax: 60, clock: room.clock }),
+        readInvitation: refuse,
+      }),
+      signIn: refuse,
+      endSession: refuse,
+      secure: () => false,
+    }),
+    ...adminMethods({ accounts: room.accounts, invite: refuse, ...fakeWarehouse(asked) }),
     ...usageMethods(() => usage),
   ];
   const log = openLog("silent");
   const common = {
     entries,
-    verify,
+    gate: { verify, failures: new Attempts({ perMinuteMax: 1_000, clock: systemClock }) },
     clock: systemClock,
     bodyBytesMax: 100_000,
     answerTimeoutMs: 5_000,
@@ -106,6 +117,10 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
       await log.close();
     },
   };
+}
+
+function refuse(): never {
+  throw new Error("the test did not expect this call");
 }
 
 function toCaller(keyId: string, scopes: readonly string[]): Caller {

@@ -26,6 +26,7 @@ describe("AdminService", () => {
     `POST /v1/admin/accounts/${accountId}/grants`,
     `POST /v1/admin/accounts/${accountId}/refunds`,
     "GET /v1/admin/plans",
+    "GET /v1/admin/changes",
     "POST /v1/admin/sql",
     "GET /v1/admin/audit",
   ])("refuses %s to a key without scope admin, and to no key at all", async (route) => {
@@ -122,6 +123,33 @@ describe("AdminService", () => {
         { id: "enterprise", credits_per_month: null },
       ],
     });
+  });
+
+  it("lists who changed what, by REST and by RPC", async () => {
+    const id = await createAccount();
+    await createAccount("Bob");
+    await doors.rest(adminKey, `POST /v1/admin/accounts/${id}/plan`, { plan: "pro" });
+    const route = `GET /v1/admin/changes?account_id=${id}&limit=1`;
+    expect(await doors.rest(adminKey, route)).toMatchObject({
+      status: 200,
+      body: {
+        object: "list",
+        data: [
+          {
+            object: "change",
+            sequence: 5,
+            created: Date.UTC(2026, 10, 23) / 1_000,
+            actor: "admin key id",
+            action: "account.plan_changed",
+            account_id: id,
+            fields: [{ field: "plan", before: "free", after: "pro" }],
+          },
+        ],
+        has_more: true,
+      },
+    });
+    const { data } = await doors.admin.listChanges({ before: 3 }, asAdmin);
+    expect(data.map(({ action }) => action)).toEqual(["key.created", "account.created"]);
   });
 
   it("asks the warehouse, in the default format or in another", async () => {

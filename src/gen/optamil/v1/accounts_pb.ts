@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/accounts.proto.
  */
 export const file_optamil_v1_accounts: GenFile = /*@__PURE__*/
-  fileDesc("ChlvcHRhbWlsL3YxL2FjY291bnRzLnByb3RvEgpvcHRhbWlsLnYxImAKDVNpZ25VcFJlcXVlc3QSHwoFZW1haWwYASABKAlCELpIB3IFGP4BYAHq4BgCCAESIQoIcGFzc3dvcmQYAiABKAlCCrpIB3IFEAoYgAJIAIgBAUILCglfcGFzc3dvcmQiUwoOU2lnblVwUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhMKA2tleRgCIAEoCUIG6uAYAggBIpgBCgdBY2NvdW50EhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFAoEbmFtZRgDIAEoCUIG6uAYAggBEhIKBWVtYWlsGAQgASgJSACIAQESFAoEcGxhbhgFIAEoCUIG6uAYAggBEhcKB2NyZWF0ZWQYBiABKANCBurgGAIIAUIICgZfZW1haWwycAoOQWNjb3VudFNlcnZpY2USXgoGU2lnblVwEhkub3B0YW1pbC52MS5TaWduVXBSZXF1ZXN0Ghoub3B0YW1pbC52MS5TaWduVXBSZXNwb25zZSId8uAYAggBgtPkkwIROgEqIgwvdjEvYWNjb3VudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
+  fileDesc("ChlvcHRhbWlsL3YxL2FjY291bnRzLnByb3RvEgpvcHRhbWlsLnYxIn4KDVNpZ25VcFJlcXVlc3QSHwoFZW1haWwYASABKAlCELpIB3IFGP4BYAHq4BgCCAESIQoIcGFzc3dvcmQYAiABKAlCCrpIB3IFEAoYgAJIAIgBARIcCgppbnZpdGF0aW9uGAMgASgJQgi6SAVyAxiACEILCglfcGFzc3dvcmQiVAoNU2lnbkluUmVxdWVzdBIfCgVlbWFpbBgBIAEoCUIQukgHcgUQARj+AergGAIIARIiCghwYXNzd29yZBgCIAEoCUIQukgHcgUQARiAAurgGAIIASJaCg5TaWduSW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSJTCg5TaWduVXBSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEimAEKB0FjY291bnQSEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIUCgRuYW1lGAMgASgJQgbq4BgCCAESEgoFZW1haWwYBCABKAlIAIgBARIUCgRwbGFuGAUgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgGIAEoA0IG6uAYAggBQggKBl9lbWFpbDK6AgoOQWNjb3VudFNlcnZpY2USXgoGU2lnblVwEhkub3B0YW1pbC52MS5TaWduVXBSZXF1ZXN0Ghoub3B0YW1pbC52MS5TaWduVXBSZXNwb25zZSId8uAYAggBgtPkkwIROgEqIgwvdjEvYWNjb3VudHMSXgoGU2lnbkluEhkub3B0YW1pbC52MS5TaWduSW5SZXF1ZXN0Ghoub3B0YW1pbC52MS5TaWduSW5SZXNwb25zZSId8uAYAggBgtPkkwIROgEqIgwvdjEvc2Vzc2lvbnMSaAoHU2lnbk91dBIaLm9wdGFtaWwudjEuU2lnbk91dFJlcXVlc3QaGy5vcHRhbWlsLnYxLlNpZ25PdXRSZXNwb25zZSIk8uAYDBIKa2V5czp3cml0ZYLT5JMCDioML3YxL3Nlc3Npb25zYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
 
 /**
  * Who signs up.
@@ -36,6 +36,13 @@ export type SignUpRequest = Message<"optamil.v1.SignUpRequest"> & {
    * @generated from field: optional string password = 2;
    */
   password?: string | undefined;
+
+  /**
+   * From the operator, for this address; needed where sign-up is by invitation.
+   *
+   * @generated from field: string invitation = 3;
+   */
+  invitation: string;
 };
 
 /**
@@ -44,6 +51,92 @@ export type SignUpRequest = Message<"optamil.v1.SignUpRequest"> & {
  */
 export const SignUpRequestSchema: GenMessage<SignUpRequest> = /*@__PURE__*/
   messageDesc(file_optamil_v1_accounts, 0);
+
+/**
+ * Who signs in.
+ *
+ * @generated from message optamil.v1.SignInRequest
+ */
+export type SignInRequest = Message<"optamil.v1.SignInRequest"> & {
+  /**
+   * Address of the account.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * Its password.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message optamil.v1.SignInRequest.
+ * Use `create(SignInRequestSchema)` to create a new message.
+ */
+export const SignInRequestSchema: GenMessage<SignInRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 1);
+
+/**
+ * The session. Its secret is in the cookie alone.
+ *
+ * @generated from message optamil.v1.SignInResponse
+ */
+export type SignInResponse = Message<"optamil.v1.SignInResponse"> & {
+  /**
+   * Whose it is.
+   *
+   * @generated from field: optamil.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 expires_at = 2;
+   */
+  expiresAt: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.SignInResponse.
+ * Use `create(SignInResponseSchema)` to create a new message.
+ */
+export const SignInResponseSchema: GenMessage<SignInResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 2);
+
+/**
+ * Nothing to say: the session is the cookie's.
+ *
+ * @generated from message optamil.v1.SignOutRequest
+ */
+export type SignOutRequest = Message<"optamil.v1.SignOutRequest"> & {
+};
+
+/**
+ * Describes the message optamil.v1.SignOutRequest.
+ * Use `create(SignOutRequestSchema)` to create a new message.
+ */
+export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 3);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message optamil.v1.SignOutResponse
+ */
+export type SignOutResponse = Message<"optamil.v1.SignOutResponse"> & {
+};
+
+/**
+ * Describes the message optamil.v1.SignOutResponse.
+ * Use `create(SignOutResponseSchema)` to create a new message.
+ */
+export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 4);
 
 /**
  * The new account.
@@ -71,7 +164,7 @@ export type SignUpResponse = Message<"optamil.v1.SignUpResponse"> & {
  * Use `create(SignUpResponseSchema)` to create a new message.
  */
 export const SignUpResponseSchema: GenMessage<SignUpResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 1);
+  messageDesc(file_optamil_v1_accounts, 5);
 
 /**
  * An account.
@@ -127,17 +220,17 @@ export type Account = Message<"optamil.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 2);
+  messageDesc(file_optamil_v1_accounts, 6);
 
 /**
- * Opens accounts.
+ * Opens accounts, and lets their owners in.
  *
  * @generated from service optamil.v1.AccountService
  */
 export const AccountService: GenService<{
   /**
-   * A new account on plan Free, with its first key (scopes chat, models, usage:read and keys:write). Forbidden
-   * where sign-up is closed; at most 60 a minute in all.
+   * A new account, on plan Free if no invitation says otherwise, with its first key (scopes chat, models, usage:read
+   * and keys:write). Forbidden where sign-up is closed; at most 60 a minute from one address.
    *
    * @generated from rpc optamil.v1.AccountService.SignUp
    */
@@ -145,6 +238,28 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof SignUpRequestSchema;
     output: typeof SignUpResponseSchema;
+  },
+  /**
+   * Opens a session: the answer sets a cookie, HttpOnly and SameSite=Strict, which stands for a key with the scopes
+   * of an account's first one for 12 hours, on pages of the gateway's own origin. At most 10 wrong passwords a
+   * minute for one address, and for one account.
+   *
+   * @generated from rpc optamil.v1.AccountService.SignIn
+   */
+  signIn: {
+    methodKind: "unary";
+    input: typeof SignInRequestSchema;
+    output: typeof SignInResponseSchema;
+  },
+  /**
+   * Ends the session whose cookie is sent, at once.
+   *
+   * @generated from rpc optamil.v1.AccountService.SignOut
+   */
+  signOut: {
+    methodKind: "unary";
+    input: typeof SignOutRequestSchema;
+    output: typeof SignOutResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optamil_v1_accounts, 0);

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/admin.proto.
  */
 export const file_optamil_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEiWAoVU2V0QWNjb3VudFBsYW5SZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEhsKBHBsYW4YAiABKAlCDbpIBHICEAHq4BgCCAEiRgoWU2V0QWNjb3VudFBsYW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAEi0gEKE0dyYW50Q3JlZGl0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESOAoNY3JlZGl0c19taWNybxgCIAEoA0IhukgNIgsYgICapuqv4wEgAOrgGA0IARoHY3JlZGl0cyAGEkMKCXBlcmlvZF9pZBgDIAEoCUIwukghch8yHV4oWzAtOV17NH0tKDBbMS05XXwxWzAtMl0pKT8k6uAYCBoGcGVyaW9kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikQEKFEdyYW50Q3JlZGl0c1Jlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARIhCglwZXJpb2RfaWQYAiABKAlCDurgGAoIARoGcGVyaW9kEigKDWdyYW50ZWRfbWljcm8YAyABKANCEergGA0IARoHZ3JhbnRlZCAGIloKElJlZnVuZFVzYWdlUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIgCghldmVudF9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAEihQEKE1JlZnVuZFVzYWdlUmVzcG9uc2USHwoPcmVmdW5kX2V2ZW50X2lkGAEgASgJQgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIqCg5yZWZ1bmRlZF9taWNybxgDIAEoA0IS6uAYDggBGghyZWZ1bmRlZCAGIhIKEExpc3RQbGFuc1JlcXVlc3QiUwoRTGlzdFBsYW5zUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJgoEZGF0YRgCIAMoCzIQLm9wdGFtaWwudjEuUGxhbkIG6uAYAggBIv0BCgRQbGFuEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESQwoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAyABKANCHergGBkIARABGhFjcmVkaXRzX3Blcl9tb250aCAGSACIAQESIwoTcmVxdWVzdHNfcGVyX21pbnV0ZRgEIAEoDUIG6uAYAggBEiAKEHJlcXVlc3RzX3Blcl9kYXkYBSABKA1CBurgGAIIARIhChF0b2tlbnNfcGVyX21pbnV0ZRgGIAEoDUIG6uAYAggBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNybyJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMpcICgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ8Cg5RdWVyeVdhcmVob3VzZRIhLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXF1ZXN0GiIub3B0YW1pbC52MS5RdWVyeVdhcmVob3VzZVJlc3BvbnNlIiPy4BgHEgVhZG1pboLT5JMCEjoBKiINL3YxL2FkbWluL3NxbBJjCgVBdWRpdBIYLm9wdGFtaWwudjEuQXVkaXRSZXF1ZXN0Ghkub3B0YW1pbC52MS5BdWRpdFJlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL2F1ZGl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
+  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEijgEKF0NyZWF0ZUludml0YXRpb25SZXF1ZXN0Eh8KBWVtYWlsGAEgASgJQhC6SAdyBRj+AWAB6uAYAggBEhUKBHBsYW4YAiABKAlCB7pIBHICGEASJwoPZXhwaXJlc19pbl9kYXlzGAMgASgNQgm6SAYqBBhaKAFIAIgBAUISChBfZXhwaXJlc19pbl9kYXlzIlIKGENyZWF0ZUludml0YXRpb25SZXNwb25zZRIaCgppbnZpdGF0aW9uGAEgASgJQgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIlgKFVNldEFjY291bnRQbGFuUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIbCgRwbGFuGAIgASgJQg26SARyAhAB6uAYAggBIkYKFlNldEFjY291bnRQbGFuUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBItIBChNHcmFudENyZWRpdHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEjgKDWNyZWRpdHNfbWljcm8YAiABKANCIbpIDSILGICAmqbqr+MBIADq4BgNCAEaB2NyZWRpdHMgBhJDCglwZXJpb2RfaWQYAyABKAlCMLpIIXIfMh1eKFswLTldezR9LSgwWzEtOV18MVswLTJdKSk/JOrgGAgaBnBlcmlvZBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGIACIpEBChRHcmFudENyZWRpdHNSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIoCg1ncmFudGVkX21pY3JvGAMgASgDQhHq4BgNCAEaB2dyYW50ZWQgBiJaChJSZWZ1bmRVc2FnZVJlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESIAoIZXZlbnRfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBIoUBChNSZWZ1bmRVc2FnZVJlc3BvbnNlEh8KD3JlZnVuZF9ldmVudF9pZBgBIAEoCUIG6uAYAggBEiEKCXBlcmlvZF9pZBgCIAEoCUIO6uAYCggBGgZwZXJpb2QSKgoOcmVmdW5kZWRfbWljcm8YAyABKANCEurgGA4IARoIcmVmdW5kZWQgBiISChBMaXN0UGxhbnNSZXF1ZXN0IlMKEUxpc3RQbGFuc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiYKBGRhdGEYAiADKAsyEC5vcHRhbWlsLnYxLlBsYW5CBurgGAIIASL9AQoEUGxhbhISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEkMKF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAMgASgDQh3q4BgZCAEQARoRY3JlZGl0c19wZXJfbW9udGggBkgAiAEBEiMKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKA1CBurgGAIIARIgChByZXF1ZXN0c19wZXJfZGF5GAUgASgNQgbq4BgCCAESIQoRdG9rZW5zX3Blcl9taW51dGUYBiABKA1CBurgGAIIAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm8ifwoSTGlzdENoYW5nZXNSZXF1ZXN0Eh4KBWxpbWl0GAEgASgNQgq6SAcqBRjoBygBSACIAQESEwoGYmVmb3JlGAIgASgNSAGIAQESHwoKYWNjb3VudF9pZBgDIAEoCUILukgI2AEBcgOwAQFCCAoGX2xpbWl0QgkKB19iZWZvcmUicQoTTGlzdENoYW5nZXNSZXNwb25zZRIWCgZvYmplY3QYASABKAlCBurgGAIIARIoCgRkYXRhGAIgAygLMhIub3B0YW1pbC52MS5DaGFuZ2VCBurgGAIIARIYCghoYXNfbW9yZRgDIAEoCEIG6uAYAggBIoMCCgZDaGFuZ2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIYCghzZXF1ZW5jZRgDIAEoDUIG6uAYAggBEhcKB2NyZWF0ZWQYBCABKANCBurgGAIIARIVCgVhY3RvchgFIAEoCUIG6uAYAggBEhYKBmFjdGlvbhgGIAEoCUIG6uAYAggBEhoKCmFjY291bnRfaWQYByABKAlCBurgGAIIARITCgZrZXlfaWQYCCABKAlIAIgBARIvCgZmaWVsZHMYCSADKAsyFy5vcHRhbWlsLnYxLkZpZWxkQ2hhbmdlQgbq4BgCCAFCCQoHX2tleV9pZCJ2CgtGaWVsZENoYW5nZRIVCgVmaWVsZBgBIAEoCUIG6uAYAggBEh0KBmJlZm9yZRgCIAEoCUII6uAYBAgBEAFIAIgBARIcCgVhZnRlchgDIAEoCUII6uAYBAgBEAFIAYgBAUIJCgdfYmVmb3JlQggKBl9hZnRlciJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMp0KCgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEooBChBDcmVhdGVJbnZpdGF0aW9uEiMub3B0YW1pbC52MS5DcmVhdGVJbnZpdGF0aW9uUmVxdWVzdBokLm9wdGFtaWwudjEuQ3JlYXRlSW52aXRhdGlvblJlc3BvbnNlIivy4BgHEgVhZG1pboLT5JMCGjoBKiIVL3YxL2FkbWluL2ludml0YXRpb25zEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ3CgtMaXN0Q2hhbmdlcxIeLm9wdGFtaWwudjEuTGlzdENoYW5nZXNSZXF1ZXN0Gh8ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlIieQAgHy4BgHEgVhZG1pboLT5JMCExIRL3YxL2FkbWluL2NoYW5nZXMSfAoOUXVlcnlXYXJlaG91c2USIS5vcHRhbWlsLnYxLlF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBoiLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXNwb25zZSIj8uAYBxIFYWRtaW6C0+STAhI6ASoiDS92MS9hZG1pbi9zcWwSYwoFQXVkaXQSGC5vcHRhbWlsLnYxLkF1ZGl0UmVxdWVzdBoZLm9wdGFtaWwudjEuQXVkaXRSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9hdWRpdGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
 
 /**
  * Which page.
@@ -139,6 +139,69 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
   messageDesc(file_optamil_v1_admin, 3);
 
 /**
+ * Whom to invite.
+ *
+ * @generated from message optamil.v1.CreateInvitationRequest
+ */
+export type CreateInvitationRequest = Message<"optamil.v1.CreateInvitationRequest"> & {
+  /**
+   * The address.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * Id of the plan that the account begins on. Default: free.
+   *
+   * @generated from field: string plan = 2;
+   */
+  plan: string;
+
+  /**
+   * Days until it ends, 1 to 90. Default 7.
+   *
+   * @generated from field: optional uint32 expires_in_days = 3;
+   */
+  expiresInDays?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.CreateInvitationRequest.
+ * Use `create(CreateInvitationRequestSchema)` to create a new message.
+ */
+export const CreateInvitationRequestSchema: GenMessage<CreateInvitationRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 4);
+
+/**
+ * The invitation.
+ *
+ * @generated from message optamil.v1.CreateInvitationResponse
+ */
+export type CreateInvitationResponse = Message<"optamil.v1.CreateInvitationResponse"> & {
+  /**
+   * To be sent as `invitation` when signing up; shown this once.
+   *
+   * @generated from field: string invitation = 1;
+   */
+  invitation: string;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 expires_at = 2;
+   */
+  expiresAt: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.CreateInvitationResponse.
+ * Use `create(CreateInvitationResponseSchema)` to create a new message.
+ */
+export const CreateInvitationResponseSchema: GenMessage<CreateInvitationResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 5);
+
+/**
  * Whose plan, and which.
  *
  * @generated from message optamil.v1.SetAccountPlanRequest
@@ -164,7 +227,7 @@ export type SetAccountPlanRequest = Message<"optamil.v1.SetAccountPlanRequest"> 
  * Use `create(SetAccountPlanRequestSchema)` to create a new message.
  */
 export const SetAccountPlanRequestSchema: GenMessage<SetAccountPlanRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 4);
+  messageDesc(file_optamil_v1_admin, 6);
 
 /**
  * The account on its plan.
@@ -185,7 +248,7 @@ export type SetAccountPlanResponse = Message<"optamil.v1.SetAccountPlanResponse"
  * Use `create(SetAccountPlanResponseSchema)` to create a new message.
  */
 export const SetAccountPlanResponseSchema: GenMessage<SetAccountPlanResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 5);
+  messageDesc(file_optamil_v1_admin, 7);
 
 /**
  * Credits for an account.
@@ -228,7 +291,7 @@ export type GrantCreditsRequest = Message<"optamil.v1.GrantCreditsRequest"> & {
  * Use `create(GrantCreditsRequestSchema)` to create a new message.
  */
 export const GrantCreditsRequestSchema: GenMessage<GrantCreditsRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 6);
+  messageDesc(file_optamil_v1_admin, 8);
 
 /**
  * What the account has been granted.
@@ -263,7 +326,7 @@ export type GrantCreditsResponse = Message<"optamil.v1.GrantCreditsResponse"> & 
  * Use `create(GrantCreditsResponseSchema)` to create a new message.
  */
 export const GrantCreditsResponseSchema: GenMessage<GrantCreditsResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 7);
+  messageDesc(file_optamil_v1_admin, 9);
 
 /**
  * Which charge to take back.
@@ -291,7 +354,7 @@ export type RefundUsageRequest = Message<"optamil.v1.RefundUsageRequest"> & {
  * Use `create(RefundUsageRequestSchema)` to create a new message.
  */
 export const RefundUsageRequestSchema: GenMessage<RefundUsageRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 8);
+  messageDesc(file_optamil_v1_admin, 10);
 
 /**
  * The refund.
@@ -326,7 +389,7 @@ export type RefundUsageResponse = Message<"optamil.v1.RefundUsageResponse"> & {
  * Use `create(RefundUsageResponseSchema)` to create a new message.
  */
 export const RefundUsageResponseSchema: GenMessage<RefundUsageResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 9);
+  messageDesc(file_optamil_v1_admin, 11);
 
 /**
  * Nothing to say.
@@ -341,7 +404,7 @@ export type ListPlansRequest = Message<"optamil.v1.ListPlansRequest"> & {
  * Use `create(ListPlansRequestSchema)` to create a new message.
  */
 export const ListPlansRequestSchema: GenMessage<ListPlansRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 10);
+  messageDesc(file_optamil_v1_admin, 12);
 
 /**
  * The plans.
@@ -369,7 +432,7 @@ export type ListPlansResponse = Message<"optamil.v1.ListPlansResponse"> & {
  * Use `create(ListPlansResponseSchema)` to create a new message.
  */
 export const ListPlansResponseSchema: GenMessage<ListPlansResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 11);
+  messageDesc(file_optamil_v1_admin, 13);
 
 /**
  * What an account on it may use.
@@ -425,7 +488,189 @@ export type Plan = Message<"optamil.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 12);
+  messageDesc(file_optamil_v1_admin, 14);
+
+/**
+ * Which page of which changes.
+ *
+ * @generated from message optamil.v1.ListChangesRequest
+ */
+export type ListChangesRequest = Message<"optamil.v1.ListChangesRequest"> & {
+  /**
+   * Changes a page, 1 to 1000. Default 100.
+   *
+   * @generated from field: optional uint32 limit = 1;
+   */
+  limit?: number | undefined;
+
+  /**
+   * Sequence of the last change of the page before.
+   *
+   * @generated from field: optional uint32 before = 2;
+   */
+  before?: number | undefined;
+
+  /**
+   * Only those of one account and its keys. Default: of all.
+   *
+   * @generated from field: string account_id = 3;
+   */
+  accountId: string;
+};
+
+/**
+ * Describes the message optamil.v1.ListChangesRequest.
+ * Use `create(ListChangesRequestSchema)` to create a new message.
+ */
+export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 15);
+
+/**
+ * One page of changes.
+ *
+ * @generated from message optamil.v1.ListChangesResponse
+ */
+export type ListChangesResponse = Message<"optamil.v1.ListChangesResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The changes, newest first.
+   *
+   * @generated from field: repeated optamil.v1.Change data = 2;
+   */
+  data: Change[];
+
+  /**
+   * Whether there are more.
+   *
+   * @generated from field: bool has_more = 3;
+   */
+  hasMore: boolean;
+};
+
+/**
+ * Describes the message optamil.v1.ListChangesResponse.
+ * Use `create(ListChangesResponseSchema)` to create a new message.
+ */
+export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 16);
+
+/**
+ * A change of an account or key.
+ *
+ * @generated from message optamil.v1.Change
+ */
+export type Change = Message<"optamil.v1.Change"> & {
+  /**
+   * Id (UUIDv7).
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "change".
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * Number of the change, from 1 without gaps.
+   *
+   * @generated from field: uint32 sequence = 3;
+   */
+  sequence: number;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 created = 4;
+   */
+  created: bigint;
+
+  /**
+   * Who: a key id, or "bootstrap", "cli" or "sign-up".
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+
+  /**
+   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   *
+   * @generated from field: string action = 6;
+   */
+  action: string;
+
+  /**
+   * The account, or whose key it is.
+   *
+   * @generated from field: string account_id = 7;
+   */
+  accountId: string;
+
+  /**
+   * The key, if it is about one.
+   *
+   * @generated from field: optional string key_id = 8;
+   */
+  keyId?: string | undefined;
+
+  /**
+   * What is otherwise than before.
+   *
+   * @generated from field: repeated optamil.v1.FieldChange fields = 9;
+   */
+  fields: FieldChange[];
+};
+
+/**
+ * Describes the message optamil.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 17);
+
+/**
+ * One field that was changed.
+ *
+ * @generated from message optamil.v1.FieldChange
+ */
+export type FieldChange = Message<"optamil.v1.FieldChange"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The value before; null: there was none.
+   *
+   * @generated from field: optional string before = 2;
+   */
+  before?: string | undefined;
+
+  /**
+   * The value since then; null: there is none.
+   *
+   * @generated from field: optional string after = 3;
+   */
+  after?: string | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.FieldChange.
+ * Use `create(FieldChangeSchema)` to create a new message.
+ */
+export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 18);
 
 /**
  * A question.
@@ -453,7 +698,7 @@ export type QueryWarehouseRequest = Message<"optamil.v1.QueryWarehouseRequest"> 
  * Use `create(QueryWarehouseRequestSchema)` to create a new message.
  */
 export const QueryWarehouseRequestSchema: GenMessage<QueryWarehouseRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 13);
+  messageDesc(file_optamil_v1_admin, 19);
 
 /**
  * The answer.
@@ -474,7 +719,7 @@ export type QueryWarehouseResponse = Message<"optamil.v1.QueryWarehouseResponse"
  * Use `create(QueryWarehouseResponseSchema)` to create a new message.
  */
 export const QueryWarehouseResponseSchema: GenMessage<QueryWarehouseResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 14);
+  messageDesc(file_optamil_v1_admin, 20);
 
 /**
  * Nothing to say.
@@ -489,7 +734,7 @@ export type AuditRequest = Message<"optamil.v1.AuditRequest"> & {
  * Use `create(AuditRequestSchema)` to create a new message.
  */
 export const AuditRequestSchema: GenMessage<AuditRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 15);
+  messageDesc(file_optamil_v1_admin, 21);
 
 /**
  * What the audits found.
@@ -517,7 +762,7 @@ export type AuditResponse = Message<"optamil.v1.AuditResponse"> & {
  * Use `create(AuditResponseSchema)` to create a new message.
  */
 export const AuditResponseSchema: GenMessage<AuditResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 16);
+  messageDesc(file_optamil_v1_admin, 22);
 
 /**
  * Something that is not as it should be.
@@ -552,7 +797,7 @@ export type AuditFinding = Message<"optamil.v1.AuditFinding"> & {
  * Use `create(AuditFindingSchema)` to create a new message.
  */
 export const AuditFindingSchema: GenMessage<AuditFinding> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 17);
+  messageDesc(file_optamil_v1_admin, 23);
 
 /**
  * For keys with scope admin.
@@ -579,6 +824,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof CreateAccountRequestSchema;
     output: typeof CreateAccountResponseSchema;
+  },
+  /**
+   * Invites one address to sign up. Whoever has the invitation can open that account, once, until it ends.
+   *
+   * @generated from rpc optamil.v1.AdminService.CreateInvitation
+   */
+  createInvitation: {
+    methodKind: "unary";
+    input: typeof CreateInvitationRequestSchema;
+    output: typeof CreateInvitationResponseSchema;
   },
   /**
    * Puts an account on another plan at once; its keys stay.
@@ -620,6 +875,17 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListPlansRequestSchema;
     output: typeof ListPlansResponseSchema;
+  },
+  /**
+   * Who changed which account or key, when, and how it was before; newest first, a page at a time. Nothing is ever
+   * taken out.
+   *
+   * @generated from rpc optamil.v1.AdminService.ListChanges
+   */
+  listChanges: {
+    methodKind: "unary";
+    input: typeof ListChangesRequestSchema;
+    output: typeof ListChangesResponseSchema;
   },
   /**
    * Asks the warehouse of all accounts one reading statement of ClickHouse SQL, for at most 60 seconds.

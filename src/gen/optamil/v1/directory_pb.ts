@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { KeyLimits } from "./keys_pb.ts";
+import { file_optamil_v1_keys } from "./keys_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIoUBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAyIsCgpLZXlSZXZva2VkEg4KBmtleV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSKuAQoMQWNjb3VudFN0YXRlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1jcmVhdGVkX2F0X3VzGAUgASgDEg8KB3ZlcnNpb24YBiABKAQSFQoNcGFzc3dvcmRfaGFzaBgHIAEoCRIoCgZncmFudHMYCCADKAsyGC5vcHRhbWlsLnYxLlBlcmlvZEdyYW50cyI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMi7AEKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBEIQCg5fcmV2b2tlZF9hdF91c2IGcHJvdG8z");
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIswBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGAogASgIIkUKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIXCg9lZmZlY3RpdmVfYXRfdXMYAyABKAMicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSK2AQoLQ2hhbmdlRW50cnkSEAoIc2VxdWVuY2UYASABKA0SEQoJcmVjb3JkX2lkGAIgASgJEhUKDXdyaXR0ZW5fYXRfdXMYAyABKAMSDQoFYWN0b3IYBCABKAkSDgoGYWN0aW9uGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSDgoGa2V5X2lkGAcgASgJEigKBmZpZWxkcxgIIAMoCzIYLm9wdGFtaWwudjEuQ2hhbmdlZEZpZWxkIlsKDENoYW5nZWRGaWVsZBINCgVmaWVsZBgBIAEoCRITCgZiZWZvcmUYAiABKAlIAIgBARISCgVhZnRlchgDIAEoCUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyIq4BCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBBIVCg1wYXNzd29yZF9oYXNoGAcgASgJEigKBmdyYW50cxgIIAMoCzIYLm9wdGFtaWwudjEuUGVyaW9kR3JhbnRzIjgKDFBlcmlvZEdyYW50cxIRCglwZXJpb2RfaWQYASABKAkSFQoNY3JlZGl0c19taWNybxgCIAEoAyKzAgoIS2V5U3RhdGUSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhUKDWNyZWF0ZWRfYXRfdXMYByABKAMSEgoKZXhwaXJlc19hdBgIIAEoAxIaCg1yZXZva2VkX2F0X3VzGAkgASgDSACIAQESFQoNcmV2b2tlX3JlYXNvbhgKIAEoCRIPCgd2ZXJzaW9uGAsgASgEEg0KBXRpZXJzGAwgAygJEiUKBmxpbWl0cxgNIAEoCzIVLm9wdGFtaWwudjEuS2V5TGltaXRzEg8KB3Nlc3Npb24YDiABKAhCEAoOX3Jldm9rZWRfYXRfdXNiBnByb3RvMw", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -206,6 +208,27 @@ export type KeyCreated = Message<"optamil.v1.KeyCreated"> & {
    * @generated from field: int64 expires_at = 7;
    */
   expiresAt: bigint;
+
+  /**
+   * Tiers of the models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string tiers = 8;
+   */
+  tiers: string[];
+
+  /**
+   * Its limits beside the account's; absent: none.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 9;
+   */
+  limits?: KeyLimits | undefined;
+
+  /**
+   * Whether it is a session's, which a cookie carries: it is not listed among the keys.
+   *
+   * @generated from field: bool session = 10;
+   */
+  session: boolean;
 };
 
 /**
@@ -234,6 +257,14 @@ export type KeyRevoked = Message<"optamil.v1.KeyRevoked"> & {
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * When it ends, Unix microseconds; what is before the record itself is at once. A key that is to end can be ended
+   * sooner.
+   *
+   * @generated from field: int64 effective_at_us = 3;
+   */
+  effectiveAtUs: bigint;
 };
 
 /**
@@ -321,6 +352,111 @@ export const AccountPlanChangedSchema: GenMessage<AccountPlanChanged> = /*@__PUR
   messageDesc(file_optamil_v1_directory, 5);
 
 /**
+ * An accepted record as it is listed: who changed what, and how it was before.
+ *
+ * @generated from message optamil.v1.ChangeEntry
+ */
+export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
+  /**
+   * Number of the change, from 1 without gaps.
+   *
+   * @generated from field: uint32 sequence = 1;
+   */
+  sequence: number;
+
+  /**
+   * Id of the record (UUIDv7).
+   *
+   * @generated from field: string record_id = 2;
+   */
+  recordId: string;
+
+  /**
+   * When it was written, Unix microseconds.
+   *
+   * @generated from field: int64 written_at_us = 3;
+   */
+  writtenAtUs: bigint;
+
+  /**
+   * Who changed it, as in DirectoryRecord.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   *
+   * @generated from field: string action = 5;
+   */
+  action: string;
+
+  /**
+   * The account, or whose key it is.
+   *
+   * @generated from field: string account_id = 6;
+   */
+  accountId: string;
+
+  /**
+   * The key; empty: it was about the account itself.
+   *
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+
+  /**
+   * What is otherwise than before.
+   *
+   * @generated from field: repeated optamil.v1.ChangedField fields = 8;
+   */
+  fields: ChangedField[];
+};
+
+/**
+ * Describes the message optamil.v1.ChangeEntry.
+ * Use `create(ChangeEntrySchema)` to create a new message.
+ */
+export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 6);
+
+/**
+ * One field of an account or key that was changed.
+ *
+ * @generated from message optamil.v1.ChangedField
+ */
+export type ChangedField = Message<"optamil.v1.ChangedField"> & {
+  /**
+   * Its name in AccountState or KeyState.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The value before: a text or number as it is, all else as JSON; of a secret "(set)". Absent: there was none.
+   *
+   * @generated from field: optional string before = 2;
+   */
+  before?: string | undefined;
+
+  /**
+   * The value since then.
+   *
+   * @generated from field: optional string after = 3;
+   */
+  after?: string | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.ChangedField.
+ * Use `create(ChangedFieldSchema)` to create a new message.
+ */
+export const ChangedFieldSchema: GenMessage<ChangedField> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 7);
+
+/**
  * An account as its records have made it: what a replica keeps beside the log.
  *
  * @generated from message optamil.v1.AccountState
@@ -388,7 +524,7 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 6);
+  messageDesc(file_optamil_v1_directory, 8);
 
 /**
  * What was granted for a period.
@@ -416,7 +552,7 @@ export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
  * Use `create(PeriodGrantsSchema)` to create a new message.
  */
 export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 7);
+  messageDesc(file_optamil_v1_directory, 9);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -481,14 +617,14 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
   expiresAt: bigint;
 
   /**
-   * Unix microseconds; absent while the key works.
+   * Unix microseconds at which it ends, which can be to come; absent: nobody has ended it.
    *
    * @generated from field: optional int64 revoked_at_us = 9;
    */
   revokedAtUs?: bigint | undefined;
 
   /**
-   * "unused", "rotated" or "leaked"; empty while the key works.
+   * "unused", "rotated" or "leaked"; empty: nobody has ended it.
    *
    * @generated from field: string revoke_reason = 10;
    */
@@ -500,6 +636,27 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
    * @generated from field: uint64 version = 11;
    */
   version: bigint;
+
+  /**
+   * Tiers of the models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string tiers = 12;
+   */
+  tiers: string[];
+
+  /**
+   * Its limits beside the account's; absent: none.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 13;
+   */
+  limits?: KeyLimits | undefined;
+
+  /**
+   * Whether it is a session's.
+   *
+   * @generated from field: bool session = 14;
+   */
+  session: boolean;
 };
 
 /**
@@ -507,5 +664,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 8);
+  messageDesc(file_optamil_v1_directory, 10);
 

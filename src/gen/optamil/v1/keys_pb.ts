@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/keys.proto.
  */
 export const file_optamil_v1_keys: GenFile = /*@__PURE__*/
-  fileDesc("ChVvcHRhbWlsL3YxL2tleXMucHJvdG8SCm9wdGFtaWwudjEiygEKEENyZWF0ZUtleVJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARJJCgZzY29wZXMYAiADKAlCObpINpIBMxgBIi9yLVIEY2hhdFIGbW9kZWxzUgp1c2FnZTpyZWFkUgprZXlzOndyaXRlUgVhZG1pbhIjCgZtb2RlbHMYAyADKAlCE7pIEJIBDRBAGAEiB3IFEAEYgAISFwoKZXhwaXJlc19hdBgEIAEoA0gAiAEBQg0KC19leHBpcmVzX2F0Ik8KEUNyZWF0ZUtleVJlc3BvbnNlEhMKA2tleRgBIAEoCUIG6uAYAggBEiUKBGluZm8YAiABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIhEKD0xpc3RLZXlzUmVxdWVzdCJRChBMaXN0S2V5c1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiUKBGRhdGEYAiADKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBImQKEFJldm9rZUtleVJlcXVlc3QSHgoGa2V5X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIwCgZyZWFzb24YAiABKAlCILpIHXIbUgBSBnVudXNlZFIHcm90YXRlZFIGbGVha2VkIjoKEVJldm9rZUtleVJlc3BvbnNlEiUKBGluZm8YASABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIvkBCgNLZXkSEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIUCgRuYW1lGAMgASgJQgbq4BgCCAESGQoJbGFzdF9mb3VyGAQgASgJQgbq4BgCCAESFgoGc2NvcGVzGAUgAygJQgbq4BgCCAESFgoGbW9kZWxzGAYgAygJQgbq4BgCCAESFwoHY3JlYXRlZBgHIAEoA0IG6uAYAggBEhoKCmV4cGlyZXNfYXQYCCABKANCBurgGAIIARIhCgpyZXZva2VkX2F0GAkgASgDQgjq4BgECAEQAUgAiAEBQg0KC19yZXZva2VkX2F0MtwCCgpLZXlTZXJ2aWNlEm0KCUNyZWF0ZUtleRIcLm9wdGFtaWwudjEuQ3JlYXRlS2V5UmVxdWVzdBodLm9wdGFtaWwudjEuQ3JlYXRlS2V5UmVzcG9uc2UiI/LgGAwSCmtleXM6d3JpdGWC0+STAg06ASoiCC92MS9rZXlzEmoKCExpc3RLZXlzEhsub3B0YW1pbC52MS5MaXN0S2V5c1JlcXVlc3QaHC5vcHRhbWlsLnYxLkxpc3RLZXlzUmVzcG9uc2UiI5ACAfLgGAwSCmtleXM6d3JpdGWC0+STAgoSCC92MS9rZXlzEnMKCVJldm9rZUtleRIcLm9wdGFtaWwudjEuUmV2b2tlS2V5UmVxdWVzdBodLm9wdGFtaWwudjEuUmV2b2tlS2V5UmVzcG9uc2UiKfLgGAwSCmtleXM6d3JpdGWC0+STAhMqES92MS9rZXlzL3trZXlfaWR9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
+  fileDesc("ChVvcHRhbWlsL3YxL2tleXMucHJvdG8SCm9wdGFtaWwudjEisQIKEENyZWF0ZUtleVJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARJJCgZzY29wZXMYAiADKAlCObpINpIBMxgBIi9yLVIEY2hhdFIGbW9kZWxzUgp1c2FnZTpyZWFkUgprZXlzOndyaXRlUgVhZG1pbhIjCgZtb2RlbHMYAyADKAlCE7pIEJIBDRBAGAEiB3IFEAEYgAISFwoKZXhwaXJlc19hdBgEIAEoA0gAiAEBEj4KBXRpZXJzGAUgAygJQi+6SCySASkYASIlciNSBGZyZWVSBmJ1ZGdldFIDbWlkUgdwcmVtaXVtUgV1bHRyYRIlCgZsaW1pdHMYBiABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0c0INCgtfZXhwaXJlc19hdCLLBAoJS2V5TGltaXRzEikKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKA1CB7pIBCoCKAFIAIgBARImChByZXF1ZXN0c19wZXJfZGF5GAIgASgNQge6SAQqAigBSAGIAQESJwoRdG9rZW5zX3Blcl9taW51dGUYAyABKA1CB7pIBCoCKAFIAogBARIsChNjb25jdXJyZW50X3JlcXVlc3RzGAQgASgNQgq6SAcqBRiQTigBSAOIAQESRAoGbW9kZWxzGAUgAygLMiEub3B0YW1pbC52MS5LZXlMaW1pdHMuTW9kZWxzRW50cnlCEbpIDpoBCxAQIgdyBRABGIACEmAKBXRpZXJzGAYgAygLMiAub3B0YW1pbC52MS5LZXlMaW1pdHMuVGllcnNFbnRyeUIvukgsmgEpEAUiJXIjUgRmcmVlUgZidWRnZXRSA21pZFIHcHJlbWl1bVIFdWx0cmEaSAoLTW9kZWxzRW50cnkSCwoDa2V5GAEgASgJEigKBXZhbHVlGAIgASgLMhkub3B0YW1pbC52MS5SZXF1ZXN0TGltaXRzOgI4ARpHCgpUaWVyc0VudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLm9wdGFtaWwudjEuUmVxdWVzdExpbWl0czoCOAFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCEwoRX3JlcXVlc3RzX3Blcl9kYXlCFAoSX3Rva2Vuc19wZXJfbWludXRlQhYKFF9jb25jdXJyZW50X3JlcXVlc3RzIo8BCg1SZXF1ZXN0TGltaXRzEikKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKA1CB7pIBCoCKAFIAIgBARImChByZXF1ZXN0c19wZXJfZGF5GAIgASgNQge6SAQqAigBSAGIAQFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCEwoRX3JlcXVlc3RzX3Blcl9kYXkiTwoRQ3JlYXRlS2V5UmVzcG9uc2USEwoDa2V5GAEgASgJQgbq4BgCCAESJQoEaW5mbxgCIAEoCzIPLm9wdGFtaWwudjEuS2V5Qgbq4BgCCAEiEQoPTGlzdEtleXNSZXF1ZXN0IlEKEExpc3RLZXlzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJQoEZGF0YRgCIAMoCzIPLm9wdGFtaWwudjEuS2V5Qgbq4BgCCAEiZAoQUmV2b2tlS2V5UmVxdWVzdBIeCgZrZXlfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEjAKBnJlYXNvbhgCIAEoCUIgukgdchtSAFIGdW51c2VkUgdyb3RhdGVkUgZsZWFrZWQicAoQUm90YXRlS2V5UmVxdWVzdBIeCgZrZXlfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEigKD292ZXJsYXBfc2Vjb25kcxgCIAEoDUIKukgHKgUYgJqeAUgAiAEBQhIKEF9vdmVybGFwX3NlY29uZHMiegoRUm90YXRlS2V5UmVzcG9uc2USEwoDa2V5GAEgASgJQgbq4BgCCAESJQoEaW5mbxgCIAEoCzIPLm9wdGFtaWwudjEuS2V5Qgbq4BgCCAESKQoIcHJldmlvdXMYAyABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIjoKEVJldm9rZUtleVJlc3BvbnNlEiUKBGluZm8YASABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIrcCCgNLZXkSEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIUCgRuYW1lGAMgASgJQgbq4BgCCAESGQoJbGFzdF9mb3VyGAQgASgJQgbq4BgCCAESFgoGc2NvcGVzGAUgAygJQgbq4BgCCAESFgoGbW9kZWxzGAYgAygJQgbq4BgCCAESFwoHY3JlYXRlZBgHIAEoA0IG6uAYAggBEhoKCmV4cGlyZXNfYXQYCCABKANCBurgGAIIARIhCgpyZXZva2VkX2F0GAkgASgDQgjq4BgECAEQAUgAiAEBEhUKBXRpZXJzGAogAygJQgbq4BgCCAESJQoGbGltaXRzGAsgASgLMhUub3B0YW1pbC52MS5LZXlMaW1pdHNCDQoLX3Jldm9rZWRfYXQy2wMKCktleVNlcnZpY2USbQoJQ3JlYXRlS2V5Ehwub3B0YW1pbC52MS5DcmVhdGVLZXlSZXF1ZXN0Gh0ub3B0YW1pbC52MS5DcmVhdGVLZXlSZXNwb25zZSIj8uAYDBIKa2V5czp3cml0ZYLT5JMCDToBKiIIL3YxL2tleXMSagoITGlzdEtleXMSGy5vcHRhbWlsLnYxLkxpc3RLZXlzUmVxdWVzdBocLm9wdGFtaWwudjEuTGlzdEtleXNSZXNwb25zZSIjkAIB8uAYDBIKa2V5czp3cml0ZYLT5JMCChIIL3YxL2tleXMScwoJUmV2b2tlS2V5Ehwub3B0YW1pbC52MS5SZXZva2VLZXlSZXF1ZXN0Gh0ub3B0YW1pbC52MS5SZXZva2VLZXlSZXNwb25zZSIp8uAYDBIKa2V5czp3cml0ZYLT5JMCEyoRL3YxL2tleXMve2tleV9pZH0SfQoJUm90YXRlS2V5Ehwub3B0YW1pbC52MS5Sb3RhdGVLZXlSZXF1ZXN0Gh0ub3B0YW1pbC52MS5Sb3RhdGVLZXlSZXNwb25zZSIz8uAYDBIKa2V5czp3cml0ZYLT5JMCHToBKiIYL3YxL2tleXMve2tleV9pZH0vcm90YXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
 
 /**
  * What the key may do.
@@ -50,6 +50,21 @@ export type CreateKeyRequest = Message<"optamil.v1.CreateKeyRequest"> & {
    * @generated from field: optional int64 expires_at = 4;
    */
   expiresAt?: bigint | undefined;
+
+  /**
+   * Tiers of the models that the key may ask for: any of free, budget, mid, premium, ultra; `auto` then picks among
+   * their models. Default: all.
+   *
+   * @generated from field: repeated string tiers = 5;
+   */
+  tiers: string[];
+
+  /**
+   * Limits beside the account's, which stay. Default: none.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 6;
+   */
+  limits?: KeyLimits | undefined;
 };
 
 /**
@@ -58,6 +73,91 @@ export type CreateKeyRequest = Message<"optamil.v1.CreateKeyRequest"> & {
  */
 export const CreateKeyRequestSchema: GenMessage<CreateKeyRequest> = /*@__PURE__*/
   messageDesc(file_optamil_v1_keys, 0);
+
+/**
+ * Limits of one key. Each holds beside the account's limit, so it can only be narrower. What is not given is not
+ * limited.
+ *
+ * @generated from message optamil.v1.KeyLimits
+ */
+export type KeyLimits = Message<"optamil.v1.KeyLimits"> & {
+  /**
+   * Chat requests in any 60 seconds.
+   *
+   * @generated from field: optional uint32 requests_per_minute = 1;
+   */
+  requestsPerMinute?: number | undefined;
+
+  /**
+   * Chat requests in a UTC day.
+   *
+   * @generated from field: optional uint32 requests_per_day = 2;
+   */
+  requestsPerDay?: number | undefined;
+
+  /**
+   * Tokens of prompts and answers in any 60 seconds.
+   *
+   * @generated from field: optional uint32 tokens_per_minute = 3;
+   */
+  tokensPerMinute?: number | undefined;
+
+  /**
+   * Chat requests that run at once, 1 to 10000.
+   *
+   * @generated from field: optional uint32 concurrent_requests = 4;
+   */
+  concurrentRequests?: number | undefined;
+
+  /**
+   * By model as it is asked for, `auto` included; at most 16.
+   *
+   * @generated from field: map<string, optamil.v1.RequestLimits> models = 5;
+   */
+  models: { [key: string]: RequestLimits };
+
+  /**
+   * By tier of the model that is tried first; at most 5.
+   *
+   * @generated from field: map<string, optamil.v1.RequestLimits> tiers = 6;
+   */
+  tiers: { [key: string]: RequestLimits };
+};
+
+/**
+ * Describes the message optamil.v1.KeyLimits.
+ * Use `create(KeyLimitsSchema)` to create a new message.
+ */
+export const KeyLimitsSchema: GenMessage<KeyLimits> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_keys, 1);
+
+/**
+ * How often something may be asked for.
+ *
+ * @generated from message optamil.v1.RequestLimits
+ */
+export type RequestLimits = Message<"optamil.v1.RequestLimits"> & {
+  /**
+   * Chat requests in any 60 seconds.
+   *
+   * @generated from field: optional uint32 requests_per_minute = 1;
+   */
+  requestsPerMinute?: number | undefined;
+
+  /**
+   * Chat requests in a UTC day.
+   *
+   * @generated from field: optional uint32 requests_per_day = 2;
+   */
+  requestsPerDay?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.RequestLimits.
+ * Use `create(RequestLimitsSchema)` to create a new message.
+ */
+export const RequestLimitsSchema: GenMessage<RequestLimits> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_keys, 2);
 
 /**
  * The new key.
@@ -85,7 +185,7 @@ export type CreateKeyResponse = Message<"optamil.v1.CreateKeyResponse"> & {
  * Use `create(CreateKeyResponseSchema)` to create a new message.
  */
 export const CreateKeyResponseSchema: GenMessage<CreateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 1);
+  messageDesc(file_optamil_v1_keys, 3);
 
 /**
  * Nothing to say: the account is the caller's.
@@ -100,7 +200,7 @@ export type ListKeysRequest = Message<"optamil.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 2);
+  messageDesc(file_optamil_v1_keys, 4);
 
 /**
  * The account's keys.
@@ -128,7 +228,7 @@ export type ListKeysResponse = Message<"optamil.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 3);
+  messageDesc(file_optamil_v1_keys, 5);
 
 /**
  * Which key, and why.
@@ -156,7 +256,70 @@ export type RevokeKeyRequest = Message<"optamil.v1.RevokeKeyRequest"> & {
  * Use `create(RevokeKeyRequestSchema)` to create a new message.
  */
 export const RevokeKeyRequestSchema: GenMessage<RevokeKeyRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 4);
+  messageDesc(file_optamil_v1_keys, 6);
+
+/**
+ * Which key to replace.
+ *
+ * @generated from message optamil.v1.RotateKeyRequest
+ */
+export type RotateKeyRequest = Message<"optamil.v1.RotateKeyRequest"> & {
+  /**
+   * Id of the key.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * Seconds for which the old key goes on, 0 to 2592000 (30 days). Default 86400, a day.
+   *
+   * @generated from field: optional uint32 overlap_seconds = 2;
+   */
+  overlapSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.RotateKeyRequest.
+ * Use `create(RotateKeyRequestSchema)` to create a new message.
+ */
+export const RotateKeyRequestSchema: GenMessage<RotateKeyRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_keys, 7);
+
+/**
+ * Both keys.
+ *
+ * @generated from message optamil.v1.RotateKeyResponse
+ */
+export type RotateKeyResponse = Message<"optamil.v1.RotateKeyResponse"> & {
+  /**
+   * The new secret, `sk-optamil-...`: shown this once.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * What is kept of it.
+   *
+   * @generated from field: optamil.v1.Key info = 2;
+   */
+  info?: Key | undefined;
+
+  /**
+   * The old key, which ends at its `revoked_at`.
+   *
+   * @generated from field: optamil.v1.Key previous = 3;
+   */
+  previous?: Key | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.RotateKeyResponse.
+ * Use `create(RotateKeyResponseSchema)` to create a new message.
+ */
+export const RotateKeyResponseSchema: GenMessage<RotateKeyResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_keys, 8);
 
 /**
  * The revoked key.
@@ -177,7 +340,7 @@ export type RevokeKeyResponse = Message<"optamil.v1.RevokeKeyResponse"> & {
  * Use `create(RevokeKeyResponseSchema)` to create a new message.
  */
 export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 5);
+  messageDesc(file_optamil_v1_keys, 9);
 
 /**
  * What is kept of a key. The secret is not.
@@ -242,11 +405,25 @@ export type Key = Message<"optamil.v1.Key"> & {
   expiresAt: bigint;
 
   /**
-   * Unix seconds; absent while the key works.
+   * Unix seconds at which the key ended, or, where it was rotated, will end; null: nobody has ended it.
    *
    * @generated from field: optional int64 revoked_at = 9;
    */
   revokedAt?: bigint | undefined;
+
+  /**
+   * Tiers of the models that it may ask for; empty: all.
+   *
+   * @generated from field: repeated string tiers = 10;
+   */
+  tiers: string[];
+
+  /**
+   * Its limits beside the account's, if it has any.
+   *
+   * @generated from field: optamil.v1.KeyLimits limits = 11;
+   */
+  limits?: KeyLimits | undefined;
 };
 
 /**
@@ -254,10 +431,10 @@ export type Key = Message<"optamil.v1.Key"> & {
  * Use `create(KeySchema)` to create a new message.
  */
 export const KeySchema: GenMessage<Key> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_keys, 6);
+  messageDesc(file_optamil_v1_keys, 10);
 
 /**
- * Creates, lists and revokes API keys. A key is shown once, when it is created.
+ * Creates, lists, rotates and revokes API keys. A key is shown once, when it is created.
  *
  * @generated from service optamil.v1.KeyService
  */
@@ -291,6 +468,17 @@ export const KeyService: GenService<{
     methodKind: "unary";
     input: typeof RevokeKeyRequestSchema;
     output: typeof RevokeKeyResponseSchema;
+  },
+  /**
+   * A new key in the place of another one, which goes on for a while: time to put the new one everywhere. Name,
+   * scopes, models, tiers, limits and length of life are the old one's.
+   *
+   * @generated from rpc optamil.v1.KeyService.RotateKey
+   */
+  rotateKey: {
+    methodKind: "unary";
+    input: typeof RotateKeyRequestSchema;
+    output: typeof RotateKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_optamil_v1_keys, 0);

@@ -1,0 +1,119 @@
+// `node bench/keys.ts`: what a credential costs, cached and cold, and whether the time of a refusal tells its reason.
+import { Buffer } from "node:buffer";
+import { createPrivateKey, sign } from "node:crypto";
+import { createIssuer } from "../src/keys/issue.ts";
+import { createSigningKeys, generateSigningJwk } from "../src/keys/signing-keys.ts";
+import { createVerifier } from "../src/keys/verify.ts";
+import { systemClock } from "../src/platform/clock.ts";
+import { createUuidSource } from "../src/platform/uuid.ts";
+
+const keysCount = 2_000;
+const rounds = 25;
+const callsPerRound = 200;
+const accountId = "0190b2c4-0000-7000-8000-000000000001";
+
+const jwk = await generateSigningJwk();
+const signingKeys = await createSigningKeys({ signing: jwk.kid, keys: [jwk] });
+const registered = new Map<string, { accountId: string; revokedAtUs?: bigint }>();
+const parts = {
+  jwks: signingKeys,
+  registry: { key: (keyId: string) => registered.get(keyId) },
+  clock: systemClock,
+};
+const verifier = createVerifier(parts);
+const uuids = createUuidSource(systemClock);
+const issuer = createIssuer({ signingKeys, clock: systemClock, uuids });
+
+async function issue(): Promise<string> {
+  const { key, jti } = await issuer.issueKey({ accountId, plan: "pro", name: "bench" });
+  registered.set(jti, { accountId });
+  return key;
+}
+
+const claimsOf = (key: string) =>
+  JSON.parse(Buffer.from(key.split(".")[1] ?? "", "base64url").toString("utf8"));
+
+/** The key with another header or other claims, signed by the gateway's own key. */
+function resign(key: string, changes: object, header?: object): string {
+  const { x, d = "" } = jwk;
+  const privateKey = createPrivateKey({ key: { kty: "OKP", crv: "Ed25519", x, d }, format: "jwk" });
+  const toSegment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const head = toSegment(header ?? { alg: "EdDSA", kid: jwk.kid });
+  const signed = `${head}.${toSegment({ ...claimsOf(key), ...changes })}`;
+  return `sk-optamil-${signed}.${sign(null, Buffer.from(signed), privateKey).toString("base64url")}`;
+}
+
+function percentile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
+}
+
+/** Microseconds of each call. */
+function timeAll(calls: readonly (() => unknown)[]): number[] {
+  return calls.map((call) => {
+    const startedMs = performance.now();
+    call();
+    return (performance.now() - startedMs) * 1_000;
+  });
+}
+
+function refuse(credential: string): void {
+  try {
+    verifier.verify(credential);
+  } catch {
+    return;
+  }
+  throw new Error(`it was accepted: ${credential}`);
+}
+
+function row(name: string, us: readonly number[]): void {
+  const [p50, p99] = [percentile(us, 0.5).toFixed(1), percentile(us, 0.99).toFixed(1)];
+  process.stdout.write(`| ${name} | ${p50} | ${p99} |\n`);
+}
+
+const keys: string[] = [];
+for (let count = 0; count < keysCount; count += 1) keys.push(await issue());
+const victim = await issue();
+process.stdout.write(`${keysCount} keys\n\n| verify | p50 µs | p99 µs |\n| --- | --- | --- |\n`);
+row("cold", timeAll(keys.map((key) => () => verifier.verify(key))));
+row("cached", timeAll(keys.flatMap((key) => Array(10).fill(() => verifier.verify(key)))));
+
+/** Each is refused after its signature was checked: until then a refusal says nothing that its sender cannot know. */
+const checked: readonly (readonly [string, (at: number) => string])[] = [
+  ["wrong signature", (at) => `${victim.slice(0, -86)}${(keys[at % keysCount] ?? "").slice(-86)}`],
+  ["expired", (at) => resign(victim, { exp: 1_000 + at })],
+  ["unknown jti", () => resign(victim, { jti: uuids.text() })],
+  ["another account", (at) => resign(victim, { sub: toId(at) })],
+  ["another audience", (at) => resign(victim, { aud: `other${at}` })],
+];
+const unchecked: readonly (readonly [string, string])[] = [
+  ["no key", ""],
+  ["not the characters of a key", "sk-optamil-none"],
+  ["alg none", resign(victim, {}, { alg: "none" })],
+  ["another gateway's kid", resign(victim, {}, { alg: "EdDSA", kid: "zzz" })],
+  ["10 kB", "A".repeat(10_000)],
+];
+
+function toId(at: number): string {
+  return `0190b2c4-0000-7000-9000-${String(at).padStart(12, "0")}`;
+}
+
+process.stdout.write("\n| refusal | p50 µs | p99 µs |\n| --- | --- | --- |\n");
+for (const [name, credential] of unchecked) {
+  row(name, timeAll(Array(callsPerRound * 5).fill(() => refuse(credential))));
+}
+// Interleaved, so that what else the machine does falls on all of them alike.
+const times = new Map<string, number[]>(checked.map(([name]) => [name, []]));
+for (let round = 0; round < rounds; round += 1) {
+  for (const [name, make] of checked) {
+    const credentials = Array.from({ length: callsPerRound }, (_, at) =>
+      make(round * callsPerRound + at),
+    );
+    times.get(name)?.push(...timeAll(credentials.map((credential) => () => refuse(credential))));
+  }
+}
+for (const [name, us] of times) row(name, us);
+const medians = [...times.values()].map((us) => percentile(us, 0.5));
+const spread = (Math.max(...medians) / Math.min(...medians) - 1) * 100;
+process.stdout.write(
+  `\nmedians of refusals after the signature differ by ${spread.toFixed(1)} %\n`,
+);

@@ -1,0 +1,125 @@
+// Part of the composition root: the services that are served, and the doors in front of them.
+import type { DescService } from "@bufbuild/protobuf";
+import { admitRead, currentRate } from "./chat/reads.ts";
+import { createDoor } from "./gateway/door.ts";
+import type { MethodEntry } from "./gateway/exchange.ts";
+import { createHealth } from "./gateway/health.ts";
+import type { DoorHandler } from "./gateway/listen.ts";
+import { createOpenApi } from "./gateway/openapi.ts";
+import { createPages } from "./gateway/pages.ts";
+import type { Rates } from "./gateway/rate-headers.ts";
+import { createReflection } from "./gateway/reflection.ts";
+import { createRestDoor } from "./gateway/rest.ts";
+import { createRpcDoor } from "./gateway/rpc-door.ts";
+import { Health } from "./gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
+import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
+import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
+import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
+import { ModelService } from "./gen/optamil/v1/models_pb.ts";
+import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
+import type { Accounts } from "./main-accounts.ts";
+import type { Metering } from "./main-metering.ts";
+import { Attempts } from "./platform/attempts.ts";
+import { systemClock } from "./platform/clock.ts";
+import type { OptamilError } from "./platform/errors.ts";
+import type { Log } from "./platform/log.ts";
+import type { Settings } from "./platform/settings.ts";
+import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
+
+/** Version of the program. */
+export const version = "0.1.0";
+
+/** Services of the protocol itself, open to everybody. */
+const protocolServices: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
+
+/** The services that this gateway serves, over REST and RPC. */
+const servedServices: readonly DescService[] = [
+  ChatService,
+  ModelService,
+  KeyService,
+  AccountService,
+  AdminService,
+  UsageService,
+];
+
+/** What changes while the doors are open. */
+export type DoorState = { publicUrl: string; readonly stopping: AbortController };
+
+/** What the doors stand on. */
+export type DoorParts = {
+  readonly entries: readonly MethodEntry[];
+  readonly settings: Settings;
+  readonly accounts: Accounts;
+  readonly rates: Rates;
+  readonly log: Log;
+  readonly state: DoorState;
+};
+
+/** The doors in front of the methods: REST and RPC behind one handler. */
+export function createDoors(parts: DoorParts): DoorHandler {
+  const { entries, settings, accounts, rates, log, state } = parts;
+  const services = servedServices;
+  const clock = systemClock;
+  const stopping = state.stopping.signal;
+  const ready = () => !stopping.aborted;
+  const onChange = (listener: () => void) => {
+    stopping.addEventListener("abort", listener);
+    return () => stopping.removeEventListener("abort", listener);
+  };
+  const { bodyBytesMax, answerTimeoutMs, failedAuthPerMinute: perMinuteMax } = settings.limits;
+  const common = {
+    entries,
+    rates,
+    gate: { verify: accounts.verify, failures: new Attempts({ perMinuteMax, clock }) },
+    clock,
+    bodyBytesMax,
+    answerTimeoutMs,
+    onError: (error: OptamilError, requestId: string) =>
+      log.error({ request_id: requestId, cause: describeCause(error) }, "internal error"),
+  };
+  const uuids = createUuidSource(clock);
+  return createDoor({
+    rest: createRestDoor({
+      ...common,
+      pages: createPages({
+        ready,
+        openApi: createServedOpenApi(settings.publicUrl || "/"),
+        jwks: accounts.jwks,
+        publicUrl: () => state.publicUrl,
+      }),
+    }),
+    rpc: createRpcDoor({
+      ...common,
+      register: [
+        createHealth({ services, readiness: { ready, onChange }, stopping }),
+        createReflection([...services, Health]),
+      ],
+    }),
+    rpcServices: [...services, ...protocolServices].map(({ typeName }) => typeName),
+    corsOrigins: settings.corsOrigins,
+    clock,
+    log,
+    createRequestId: () => uuids.text(),
+  });
+}
+
+/** The OpenAPI document of the services, for a server at a URL. */
+export function createServedOpenApi(serverUrl: string) {
+  return createOpenApi(servedServices, { serverUrl, version });
+}
+
+/** The counters as the doors see them. */
+export function createRates({ counters, entitlement }: Metering, uuids: UuidSource): Rates {
+  const reads = { counters, uuids, entitlementOf: entitlement };
+  return {
+    admitRead: (caller, showRate) => admitRead(caller, showRate, reads),
+    current: (caller) => currentRate(caller, reads),
+  };
+}
+
+function describeCause({ cause }: OptamilError): string | undefined {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

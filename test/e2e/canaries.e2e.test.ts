@@ -1,0 +1,159 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { completion, openUpstream } from "../fakes/openai-upstream.ts";
+import { bearer, doors, type HeaderMap } from "./doors.ts";
+import { runOptamil, startGateway } from "./gateway.ts";
+import { refusalOf } from "./refusals.ts";
+import { type RestRequest, sendHttp1 } from "./rest-client.ts";
+
+const password = "canary-password-7f3a";
+const providerKey = "sk-canary-provider-2b9c";
+const prompt = "canary-prompt-c41d";
+const answer = "canary-answer-55e0";
+const upstream = await openUpstream((response, { text }) => {
+  const status = text.includes("fail") ? 500 : 200;
+  response.writeHead(status, { "content-type": "application/json" });
+  // A provider that repeats what it was sent, key and all, must not put it into our answers and logs.
+  const error = { error: { message: `bad key ${providerKey} for ${prompt}` } };
+  response.end(JSON.stringify(status === 200 ? completion(answer) : error));
+});
+afterAll(upstream.close);
+const gateway = await startGateway({
+  config: {
+    providers: [
+      {
+        name: "lab",
+        kind: "openai",
+        baseUrl: upstream.baseUrl,
+        apiKeyEnv: "CANARY_PROVIDER_KEY",
+        models: ["gpt-4.1"],
+      },
+    ],
+  },
+  env: { CANARY_PROVIDER_KEY: providerKey, OPTAMIL_LOG: "debug" },
+});
+const admin = bearer(gateway.key);
+/** By what it is: every text that must stay where it belongs. */
+const canaries = new Map<string, string>([
+  ["the password", password],
+  ["the provider's key", providerKey],
+  ["the prompt", prompt],
+  ["the answer", answer],
+]);
+/** Everything that was answered with an error. */
+const refusals: string[] = [];
+
+async function send(request: RestRequest) {
+  const reply = await sendHttp1(gateway.url, request);
+  if (reply.status >= 400) refusals.push(`${JSON.stringify(reply.headers)} ${reply.text}`);
+  return reply;
+}
+
+const post = (path: string, body: unknown, headers: HeaderMap = {}) =>
+  send({ path, body, headers });
+
+/** The parts of a key that nobody can do without: a hit of either is a leak. */
+function addKey(name: string, key: string): void {
+  const [, payload = "", signature = ""] = key.split(".");
+  canaries.set(`${name} (claims)`, payload);
+  // Four of its characters are shown on purpose.
+  canaries.set(`${name} (signature)`, signature.slice(0, -4));
+}
+
+const chat = (content: string) => ({ model: "gpt-4.1", messages: [{ role: "user", content }] });
+
+/** Uses every secret well and badly, through every door. */
+async function useSecrets(): Promise<void> {
+  addKey("the first key", gateway.key);
+  const { key, info } = JSON.parse((await post("/v1/keys", { name: "canary" }, admin)).text);
+  addKey("a key", key);
+  const rotated = JSON.parse((await post(`/v1/keys/${info.id}/rotate`, {}, admin)).text);
+  addKey("a rotated key", rotated.key);
+  const email = "canary@example.org";
+  const signedUp = JSON.parse((await post("/v1/accounts", { email, password })).text);
+  addKey("a key of sign-up", signedUp.key);
+  const signedIn = await post("/v1/sessions", { email, password });
+  const cookie = signedIn.headers["set-cookie"]?.split(";", 1)[0] ?? "";
+  addKey("a session", cookie.split("=")[1] ?? "");
+  const invited = await post("/v1/admin/invitations", { email: "x@example.org" }, admin);
+  addKey("an invitation", JSON.parse(invited.text).invitation);
+  for (const headers of [bearer(key), bearer(rotated.key), { cookie }, { "x-api-key": key }]) {
+    expect((await post("/v1/chat/completions", chat(prompt), headers)).status).toBe(200);
+    await post("/v1/chat/completions", chat(`fail ${prompt}`), headers);
+    await post("/v1/chat/completions", { ...chat(prompt), temperature: 9 }, headers);
+    await post("/v1/chat/completions", `{"messages": "${prompt}"`, headers);
+    await send({ path: `/v1/nothing?key=${key}`, headers });
+    await send({ path: "/v1/admin/plans", headers });
+  }
+  await post("/v1/sessions", { email: "nobody@example.org", password });
+  await post("/v1/accounts", { email, password });
+  await post("/v1/accounts", { email: "no address", password });
+  await post("/v1/keys", { name: "x", scopes: [key] }, admin);
+  await useDoorsBadly(key);
+  await send({ path: `/v1/keys/${info.id}?reason=leaked`, method: "DELETE", headers: admin });
+  await post("/v1/chat/completions", chat(prompt), bearer(key));
+}
+
+async function useDoorsBadly(key: string): Promise<void> {
+  for (const door of doors) {
+    for (const headers of [bearer(`${key}A`), bearer(key.slice(0, -1)), bearer(key)]) {
+      const call = door.chat({ url: gateway.url, headers }, chat(`fail ${prompt}`));
+      const { headers: shown, ...refusal } = await refusalOf(call);
+      refusals.push(JSON.stringify([refusal, shown]));
+    }
+  }
+}
+
+/** The names of the canaries in a text. */
+function hitsIn(text: string): string[] {
+  return [...canaries].flatMap(([name, canary]) => (text.includes(canary) ? [name] : []));
+}
+
+beforeAll(useSecrets);
+
+describe("after every secret was used, well and badly", () => {
+  it("no refusal holds one", () => {
+    expect(refusals.length).toBeGreaterThan(40);
+    expect(hitsIn(refusals.join("\n"))).toEqual([]);
+  });
+
+  it("the log, at its most talkative, holds none", async () => {
+    const read = () => gateway.process.stdout() + gateway.process.stderr();
+    // Lines are written a little later than answers, in their order.
+    await send({ path: "/v1/the-last-line" });
+    await expect.poll(read).toContain('"path":"/v1/the-last-line"');
+    const log = read();
+    expect(log).toContain('"path":"/v1/chat/completions"');
+    // What the first start prints once, for its owner.
+    const lines = log.split("\n").filter((line) => line.startsWith("{"));
+    expect(lines.length).toBeGreaterThan(40);
+    expect(hitsIn(lines.join("\n"))).toEqual([]);
+  });
+
+  it("the usage events in the warehouse hold none", async () => {
+    const sql = "SELECT * FROM optamil.usage_events FINAL";
+    const { stdout } = await runOptamil(["sql", sql, "--json"], gateway.dataDirectory);
+    expect(stdout).toContain("gpt-4.1");
+    expect(hitsIn(stdout)).toEqual([]);
+  });
+
+  it("the list of changes and the list of keys hold none", async () => {
+    const changes = await send({ path: "/v1/admin/changes?limit=1000", headers: admin });
+    const keys = await send({ path: "/v1/keys", headers: admin });
+    expect(changes.text).toContain("key.created");
+    expect(hitsIn(changes.text + keys.text)).toEqual([]);
+  });
+
+  it("nothing on disk holds one but the first key's own file", async () => {
+    const files = await readdir(gateway.dataDirectory, { recursive: true, withFileTypes: true });
+    const hits: string[] = [];
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const path = join(file.parentPath, file.name);
+      const text = await readFile(path, "latin1");
+      hits.push(...hitsIn(text).map((name) => `${relative(gateway.dataDirectory, path)}: ${name}`));
+    }
+    const own = ["the first key (claims)", "the first key (signature)"];
+    expect(hits).toEqual(own.map((name) => `first-key: ${name}`));
+  });
+});
