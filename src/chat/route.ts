@@ -79,7 +79,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   );
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
   const features = readFeatures(call.request);
-  const decision = choose(features, models, parts.network);
+  const decision = choose(features, models, parts.network, call.quality);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, parts));

@@ -29,6 +29,8 @@ export type Exchange = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; only chat requests heed it. */
   readonly idempotencyKey: string | undefined;
+  /** How good an answer of `auto` must be, 0 to 1; undefined: the default. */
+  readonly quality: number | undefined;
   /** Sets a header of the answer. */
   readonly setHeader: (name: string, value: string) => void;
   /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */

@@ -23,6 +23,7 @@ import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
+import { readQuality } from "./quality.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { ownOriginHeader } from "./session-cookie.ts";
@@ -130,6 +131,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
       timeoutMs: options.answerTimeoutMs,
       idempotencyKey: readIdempotencyKey(header),
+      quality: readQuality(header),
       setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
       showRate: (view: RateView) => {
         note.view = view;

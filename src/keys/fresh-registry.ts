@@ -8,11 +8,12 @@ export type Freshness = {
   /** Milliseconds since the registry was known to have everything; Infinity: it never was. */
   readonly staleMs: () => number;
   readonly clock: Pick<Clock, "monotonicMs">;
-  /** How old it may be, milliseconds. Default 300,000: a revoked key works no longer than that, whatever is down. */
+  /** How old it may be, milliseconds. Default 330,000: five minutes that are promised, and half of one to come
+   * back in. A revoked key works no longer than that, whatever is down. */
   readonly staleMsMax?: number | undefined;
 };
 
-const staleMsMaxDefault = 300_000;
+const staleMsMaxDefault = 330_000;
 const retryAfterMs = 5_000;
 
 /**

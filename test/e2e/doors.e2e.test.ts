@@ -81,9 +81,22 @@ describe.each(doors)("$name", (door: Door) => {
       "x-optamil-overhead-ms": expect.stringMatching(/^\d+\.\d\d$/),
       "x-optamil-provider": "demo",
       "x-optamil-route": expect.stringMatching(/^scorer=neural; p=/),
-      "x-optamil-tier": "free",
+      "x-optamil-tier": expect.stringMatching(/^(free|budget|mid|premium|ultra)$/),
       "x-request-id": expect.stringMatching(/^[\x21-\x7e]{8,128}$/),
     });
+  });
+
+  it("takes the cheapest tier at quality 0 and the most promising at 1, and refuses what is neither", async () => {
+    const at = (quality: string) =>
+      door.chat(
+        { ...target, headers: { ...target.headers, "x-optamil-quality": quality } },
+        request,
+      );
+    const tierAt = async (quality: string) => (await at(quality)).headers["x-optamil-tier"];
+    expect(await tierAt("0")).toBe("free");
+    expect(await tierAt("1")).toBe("ultra");
+    const refusal = await refusalOf(at("best"));
+    expect(refusal.message).toContain("'X-Optamil-Quality'");
   });
 
   it("gives no reasons for a model that the client named", async () => {
