@@ -98,9 +98,7 @@ function toSource(name: string, lines: readonly string[]): Source {
 
 /** Nothing for a question that no weak or no strong model has answered. */
 function toOutcome({ prompt, s, len }: Row, models: readonly string[]): Outcome[] {
-  const third = Math.max(1, Math.round(models.length / 3));
-  const weak = meanOf(s, models.slice(0, third));
-  const strong = meanOf(s, models.slice(-third));
+  const [weak, strong] = [weakOf(models), strongOf(models)].map((some) => meanOf(s, some));
   const ease = meanOf(s, models);
   if (weak === undefined || strong === undefined || ease === undefined) return [];
   const fifths = Array.from({ length: fifthsCount }, (_, fifth) => {
@@ -113,6 +111,17 @@ function toOutcome({ prompt, s, len }: Row, models: readonly string[]): Outcome[
   const meanLength = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
   const logLength = lengths.length > 0 ? Math.log(meanLength) : undefined;
   return [{ prompt, fifths, gap: strong - weak, weak, strong, ease, logLength }];
+}
+
+/** The models that a cheap tier has: neither the weakest quarter, which nobody would ask, nor the strong ones. */
+function weakOf(models: readonly string[]): readonly string[] {
+  if (models.length === 2) return models.slice(0, 1);
+  return models.slice(Math.floor(models.length * 0.25), Math.floor(models.length * 0.6));
+}
+
+/** The strongest three tenths. */
+function strongOf(models: readonly string[]): readonly string[] {
+  return models.slice(models.length === 2 ? 1 : Math.floor(models.length * 0.7));
 }
 
 function meanOf(scores: Row["s"], models: readonly string[]): number | undefined {
