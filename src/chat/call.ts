@@ -28,6 +28,8 @@ export type ChatCall = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; undefined if it sent none. */
   readonly idempotencyKey: string | undefined;
+  /** The router's knob from the header X-Optamil-Quality, 0 to 1; the body's word goes before it. */
+  readonly quality?: number | undefined;
   /** Id that the request's event is to have. Default: one made at admission. */
   readonly eventId?: string | undefined;
   /** Tells the door where the caller stands against its limits, for the answer's headers. */

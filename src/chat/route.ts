@@ -5,6 +5,8 @@ import { OptamilError } from "../platform/errors.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import { choose, toExplanationText } from "../router/choose.ts";
 import { type Features, readFeatures } from "../router/features.ts";
+import { createNetwork } from "../router/network.ts";
+import { readPreferences } from "../router/read-preferences.ts";
 import type { ChatCall } from "./call.ts";
 
 /** A model at a provider that can be tried. */
@@ -29,6 +31,9 @@ export type RouteParts = {
   /** A number from 0 up to 1, for the weights. */
   readonly random: () => number;
 };
+
+/** The learned weights: constant data, as the catalogue's rows are. */
+const network = createNetwork();
 
 /** Deployments tried for one request, at most: each costs the client's time. */
 const candidatesMax = 4;
@@ -67,10 +72,15 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
 }
 
 function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
-  const models = parts.catalogue.models.filter(({ name }) => parts.deployments.has(name));
+  const allowed = new Set(call.caller.models);
+  allowed.delete(parts.catalogue.autoModel.name);
+  // A key for `auto` alone may be given any model; one that names models too gets only those.
+  const models = parts.catalogue.models.filter(
+    ({ name }) => parts.deployments.has(name) && (allowed.size === 0 || allowed.has(name)),
+  );
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
   const features = readFeatures(call.request);
-  const decision = choose(features, models);
+  const decision = choose(features, models, network, readPreferences(call.request, call.quality));
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, parts));

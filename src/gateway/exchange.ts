@@ -27,6 +27,8 @@ export type Exchange = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; only chat requests heed it. */
   readonly idempotencyKey: string | undefined;
+  /** The router's knob, 0 to 1; only chat requests heed it. */
+  readonly quality: number | undefined;
   /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */
   readonly showRate: (view: RateView) => void;
 };

@@ -22,6 +22,7 @@ import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
+import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
 
@@ -128,6 +129,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
       timeoutMs: options.answerTimeoutMs,
       idempotencyKey: readIdempotencyKey((name) => context.requestHeader.get(name) ?? undefined),
+      quality: readQuality((name) => context.requestHeader.get(name) ?? undefined),
       showRate: (view: RateView) => {
         note.view = view;
       },

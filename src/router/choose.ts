@@ -1,79 +1,163 @@
 // Decides which model answers a request for `auto`, and says why.
 import type { Model } from "../catalogue/models.ts";
-import { type TierName, tierNames } from "../catalogue/tiers.ts";
+import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
-import type { Features } from "./features.ts";
-import { lengthThresholds } from "./length-data.ts";
+import { charsPerToken, type Features } from "./features.ts";
+import { chancesOf, type Network } from "./network.ts";
+import { defaultQuality, lambdaOf, type Preferences } from "./preferences.ts";
 
 /** A decision and its reasons. */
 export type Decision = {
-  /** The model to ask, then those to fall back to, best first; at least one. */
+  /** The model to ask, then those to fall back to, best first; at least one, at most `rankedMax`. */
   readonly models: readonly [Model, ...Model[]];
   readonly explanation: Explanation;
 };
 
 /** Why a model was chosen. */
 export type Explanation = {
-  /** What scored the request: "length" is the baseline that only looks at the conversation's length. */
-  readonly scorer: "length";
-  /** Length of the conversation, characters. */
-  readonly promptChars: number;
-  /** Tier that the score asks for. */
-  readonly tierWanted: TierName;
-  /** Tier of the chosen model; another one if no model of the wanted tier can serve. */
+  /** What scored the request: "neural" are the learned weights. */
+  readonly scorer: "neural";
+  /** The knob, 0 to 1. */
+  readonly quality: number;
+  /** What one US$ of expected cost weighed against the chance of a good answer. */
+  readonly lambda: number;
+  /** Need of a strong model: higher is more. */
+  readonly need: number;
+  /** Chance of a good answer by tier, 0 to 1. */
+  readonly p: Readonly<Record<TierName, number>>;
+  /** Tier of the chosen model. */
   readonly tier: TierName;
-  /** Characters until the next stronger tier; undefined in the strongest. */
-  readonly marginChars: number | undefined;
+  /** List price that the chosen model's answer is expected to have, US$. */
+  readonly costUsd: number;
+  /** How much better the choice is than the runner-up, as a chance; 0 without one. */
+  readonly margin: number;
   /** The next model in line. */
   readonly runnerUp: string | undefined;
+  /** The measures of the prompt that moved its need most, with their sign. */
+  readonly reasons: string;
   /** Models that can serve the request, of those that were asked about. */
   readonly feasibleCount: number;
 };
 
+/** Models that a decision ranks, at most: more are never tried. */
+const rankedMax = 8;
+/** What being preferred is worth, as a chance of a good answer. */
+const preferredBonus = 0.05;
+
 /**
  * Picks a model among those that are live and allowed.
  *
- * Hard constraints come first: context, tools, vision and JSON. A model that cannot serve is never picked.
- * Then the cheapest model of the wanted tier wins, stronger tiers before weaker ones.
- * Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if no model can do
- * what it needs. At least one model must be given.
+ * Hard constraints come first: context, tools, vision, JSON, and the caller's bounds. A model that cannot serve is
+ * never picked. Then the chance of a good answer less lambda times the expected cost decides; equal ones by
+ * cost, then by name. Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if
+ * no model can do what it needs or the bounds leave none. At least one model must be given.
  */
-export function choose(features: Features, models: readonly Model[]): Decision {
-  const feasible = models.filter((model) => canServe(model, features));
-  if (feasible.length === 0) throw refuse(features, models);
-  const wanted = tierByLength(features.promptChars);
-  const ranked = feasible.toSorted((a, b) => compare(a, b, tierNames.indexOf(wanted.tier)));
-  const [chosen, ...others] = ranked;
-  if (chosen === undefined) throw refuse(features, models);
+export function choose(
+  features: Features,
+  models: readonly Model[],
+  network: Network,
+  preferences: Preferences = { quality: defaultQuality },
+): Decision {
+  network.score(features.prompt);
+  const outputTokens = network.answerChars / charsPerToken;
+  const lambda = lambdaOf(preferences.quality);
+  const ranked: Ranked[] = [];
+  let able = 0;
+  let feasibleCount = 0;
+  for (const model of models) {
+    if (!canServe(model, features)) continue;
+    able++;
+    const costUsd = expectedCostUsd(model, features, outputTokens);
+    if (!isWanted(model, costUsd, preferences)) continue;
+    feasibleCount++;
+    const bonus = preferences.prefer?.includes(model.name) ? preferredBonus : 0;
+    const chance = network.p[tiers[model.tier].rank] ?? 0;
+    insert(ranked, model, chance + bonus - lambda * costUsd, costUsd);
+  }
+  const [chosen, next] = ranked;
+  if (chosen === undefined) throw able > 0 ? refuseBounds() : refuse(features, models);
+  const others = ranked.slice(1).map(({ model }) => model);
   return {
-    models: [chosen, ...others],
+    models: [chosen.model, ...others],
     explanation: {
-      scorer: "length",
-      promptChars: features.promptChars,
-      tierWanted: wanted.tier,
-      tier: chosen.tier,
-      marginChars: Number.isFinite(wanted.charsMax)
-        ? wanted.charsMax - features.promptChars
-        : undefined,
-      runnerUp: others[0]?.name,
-      feasibleCount: feasible.length,
+      scorer: "neural",
+      quality: preferences.quality,
+      lambda,
+      need: network.need,
+      p: chancesOf(network),
+      tier: chosen.model.tier,
+      costUsd: chosen.costUsd,
+      margin: next === undefined ? 0 : chosen.worth - next.worth,
+      runnerUp: next?.model.name,
+      reasons: network.reasons(),
+      feasibleCount,
     },
   };
 }
 
+type Ranked = { model: Model; worth: number; costUsd: number };
+
+/** Keeps the best `rankedMax`, best first. */
+function insert(ranked: Ranked[], model: Model, worth: number, costUsd: number): void {
+  const last = ranked.at(-1);
+  if (ranked.length === rankedMax && last !== undefined) {
+    if (!isBetter(model, worth, costUsd, last)) return;
+    ranked.pop();
+  }
+  let at = ranked.length;
+  for (; at > 0; at--) {
+    const before = ranked[at - 1];
+    if (before === undefined || !isBetter(model, worth, costUsd, before)) break;
+  }
+  ranked.splice(at, 0, { model, worth, costUsd });
+}
+
+function isBetter(model: Model, worth: number, costUsd: number, than: Ranked): boolean {
+  if (worth !== than.worth) return worth > than.worth;
+  if (costUsd !== than.costUsd) return costUsd < than.costUsd;
+  return model.name < than.model.name;
+}
+
+function expectedCostUsd(model: Model, features: Features, outputTokens: number): number {
+  const output = Math.min(outputTokens, features.maxOutputTokens ?? model.maxOutputTokens);
+  const { inputNanoUsdPerToken, outputNanoUsdPerToken } = model.cost;
+  return (features.promptTokens * inputNanoUsdPerToken + output * outputNanoUsdPerToken) / 1e9;
+}
+
+function isWanted(model: Model, costUsd: number, preferences: Preferences): boolean {
+  const { maxCostUsd, avoid, tierMin = "free", tierMax = "ultra" } = preferences;
+  const { rank } = tiers[model.tier];
+  return (
+    rank >= tiers[tierMin].rank &&
+    rank <= tiers[tierMax].rank &&
+    (maxCostUsd === undefined || costUsd <= maxCostUsd) &&
+    !avoid?.includes(model.name)
+  );
+}
+
+function refuseBounds(): OptamilError {
+  return new OptamilError(
+    "invalid_request",
+    "The bounds under 'optamil' (max_cost_usd, avoid, tier_min, tier_max) leave no model that can serve this request.",
+    { param: "optamil" },
+  );
+}
+
 /** The explanation in one line of ASCII for a header, at most 1 kB. */
 export function toExplanationText(explanation: Explanation): string {
-  const { scorer, promptChars, tierWanted, tier, marginChars, runnerUp, feasibleCount } =
-    explanation;
+  const { p, runnerUp } = explanation;
   const parts = [
-    `scorer=${scorer}`,
-    `chars=${promptChars}`,
-    `wanted=${tierWanted}`,
-    `tier=${tier}`,
+    `scorer=${explanation.scorer}`,
+    `quality=${explanation.quality.toFixed(2)}`,
+    `lambda=${explanation.lambda.toPrecision(3)}`,
+    `need=${explanation.need.toFixed(3)}`,
+    `p=${tierNames.map((tier) => p[tier].toFixed(2)).join(",")}`,
+    `tier=${explanation.tier}`,
+    `cost=${explanation.costUsd.toPrecision(3)}`,
+    `margin=${explanation.margin.toPrecision(2)}`,
   ];
-  if (marginChars !== undefined) parts.push(`margin=${marginChars}`);
   if (runnerUp !== undefined) parts.push(`runner-up=${runnerUp}`);
-  parts.push(`feasible=${feasibleCount}`);
+  parts.push(`because=${explanation.reasons}`, `feasible=${explanation.feasibleCount}`);
   return parts
     .join("; ")
     .replace(/[^\x20-\x7e]/g, "?")
@@ -123,27 +207,4 @@ function refuse(features: Features, models: readonly Model[]): OptamilError {
       `and the longest answer ${outputMax}. Shorten the messages or lower max_tokens.`,
     { param: "messages" },
   );
-}
-
-function tierByLength(promptChars: number): { tier: TierName; charsMax: number } {
-  const row = lengthThresholds.find(({ charsMax }) => promptChars <= charsMax);
-  return row ?? { tier: "ultra", charsMax: Number.POSITIVE_INFINITY };
-}
-
-/** Wanted tier first, then stronger ones upwards, then weaker ones downwards; in a tier the cheaper, then by name. */
-function compare(a: Model, b: Model, wanted: number): number {
-  return (
-    distance(a, wanted) - distance(b, wanted) ||
-    blendedCost(a) - blendedCost(b) ||
-    (a.name < b.name ? -1 : 1)
-  );
-}
-
-function distance(model: Model, wanted: number): number {
-  const rank = tierNames.indexOf(model.tier);
-  return rank >= wanted ? rank - wanted : tierNames.length + (wanted - rank);
-}
-
-function blendedCost(model: Model): number {
-  return 3 * model.cost.inputNanoUsdPerToken + model.cost.outputNanoUsdPerToken;
 }

@@ -156,14 +156,15 @@ describe("model auto", () => {
       [provider],
       [deployment("one", "gpt-5"), deployment("one", "llama-3.3-70b")],
     );
-    const { sink, done } = ask(chatParts, { model: "auto" });
+    const { sink, done } = ask(chatParts, { model: "auto", quality: 0 });
     await done;
     expect(sink.heads).toMatchObject([
       {
         model: "llama-3.3-70b",
         tier: "free",
-        route:
-          "scorer=length; chars=5; wanted=free; tier=free; margin=395; runner-up=gpt-5; feasible=2",
+        route: expect.stringMatching(
+          /^scorer=neural; quality=0\.00; .*tier=free; .*runner-up=gpt-5; .*feasible=2$/,
+        ),
       },
     ]);
   });
@@ -176,7 +177,7 @@ describe("model auto", () => {
     );
     const { sink, done } = ask(chatParts, { model: "auto" });
     await done;
-    expect(sink.told).toEqual(["head gpt-5 one", "message answer-2"]);
+    expect(sink.told).toEqual(["head llama-3.3-70b one", "message answer-2"]);
   });
 });
 

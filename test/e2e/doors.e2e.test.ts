@@ -80,7 +80,7 @@ describe.each(doors)("$name", (door: Door) => {
       "x-optamil-model": body.model,
       "x-optamil-overhead-ms": expect.stringMatching(/^\d+\.\d\d$/),
       "x-optamil-provider": "demo",
-      "x-optamil-route": expect.stringMatching(/^scorer=length; /),
+      "x-optamil-route": expect.stringMatching(/^scorer=neural; /),
       "x-optamil-tier": "free",
       "x-request-id": expect.stringMatching(/^[\x21-\x7e]{8,128}$/),
     });

@@ -1,15 +1,26 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createCatalogue } from "../../src/catalogue/models.ts";
-import { tierNames } from "../../src/catalogue/tiers.ts";
+import { createCatalogue, type Model } from "../../src/catalogue/models.ts";
+import { tierNames, tiers } from "../../src/catalogue/tiers.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
-import { choose, toExplanationText } from "../../src/router/choose.ts";
+import {
+  choose,
+  type Decision,
+  type Explanation,
+  toExplanationText,
+} from "../../src/router/choose.ts";
 import { type Features, readFeatures } from "../../src/router/features.ts";
+import { createNetwork } from "../../src/router/network.ts";
+import type { Preferences } from "../../src/router/preferences.ts";
+import { goldenPrompts } from "../../training/golden-prompts.ts";
 
 const { models } = createCatalogue();
 
+const network = createNetwork();
+
 const plain: Features = {
+  prompt: "Explain quantum computing in one sentence, please.",
   promptChars: 47,
   promptTokens: 12,
   maxOutputTokens: undefined,
@@ -20,6 +31,7 @@ const plain: Features = {
 };
 
 const anyFeatures: fc.Arbitrary<Features> = fc.record({
+  prompt: fc.oneof(fc.string({ maxLength: 300 }), fc.constantFrom(...goldenPrompts)),
   promptChars: fc.nat(2_000_000),
   promptTokens: fc.nat(1_500_000),
   maxOutputTokens: fc.option(fc.integer({ min: 1, max: 200_000 }), { nil: undefined }),
@@ -29,40 +41,75 @@ const anyFeatures: fc.Arbitrary<Features> = fc.record({
   jsonSchema: fc.boolean(),
 });
 
-describe("the length baseline", () => {
-  it.each([
-    { promptChars: 0, tier: "free" },
-    { promptChars: 400, tier: "free" },
-    { promptChars: 401, tier: "budget" },
-    { promptChars: 1_500, tier: "budget" },
-    { promptChars: 1_501, tier: "mid" },
-    { promptChars: 6_000, tier: "mid" },
-    { promptChars: 6_001, tier: "premium" },
-    { promptChars: 24_000, tier: "premium" },
-    { promptChars: 24_001, tier: "ultra" },
-  ])("gives a conversation of $promptChars characters tier $tier", ({ promptChars, tier }) => {
-    expect(choose({ ...plain, promptChars }, models).explanation.tier).toBe(tier);
+const anyQuality = fc.double({ min: 0, max: 1, noNaN: true });
+
+const anyPreferences = fc.record({
+  quality: anyQuality,
+  maxCostUsd: fc.double({ min: 0, max: 1, noNaN: true }),
+  prefer: fc.subarray(models.map(({ name }) => name)),
+  avoid: fc.subarray(models.map(({ name }) => name)),
+  tierMin: fc.constantFrom(...tierNames),
+  tierMax: fc.constantFrom(...tierNames),
+});
+
+describe("the knob", () => {
+  it("at 0 picks the cheapest model that can serve", () => {
+    const { explanation } = decide(plain, models, { quality: 0 });
+    const costs = models.map(({ name }) => decide(plain, [named(name)]).explanation.costUsd);
+    expect(explanation.costUsd).toBe(Math.min(...costs));
   });
 
-  it("picks the cheapest model of the tier", () => {
-    const { models: ranked } = choose(plain, models);
-    const costs = models
-      .filter(({ tier }) => tier === "free")
-      .map(({ cost }) => 3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken);
-    const { cost } = ranked[0];
-    expect(3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken).toBe(Math.min(...costs));
+  it("at 1 picks a model of the highest chance, whatever it costs", () => {
+    const { explanation } = decide(plain, models, { quality: 1 });
+    expect(explanation.p[explanation.tier]).toBe(Math.max(...Object.values(explanation.p)));
   });
 
-  it("goes to the next stronger tier when no model of the wanted one can serve", () => {
-    const paid = models.filter(({ tier }) => tier !== "free");
-    const { explanation } = choose(plain, paid);
-    expect(explanation.tierWanted).toBe("free");
-    expect(explanation.tier).toBe("budget");
+  it("never lowers the expected cost or the chance of a good answer when it is turned up", () => {
+    fc.assert(
+      fc.property(anyFeatures, anyQuality, anyQuality, (features, a, b) => {
+        const low = decisionOf(features, { quality: Math.min(a, b) });
+        const high = decisionOf(features, { quality: Math.max(a, b) });
+        if (low === undefined || high === undefined) return;
+        expect(high.costUsd).toBeGreaterThanOrEqual(low.costUsd);
+        expect(high.p[high.tier]).toBeGreaterThanOrEqual(low.p[low.tier]);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+describe("the caller's bounds", () => {
+  it("are kept by every model that is ranked", () => {
+    fc.assert(
+      fc.property(anyFeatures, anyPreferences, (features, preferences) => {
+        const ranked = rankedOf(features, preferences);
+        for (const { name, tier } of ranked) {
+          expect(preferences.avoid).not.toContain(name);
+          expect(tiers[tier].rank).toBeGreaterThanOrEqual(tiers[preferences.tierMin].rank);
+          expect(tiers[tier].rank).toBeLessThanOrEqual(tiers[preferences.tierMax].rank);
+        }
+        const [first] = ranked;
+        if (first === undefined) return;
+        const { costUsd } = decide(features, [first]).explanation;
+        expect(costUsd).toBeLessThanOrEqual(preferences.maxCostUsd);
+      }),
+      { numRuns: 10_000 },
+    );
   });
 
-  it("goes to a weaker tier only when there is no stronger one", () => {
-    const weak = models.filter(({ tier }) => tier === "free" || tier === "budget");
-    expect(choose({ ...plain, promptChars: 100_000 }, weak).explanation.tier).toBe("budget");
+  it("that leave no model are refused by the name of the member", () => {
+    expect(refusal(plain, [named("gpt-5")], { quality: 0.5, maxCostUsd: 0 })).toMatchObject({
+      code: "invalid_request",
+      param: "optamil",
+    });
+  });
+
+  it("let a preferred model win over one that is about as good", () => {
+    const { models: ranked } = decide(plain, models);
+    const [, next] = ranked;
+    expect(next).toBeDefined();
+    const prefer = [next?.name ?? ""];
+    expect(decide(plain, models, { quality: 0.7, prefer }).models[0].name).toBe(next?.name);
   });
 });
 
@@ -70,13 +117,7 @@ describe("hard constraints", () => {
   it("never let a model through that cannot serve the request", () => {
     fc.assert(
       fc.property(anyFeatures, (features) => {
-        let ranked: ReturnType<typeof choose>["models"];
-        try {
-          ranked = choose(features, models).models;
-        } catch (error) {
-          expect(error).toMatchObject({ row: { status: 400 } });
-          return;
-        }
+        const ranked = rankedOf(features, { quality: 0.7 });
         for (const { contextTokens, maxOutputTokens, capabilities } of ranked) {
           const output = features.maxOutputTokens ?? 1;
           expect(features.promptTokens + output).toBeLessThanOrEqual(contextTokens);
@@ -86,7 +127,7 @@ describe("hard constraints", () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 10_000 },
     );
   });
 
@@ -107,19 +148,22 @@ describe("hard constraints", () => {
 });
 
 describe("the explanation", () => {
-  it("is one line of ASCII that names scorer, tier, margin and runner-up", () => {
-    const decision = choose(plain, models);
-    const [, runnerUp] = decision.models;
-    const feasible = decision.models.length;
-    expect(toExplanationText(decision.explanation)).toBe(
-      `scorer=length; chars=47; wanted=free; tier=free; margin=353; runner-up=${runnerUp?.name}; feasible=${feasible}`,
+  it("is one line of ASCII with the knob, the chances, the margin, the runner-up and the reasons", () => {
+    const decision = decide(plain, models);
+    const text = toExplanationText(decision.explanation);
+    expect(text).toMatch(
+      /^scorer=neural; quality=0\.70; lambda=12\.9; need=-?[\d.]+; p=[\d.,]+; tier=\w+; cost=[\d.e-]+; margin=[\d.e-]+; runner-up=\S+; because=[+-].+; feasible=\d+$/,
     );
+    expect(text).toContain(`runner-up=${decision.models[1]?.name}`);
   });
 
-  it("says so when the tier is not the wanted one", () => {
-    const ultra = models.filter(({ tier }) => tier === tierNames[4]);
-    expect(toExplanationText(choose(plain, ultra).explanation)).toContain(
-      "wanted=free; tier=ultra",
+  it("gives the stronger tier no lower chance than the weaker one", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 3_000 }), (prompt) => {
+        const chances = Object.values(decide({ ...plain, prompt }, models).explanation.p);
+        expect(chances).toEqual(chances.toSorted((a, b) => a - b));
+      }),
+      { numRuns: 300 },
     );
   });
 });
@@ -151,6 +195,7 @@ describe("the features of a request", () => {
       maxTokens: 99,
     });
     expect(readFeatures(request)).toEqual({
+      prompt: "efgh\n",
       promptChars: 10,
       promptTokens: 1_003,
       maxOutputTokens: 99,
@@ -162,9 +207,33 @@ describe("the features of a request", () => {
   });
 });
 
-function refusal(features: Features, among = models): unknown {
+function named(name: string): Model {
+  const model = models.find((row) => row.name === name);
+  if (model === undefined) throw new Error(`no model ${name}`);
+  return model;
+}
+
+function decide(features: Features, among: readonly Model[], preferences?: Preferences): Decision {
+  return choose(features, among, network, preferences);
+}
+
+function rankedOf(features: Features, preferences: Preferences): readonly Model[] {
   try {
-    choose(features, among);
+    return decide(features, models, preferences).models;
+  } catch (error) {
+    expect(error).toMatchObject({ row: { status: 400 } });
+    return [];
+  }
+}
+
+function decisionOf(features: Features, preferences: Preferences): Explanation | undefined {
+  const ranked = rankedOf(features, preferences);
+  return ranked.length === 0 ? undefined : decide(features, models, preferences).explanation;
+}
+
+function refusal(features: Features, among = models, preferences?: Preferences): unknown {
+  try {
+    decide(features, among, preferences);
   } catch (error) {
     return error;
   }
