@@ -27,7 +27,7 @@ export type Explanation = {
   readonly p: Readonly<Record<TierName, number>>;
   /** Tier of the chosen model. */
   readonly tier: TierName;
-  /** List price that the chosen model's answer is expected to have, US$. */
+  /** What the request is expected to cost at the chosen model, US$, at the greater of list and tier price. */
   readonly costUsd: number;
   /** How much better the choice is than the runner-up, as a chance; 0 without one. */
   readonly margin: number;
@@ -118,10 +118,13 @@ function isBetter(model: Model, worth: number, costUsd: number, than: Ranked): b
   return model.name < than.model.name;
 }
 
+/** Tokens at the greater of the model's list price and its tier's: callers may be billed by either. */
 function expectedCostUsd(model: Model, features: Features, outputTokens: number): number {
   const output = Math.min(outputTokens, features.maxOutputTokens ?? model.maxOutputTokens);
   const { inputNanoUsdPerToken, outputNanoUsdPerToken } = model.cost;
-  return (features.promptTokens * inputNanoUsdPerToken + output * outputNanoUsdPerToken) / 1e9;
+  const tierNanoUsd = Number(tiers[model.tier].priceMicroUsdPerMillionTokens) / 1_000;
+  const input = features.promptTokens * Math.max(inputNanoUsdPerToken, tierNanoUsd);
+  return (input + output * Math.max(outputNanoUsdPerToken, tierNanoUsd)) / 1e9;
 }
 
 function isWanted(model: Model, costUsd: number, preferences: Preferences): boolean {

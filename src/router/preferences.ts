@@ -5,7 +5,7 @@ import type { TierName } from "../catalogue/tiers.ts";
 export type Preferences = {
   /** 0: the cheapest model that can serve; 1: the best one at any price. */
   readonly quality: number;
-  /** The most that the request may be expected to cost by list, US$. Default: no bound. */
+  /** The most that the request may be expected to cost, US$, at the greater of list and tier price. Default: none. */
   readonly maxCostUsd?: number | undefined;
   /** Models that win over others that are about as good. */
   readonly prefer?: readonly string[] | undefined;

@@ -20,6 +20,7 @@ const request = {
   ],
   temperature: 0.5,
   max_tokens: 64,
+  optamil: { quality: 0 },
 };
 
 /** Ours among the headers of an answer. */
@@ -80,7 +81,7 @@ describe.each(doors)("$name", (door: Door) => {
       "x-optamil-model": body.model,
       "x-optamil-overhead-ms": expect.stringMatching(/^\d+\.\d\d$/),
       "x-optamil-provider": "demo",
-      "x-optamil-route": expect.stringMatching(/^scorer=neural; /),
+      "x-optamil-route": expect.stringMatching(/^scorer=neural; quality=0\.00; /),
       "x-optamil-tier": "free",
       "x-request-id": expect.stringMatching(/^[\x21-\x7e]{8,128}$/),
     });

@@ -323,7 +323,7 @@ export type RouterOptions = Message<"optamil.v1.RouterOptions"> & {
   quality?: number | undefined;
 
   /**
-   * The most that the request may be expected to cost by list, US$. Default: no bound.
+   * The most that the request may be expected to cost, US$, at the greater of list and tier price. Default: none.
    *
    * @generated from field: optional double max_cost_usd = 2;
    */
