@@ -1,6 +1,7 @@
 // npm run router:eval -- --data DIR: measures the router on held-out questions and writes docs/router-figures.md and its curves.
 import { writeFileSync } from "node:fs";
-import { headInputCount, mixAxes, sourceCount } from "../src/router/network.ts";
+import { tierNames } from "../src/catalogue/tiers.ts";
+import { headInputCount, mixAxes, sourceCount, weighTiers } from "../src/router/network.ts";
 import { readDataFolder } from "./arguments.ts";
 import { fitAxes } from "./axes.ts";
 import { toCurveSvg } from "./curve-svg.ts";
@@ -25,15 +26,15 @@ function chosen(on: readonly number[]): Example[] {
   return on.flatMap((row) => examples[row] ?? []);
 }
 
-function needs(
-  axes: (row: number) => Float64Array | undefined,
-  on: readonly number[],
-  skip = -1,
-): Float64Array {
+type ReadAxes = (row: number) => Float64Array | undefined;
+
+function needs(axes: ReadAxes, on: readonly number[], by: Float64Array, skip = -1): Float64Array {
   const inputs = new Float64Array(headInputCount);
-  return Float64Array.from(on, (row) =>
-    mixAxes(axes(row) ?? inputs, examples[row]?.prompt.length ?? 0, inputs, skip),
-  );
+  const p = new Float64Array(tierNames.length);
+  return Float64Array.from(on, (row) => {
+    mixAxes(axes(row) ?? inputs, examples[row]?.prompt.length ?? 0, inputs, skip);
+    return weighTiers(inputs, by, p);
+  });
 }
 
 function cells(values: readonly number[], digits = 3): string {
@@ -41,6 +42,7 @@ function cells(values: readonly number[], digits = 3): string {
 }
 
 const held = heldOutAxes(matrix, examples, rows, tick);
+const heads = fitHeads(examples, held);
 const table: string[] = [
   "| source (questions) | length | in-domain folds | left out | left out: CPT50 / 80 / 95 | length: CPT50 / 80 / 95 |",
   "| --- | --- | --- | --- | --- | --- |",
@@ -53,10 +55,12 @@ for (const [source, { name, rows: all }] of sources.entries()) {
   const others = rows.filter((row) => examples[row]?.source !== source);
   const projected = projectAll(matrix, fitAxes(matrix, examples, others, tick), on);
   const apart = new Map(on.map((row, at) => [row, projected[at]]));
+  const otherHeld = new Map([...held].filter(([row]) => examples[row]?.source !== source));
+  const otherHeads = fitHeads(examples, otherHeld);
   const scores = {
     length: Float64Array.from(own, ({ prompt }) => prompt.length),
-    inDomain: needs((row) => held.get(row), on),
-    leftOut: needs((row) => apart.get(row), on, source),
+    inDomain: needs((row) => held.get(row), on, heads),
+    leftOut: needs((row) => apart.get(row), on, otherHeads, source),
   };
   const show = (by: Float64Array): string => {
     const [low, high] = interval(own, by, pairs);
@@ -78,7 +82,6 @@ table.push(
   `| mean | ${means.length.toFixed(3)} | ${means.inDomain.toFixed(3)} | ${means.leftOut.toFixed(3)} | | |`,
 );
 
-const heads = fitHeads(examples, held);
 const mixes = [
   ...sources.map(({ name }, source) => ({ name, on: bySource[source] ?? [] })),
   { name: "all sources with five tiers", on: rows.filter((row) => examples[row]?.source !== 0) },

@@ -1,6 +1,6 @@
 // Measures the choice among five tiers: what is saved at kept quality, and how true the chances are.
 import { type TierName, tierNames, tiers } from "../src/catalogue/tiers.ts";
-import { headInputCount, mixAxes } from "../src/router/network.ts";
+import { headInputCount, mixAxes, weighTiers } from "../src/router/network.ts";
 import type { Example } from "./targets.ts";
 
 /** What the tiers are measured with. */
@@ -28,18 +28,12 @@ const answerTokens = 300;
 const lambdas = Array.from({ length: 81 }, (_, at) => 10 ** (-1 + at / 16));
 
 /** Chances of a row's tiers, never falling. */
-function chancesOf(axes: Float64Array, chars: number, heads: Float64Array): number[] {
+function chancesOf(axes: Float64Array, chars: number, heads: Float64Array): Float64Array {
   const inputs = new Float64Array(headInputCount);
+  const p = new Float64Array(tierNames.length);
   mixAxes(axes, chars, inputs);
-  let least = 0;
-  return tierNames.map((_, tier) => {
-    const logit = inputs.reduce(
-      (sum, input, at) => sum + input * (heads[tier * headInputCount + at] ?? 0),
-      0,
-    );
-    least = Math.max(least, 1 / (1 + Math.exp(-logit)));
-    return least;
-  });
+  weighTiers(inputs, heads, p);
+  return p;
 }
 
 function costOf(tier: TierName, prompt: string): number {
@@ -71,7 +65,7 @@ export function measureTiers(name: string, on: readonly number[], parts: TierPar
     }
     return { cost: cost / questions.length, score: score / questions.length };
   };
-  const best = (values: readonly number[], costs: readonly number[], lambda: number): number => {
+  const best = (values: ArrayLike<number>, costs: readonly number[], lambda: number): number => {
     let at = 0;
     const worth = (tier: number): number => (values[tier] ?? 0) - lambda * (costs[tier] ?? 0);
     for (let tier = 1; tier < values.length; tier++) if (worth(tier) > worth(at)) at = tier;

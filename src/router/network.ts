@@ -85,7 +85,7 @@ export function formatWeights({ scales, dense, heads, grams }: Weights): Uint8Ar
 export type Network = {
   /** Chance of a good answer by tier, 0 to 1, never falling towards stronger tiers. */
   readonly p: Float64Array;
-  /** Need of a strong model: higher is more; only its order has a meaning. */
+  /** Need of a strong model: what premium and ultra are expected to gain over budget and mid. */
   need: number;
   /** Characters that the answer is expected to have. */
   answerChars: number;
@@ -97,18 +97,11 @@ export type Network = {
 
 /** Sharpness of the guess of the source; of 3, 8 and 20 the best one where a source was left out. */
 const gateSharpness = 3;
-/** Weights of the need's terms beside the mixed gain; from a small grid on held-out folds. */
+/** Share of the pooled gain beside the mixed one in the reasons. */
 const pooledGainWeight = 0.5;
-const levelWeight = -0.1;
-const lengthWeight = 0.04;
 
-/** Mixes the axes of a prompt; without `skip`, a source that is left out. */
-export function mixAxes(
-  axes: Float64Array,
-  chars: number,
-  inputs: Float64Array,
-  skip = -1,
-): number {
+/** Mixes the axes of a prompt to the heads' inputs; without `skip`, a source that is left out. */
+export function mixAxes(axes: Float64Array, chars: number, inputs: Float64Array, skip = -1): void {
   let highest = Number.NEGATIVE_INFINITY;
   for (let source = 0; source < sourceCount; source++) {
     const gate = axes[axisPlaces.gate + source] ?? 0;
@@ -130,14 +123,36 @@ export function mixAxes(
   }
   gain /= total;
   level /= total;
-  const length = Math.log1p(chars);
   inputs[0] = 1;
   inputs[1] = gain;
   inputs[2] = level;
   inputs[3] = axes[axisPlaces.pooledGain] ?? 0;
   inputs[4] = axes[axisPlaces.pooledLevel] ?? 0;
-  inputs[5] = length / 8;
-  return gain + pooledGainWeight * inputs[3] + levelWeight * level + lengthWeight * length;
+  inputs[5] = Math.log1p(chars) / 8;
+}
+
+/** What a tier counts for the need: premium and ultra against budget and mid. */
+const needWeights = [0, -0.5, -0.5, 0.5, 0.5];
+
+/** Writes each tier's chance, never falling towards stronger ones, and returns the need of a strong model. */
+export function weighTiers(
+  inputs: Float64Array,
+  heads: Float32Array | Float64Array,
+  p: Float64Array,
+): number {
+  let least = 0;
+  let need = 0;
+  for (let tier = 0; tier < p.length; tier++) {
+    let logit = 0;
+    for (let input = 0; input < headInputCount; input++) {
+      logit += (heads[tier * headInputCount + input] ?? 0) * (inputs[input] ?? 0);
+    }
+    const chance = 1 / (1 + Math.exp(-logit));
+    need += (needWeights[tier] ?? 0) * chance;
+    least = Math.max(least, chance);
+    p[tier] = least;
+  }
+  return need;
 }
 
 /** A network with these weights. Default: the committed ones. */
@@ -162,10 +177,10 @@ class LearnedNetwork implements Network {
   score(prompt: string): void {
     this.#reader.read(prompt);
     this.#project();
-    this.need = mixAxes(this.#axes, prompt.length, this.#inputs);
+    mixAxes(this.#axes, prompt.length, this.#inputs);
+    this.need = weighTiers(this.#inputs, this.#weights.heads, this.p);
     const log = this.#axes[axisPlaces.answerLog] ?? 0;
     this.answerChars = Math.expm1(Math.min(9, Math.max(4, log)));
-    this.#weighTiers();
   }
 
   #project(): void {
@@ -187,19 +202,6 @@ class LearnedNetwork implements Network {
         value += (denseWeights[base + d] ?? 0) * (dense[d] ?? 0);
       }
       this.#axes[axis] = value;
-    }
-  }
-
-  #weighTiers(): void {
-    const { heads } = this.#weights;
-    let least = 0;
-    for (let tier = 0; tier < this.p.length; tier++) {
-      let logit = 0;
-      for (let input = 0; input < headInputCount; input++) {
-        logit += (heads[tier * headInputCount + input] ?? 0) * (this.#inputs[input] ?? 0);
-      }
-      least = Math.max(least, 1 / (1 + Math.exp(-logit)));
-      this.p[tier] = least;
     }
   }
 

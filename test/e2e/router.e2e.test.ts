@@ -13,25 +13,25 @@ describe("the router's decisions", () => {
     {
       prompt: easy,
       quality: "0",
-      decision: "gemma-4-26b-a4b; need=0.108; p=0.23,0.40,0.56,0.56,0.56",
+      decision: "gemma-4-26b-a4b; need=0.054; p=0.23,0.40,0.56,0.56,0.56",
     },
     {
       prompt: easy,
       quality: "0.7",
-      decision: "gemini-3.1-flash-lite; need=0.108; p=0.23,0.40,0.56,0.56,0.56",
+      decision: "gemini-3.1-flash-lite; need=0.054; p=0.23,0.40,0.56,0.56,0.56",
     },
     {
       prompt: easy,
       quality: "1",
-      decision: "gemini-3.1-flash-lite; need=0.108; p=0.23,0.40,0.56,0.56,0.56",
+      decision: "gemini-3.1-flash-lite; need=0.054; p=0.23,0.40,0.56,0.56,0.56",
     },
     {
       prompt: hard,
       quality: "0",
-      decision: "gemma-4-26b-a4b; need=0.335; p=0.13,0.21,0.35,0.45,0.52",
+      decision: "gemma-4-26b-a4b; need=0.203; p=0.13,0.21,0.35,0.45,0.52",
     },
-    { prompt: hard, quality: "0.7", decision: "o3; need=0.335; p=0.13,0.21,0.35,0.45,0.52" },
-    { prompt: hard, quality: "1", decision: "o3; need=0.335; p=0.13,0.21,0.35,0.45,0.52" },
+    { prompt: hard, quality: "0.7", decision: "o3; need=0.203; p=0.13,0.21,0.35,0.45,0.52" },
+    { prompt: hard, quality: "1", decision: "o3; need=0.203; p=0.13,0.21,0.35,0.45,0.52" },
   ])("are the same on every runtime: $prompt at quality $quality", async (row) => {
     const { headers } = await ask(row.prompt, { "x-optamil-quality": row.quality });
     const route = String(headers["x-optamil-route"]);
