@@ -16,7 +16,12 @@ const network = openNetwork();
 const loadMs = performance.now() - startedMs;
 const { models } = createCatalogue();
 const features = prompts.map((task) => ({
-  ...{ task, promptChars: task.length, promptTokens: task.length / 4, maxOutputTokens: 256 },
+  ...{
+    prompt: task,
+    promptChars: task.length,
+    promptTokens: task.length / 4,
+    maxOutputTokens: 256,
+  },
   ...{ tools: false, vision: false, jsonMode: false, jsonSchema: false },
 }));
 

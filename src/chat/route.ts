@@ -6,6 +6,7 @@ import type { Deployment } from "../providers/deployment.ts";
 import { choose, toExplanationText } from "../router/choose.ts";
 import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
+import { readPreferences } from "../router/read-preferences.ts";
 import type { ChatCall } from "./call.ts";
 
 /** A model at a provider that can be tried. */
@@ -74,12 +75,20 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
 }
 
 function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
+  const allowed = new Set(call.caller.models);
+  allowed.delete(parts.catalogue.autoModel.name);
+  // A key for `auto` alone may be given any model; one that names models too gets only those.
   const models = parts.catalogue.models.filter(
-    (model) => parts.deployments.has(model.name) && mayUse(call, model),
+    ({ name }) => parts.deployments.has(name) && (allowed.size === 0 || allowed.has(name)),
   );
   if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
   const features = readFeatures(call.request);
-  const decision = choose(features, models, parts.network, call.quality);
+  const decision = choose(
+    features,
+    models,
+    parts.network,
+    readPreferences(call.request, call.quality),
+  );
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, parts));

@@ -16,7 +16,7 @@ import { setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorRequest } from "./listen.ts";
 import type { Page } from "./pages.ts";
-import { readQuality } from "./quality.ts";
+import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";

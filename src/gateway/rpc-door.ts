@@ -23,7 +23,7 @@ import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
-import { readQuality } from "./quality.ts";
+import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { ownOriginHeader } from "./session-cookie.ts";

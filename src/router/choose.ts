@@ -4,99 +4,170 @@ import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Features } from "./features.ts";
 import type { Network } from "./network.ts";
+import { defaultQuality, type Preferences } from "./preferences.ts";
 
 /** A decision and its reasons. */
 export type Decision = {
-  /** The model to ask, then those to fall back to, best first; at least one. */
+  /** The model to ask, then those to fall back to, best first; at least one, at most `rankedMax`. */
   readonly models: readonly [Model, ...Model[]];
   readonly explanation: Explanation;
 };
 
 /** Why a model was chosen. */
 export type Explanation = {
-  /** What scored the request. */
+  /** What scored the request: "neural" are the learned weights. */
   readonly scorer: "neural";
-  /** Chance of a good answer by tier, free to ultra. */
-  readonly chances: readonly number[];
-  /** What was asked for, 0 to 1, and the price of cost that it stands for. */
+  /** The knob, 0 to 1. */
   readonly quality: number;
+  /** What the strongest tier's price for the request weighed against the chance of a good answer. */
   readonly lambda: number;
+  /** Need of a strong model: higher is more. */
+  readonly need: number;
+  /** Chance of a good answer by tier, 0 to 1. */
+  readonly p: Readonly<Record<TierName, number>>;
   /** Tier of the chosen model. */
   readonly tier: TierName;
-  /** What the chosen tier is better by than the next one: chance less lambda · cost; undefined if there is none. */
-  readonly margin: number | undefined;
+  /** What the request is expected to cost at the chosen model, US$, at the greater of list and tier price. */
+  readonly costUsd: number;
+  /** How much better the choice is than the runner-up, as a chance; 0 without one. */
+  readonly margin: number;
   /** The next model in line. */
   readonly runnerUp: string | undefined;
+  /** The measures of the prompt that moved its need most, with their sign. */
+  readonly reasons: string;
   /** Models that can serve the request, of those that were asked about. */
   readonly feasibleCount: number;
 };
 
-/** How much a good answer is worth: 0 takes the cheapest model, 1 the one that is best by its chance alone. */
-const qualityDefault = 0.8;
-
-/** Price of each tier, the strongest tier's being 1. */
-const tierCosts = tierNames.map(
-  (name) =>
-    Number(tiers[name].priceMicroUsdPerMillionTokens) /
-    Number(tiers.ultra.priceMicroUsdPerMillionTokens),
-);
+/** US$ per 1,000,000 tokens that count as a cost of 1: the strongest tier's price. */
+const costUnitUsdPerMillion = Number(tiers.ultra.priceMicroUsdPerMillionTokens) / 1e6;
+/** Models that a decision ranks, at most: more are never tried. */
+const rankedMax = 8;
+/** What being preferred is worth, as a chance of a good answer. */
+const preferredBonus = 0.05;
 
 /**
  * Picks a model among those that are live and allowed.
  *
- * Hard constraints come first: context, tools, vision and JSON. A model that cannot serve is never picked.
- * Then the tier wins whose chance of a good answer, less lambda times its price, is highest; in it the model with
- * the lowest list price. A higher `quality`, 0 to 1, never gives a cheaper tier.
- * Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if no model can do
- * what it needs. At least one model must be given.
+ * Hard constraints come first: context, tools, vision, JSON, and the caller's bounds. A model that cannot serve is
+ * never picked. Then the chance of a good answer less lambda times the expected cost decides; equal ones by
+ * cost, then by name. Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if
+ * no model can do what it needs or the bounds leave none. At least one model must be given.
  */
 export function choose(
   features: Features,
   models: readonly Model[],
   network: Network,
-  quality = qualityDefault,
+  preferences: Preferences = { quality: defaultQuality },
 ): Decision {
-  const feasible = models.filter((model) => canServe(model, features));
-  if (feasible.length === 0) throw refuse(features, models);
-  const { chances } = network.assess(features.task);
-  const lambda = network.lambdaOf(quality);
-  const worth = chances.map((chance, rank) => chance - lambda * (tierCosts[rank] ?? 0));
-  const worthOf = ({ tier }: Model) => worth[tierNames.indexOf(tier)] ?? 0;
-  const [chosen, ...others] = feasible.toSorted(
-    (one, other) =>
-      worthOf(other) - worthOf(one) ||
-      tierNames.indexOf(one.tier) - tierNames.indexOf(other.tier) ||
-      blendedCost(one) - blendedCost(other) ||
-      (one.name < other.name ? -1 : 1),
-  );
-  if (chosen === undefined) throw refuse(features, models);
-  const nextTier = others.find(({ tier }) => tier !== chosen.tier);
+  const { need, chances, outputTokens, reasons } = network.assess(features.prompt);
+  const lambda = network.lambdaOf(preferences.quality);
+  const unitUsd = ((features.promptTokens + outputTokens) * costUnitUsdPerMillion) / 1e6;
+  const ranked: Ranked[] = [];
+  let able = 0;
+  let feasibleCount = 0;
+  for (const model of models) {
+    if (!canServe(model, features)) continue;
+    able++;
+    const costUsd = expectedCostUsd(model, features, outputTokens);
+    if (!isWanted(model, costUsd, preferences)) continue;
+    feasibleCount++;
+    const bonus = preferences.prefer?.includes(model.name) ? preferredBonus : 0;
+    const chance = chances[tiers[model.tier].rank] ?? 0;
+    insert(ranked, model, chance + bonus - (lambda * costUsd) / unitUsd, costUsd);
+  }
+  const [chosen, next] = ranked;
+  if (chosen === undefined) throw able > 0 ? refuseBounds() : refuse(features, models);
+  const others = ranked.slice(1).map(({ model }) => model);
   return {
-    models: [chosen, ...others],
+    models: [chosen.model, ...others],
     explanation: {
       scorer: "neural",
-      ...{ chances, quality, lambda },
-      tier: chosen.tier,
-      margin: nextTier && worthOf(chosen) - worthOf(nextTier),
-      runnerUp: others[0]?.name,
-      feasibleCount: feasible.length,
+      quality: preferences.quality,
+      lambda,
+      need,
+      p: toChances(chances),
+      tier: chosen.model.tier,
+      costUsd: chosen.costUsd,
+      margin: next === undefined ? 0 : chosen.worth - next.worth,
+      runnerUp: next?.model.name,
+      reasons,
+      feasibleCount,
     },
   };
 }
 
+function toChances(chances: readonly number[]): Record<TierName, number> {
+  const [free = 0, budget = 0, mid = 0, premium = 0, ultra = 0] = chances;
+  return { free, budget, mid, premium, ultra };
+}
+
+type Ranked = { model: Model; worth: number; costUsd: number };
+
+/** Keeps the best `rankedMax`, best first. */
+function insert(ranked: Ranked[], model: Model, worth: number, costUsd: number): void {
+  const last = ranked.at(-1);
+  if (ranked.length === rankedMax && last !== undefined) {
+    if (!isBetter(model, worth, costUsd, last)) return;
+    ranked.pop();
+  }
+  let at = ranked.length;
+  for (; at > 0; at--) {
+    const before = ranked[at - 1];
+    if (before === undefined || !isBetter(model, worth, costUsd, before)) break;
+  }
+  ranked.splice(at, 0, { model, worth, costUsd });
+}
+
+function isBetter(model: Model, worth: number, costUsd: number, than: Ranked): boolean {
+  if (worth !== than.worth) return worth > than.worth;
+  if (costUsd !== than.costUsd) return costUsd < than.costUsd;
+  return model.name < than.model.name;
+}
+
+/** Tokens at the greater of the model's list price and its tier's: callers may be billed by either. */
+function expectedCostUsd(model: Model, features: Features, outputTokens: number): number {
+  const output = Math.min(outputTokens, features.maxOutputTokens ?? model.maxOutputTokens);
+  const { inputNanoUsdPerToken, outputNanoUsdPerToken } = model.cost;
+  const tierNanoUsd = Number(tiers[model.tier].priceMicroUsdPerMillionTokens) / 1_000;
+  const input = features.promptTokens * Math.max(inputNanoUsdPerToken, tierNanoUsd);
+  return (input + output * Math.max(outputNanoUsdPerToken, tierNanoUsd)) / 1e9;
+}
+
+function isWanted(model: Model, costUsd: number, preferences: Preferences): boolean {
+  const { maxCostUsd, avoid, tierMin = "free", tierMax = "ultra" } = preferences;
+  const { rank } = tiers[model.tier];
+  return (
+    rank >= tiers[tierMin].rank &&
+    rank <= tiers[tierMax].rank &&
+    (maxCostUsd === undefined || costUsd <= maxCostUsd) &&
+    !avoid?.includes(model.name)
+  );
+}
+
+function refuseBounds(): OptamilError {
+  return new OptamilError(
+    "invalid_request",
+    "The bounds under 'optamil' (max_cost_usd, avoid, tier_min, tier_max) leave no model that can serve this request.",
+    { param: "optamil" },
+  );
+}
+
 /** The explanation in one line of ASCII for a header, at most 1 kB. */
 export function toExplanationText(explanation: Explanation): string {
-  const { scorer, chances, quality, lambda, tier, margin, runnerUp, feasibleCount } = explanation;
+  const { p, runnerUp } = explanation;
   const parts = [
-    `scorer=${scorer}`,
-    `p=${chances.map((chance) => chance.toFixed(2)).join(",")}`,
-    `quality=${quality}`,
-    `lambda=${lambda.toFixed(3)}`,
-    `tier=${tier}`,
+    `scorer=${explanation.scorer}`,
+    `quality=${explanation.quality.toFixed(2)}`,
+    `lambda=${explanation.lambda.toPrecision(3)}`,
+    `need=${explanation.need.toFixed(3)}`,
+    `p=${tierNames.map((tier) => p[tier].toFixed(2)).join(",")}`,
+    `tier=${explanation.tier}`,
+    `cost=${explanation.costUsd.toPrecision(3)}`,
+    `margin=${explanation.margin.toPrecision(2)}`,
   ];
-  if (margin !== undefined) parts.push(`margin=${margin.toFixed(3)}`);
   if (runnerUp !== undefined) parts.push(`runner-up=${runnerUp}`);
-  parts.push(`feasible=${feasibleCount}`);
+  parts.push(`because=${explanation.reasons}`, `feasible=${explanation.feasibleCount}`);
   return parts
     .join("; ")
     .replace(/[^\x20-\x7e]/g, "?")
@@ -146,8 +217,4 @@ function refuse(features: Features, models: readonly Model[]): OptamilError {
       `and the longest answer ${outputMax}. Shorten the messages or lower max_tokens.`,
     { param: "messages" },
   );
-}
-
-function blendedCost(model: Model): number {
-  return 3 * model.cost.inputNanoUsdPerToken + model.cost.outputNanoUsdPerToken;
 }

@@ -1,10 +1,14 @@
 // Reads from a chat request what a routing decision needs, in one pass.
-import type { ChatContent, CreateChatCompletionRequest } from "../gen/optamil/v1/chat_pb.ts";
+import type {
+  ChatContent,
+  ChatMessage,
+  CreateChatCompletionRequest,
+} from "../gen/optamil/v1/chat_pb.ts";
 
 /** What a request needs and how long it is. */
 export type Features = {
-  /** What the router judges: the text of the last message that asks, "" if it has none. */
-  readonly task: string;
+  /** What the router reads: the user's last text, with those before it while it is short. */
+  readonly prompt: string;
   /** UTF-16 units of all texts of the conversation. */
   readonly promptChars: number;
   /** Estimated prompt tokens: a quarter of the characters, rounded up, and 1,000 for each image or file. */
@@ -21,6 +25,7 @@ export type Features = {
   readonly jsonSchema: boolean;
 };
 
+/** Characters of a token, by a rule of thumb that holds for English. */
 const charsPerToken = 4;
 const tokensPerAttachment = 1_000;
 
@@ -37,7 +42,7 @@ export function readFeatures(request: CreateChatCompletionRequest): Features {
     for (const call of message.toolCalls) promptChars += call.function?.arguments?.length ?? 0;
   }
   return {
-    task: readTask(request),
+    prompt: readPrompt(request.messages),
     promptChars,
     promptTokens: Math.ceil(promptChars / charsPerToken) + attachments * tokensPerAttachment,
     maxOutputTokens: request.maxCompletionTokens ?? request.maxTokens,
@@ -46,6 +51,26 @@ export function readFeatures(request: CreateChatCompletionRequest): Features {
     jsonMode: request.responseFormat?.type === "json_object",
     jsonSchema: request.responseFormat?.type === "json_schema",
   };
+}
+
+/** A text below this many characters ("go on") says little by itself: the one before it is read too. */
+const promptCharsMin = 40;
+
+function readPrompt(messages: readonly ChatMessage[]): string {
+  let prompt = "";
+  for (let at = messages.length - 1; at >= 0 && prompt.length < promptCharsMin; at--) {
+    const message = messages[at];
+    if (message?.role !== "user") continue;
+    const text = readText(message.content);
+    prompt = prompt === "" ? text : `${text}\n${prompt}`;
+  }
+  return prompt;
+}
+
+function readText(content: ChatContent | undefined): string {
+  if (content?.kind.case === "text") return content.kind.value;
+  if (content?.kind.case !== "parts") return "";
+  return content.kind.value.values.map(({ text }) => text ?? "").join("\n");
 }
 
 function measureContent(content: ChatContent | undefined): {
@@ -62,13 +87,4 @@ function measureContent(content: ChatContent | undefined): {
     if (part.type === "image_url") size.images++;
   }
   return size;
-}
-
-/** The last user message; its own texts, one after the other. */
-function readTask({ messages }: CreateChatCompletionRequest): string {
-  const asked = messages.findLast(({ role }) => role === "user") ?? messages.at(-1);
-  const kind = asked?.content?.kind;
-  if (kind?.case === "text") return kind.value;
-  if (kind?.case !== "parts") return "";
-  return kind.value.values.flatMap(({ text }) => text ?? []).join("\n");
 }

@@ -35,11 +35,14 @@ export type Assessment = {
   readonly chances: readonly number[];
   /** Expected length of the answer, tokens. */
   readonly outputTokens: number;
+  /** The numbers about the prompt's shape that moved its need most, with their sign: "+digits -options". */
+  readonly reasons: string;
 };
 
 const magic = "ONR1";
 const charsPerToken = 4;
 const axesPerSource = 3;
+const reasonsMax = 3;
 
 /** The network; one thread uses it at a time. */
 export class Network {
@@ -89,7 +92,22 @@ export class Network {
       return highest;
     });
     const outputChars = Math.exp(Math.min(12, values[this.#axes - 1] ?? 0));
-    return { need, chances, outputTokens: Math.ceil(outputChars / charsPerToken) };
+    const outputTokens = Math.ceil(outputChars / charsPerToken);
+    return { need, chances, outputTokens, reasons: this.#reasons(shares) };
+  }
+
+  #reasons(shares: Float64Array): string {
+    const moved = shapeNames.map((name, place) => {
+      const weight = shares.reduce(
+        (sum, share, source) =>
+          sum + share * (this.header.shape[source * axesPerSource]?.[place] ?? 0),
+        place === 0 ? this.header.lengthWeight : 0,
+      );
+      return { name: name.replace(" ", "-"), by: weight * this.#standardShape(place) };
+    });
+    moved.sort((one, other) => Math.abs(other.by) - Math.abs(one.by));
+    const most = moved.slice(0, reasonsMax);
+    return most.map(({ name, by }) => `${by < 0 ? "-" : "+"}${name}`).join(" ");
   }
 
   /** The price of cost for a quality of 0 to 1: never rising, 0 at 1; between two steps on the line between them. */

@@ -160,14 +160,14 @@ describe("model auto", () => {
       [provider],
       [deployment("one", "gpt-5"), deployment("one", "llama-3.3-70b")],
     );
-    const { sink, done } = ask(chatParts, { model: "auto" });
+    const { sink, done } = ask(chatParts, { model: "auto", quality: 0 });
     await done;
     expect(sink.heads).toMatchObject([
       {
-        model: "gpt-5",
-        tier: "premium",
+        model: "llama-3.3-70b",
+        tier: "free",
         route: expect.stringMatching(
-          /^scorer=neural; p=.*; quality=0.8; .*; tier=premium; .*; runner-up=llama-3.3-70b; feasible=2$/,
+          /^scorer=neural; quality=0\.00; .*tier=free; .*runner-up=gpt-5; .*feasible=2$/,
         ),
       },
     ]);

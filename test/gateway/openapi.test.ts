@@ -161,9 +161,9 @@ describe("the chat operation", () => {
     });
   });
 
-  it("takes OpenAI's 37 fields and any other", () => {
+  it("takes OpenAI's 37 fields, the router's options and any other", () => {
     const request = schema("CreateChatCompletionRequest");
-    expect(Object.keys(at(request, "properties") ?? {})).toHaveLength(37);
+    expect(Object.keys(at(request, "properties") ?? {})).toHaveLength(38);
     expect(request).toMatchObject({
       required: ["model", "messages"],
       additionalProperties: true,

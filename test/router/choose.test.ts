@@ -2,18 +2,25 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createCatalogue, type Model } from "../../src/catalogue/models.ts";
-import { tierNames } from "../../src/catalogue/tiers.ts";
+import { tierNames, tiers } from "../../src/catalogue/tiers.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
-import { choose, type Explanation, toExplanationText } from "../../src/router/choose.ts";
+import {
+  choose,
+  type Decision,
+  type Explanation,
+  toExplanationText,
+} from "../../src/router/choose.ts";
 import { type Features, readFeatures } from "../../src/router/features.ts";
-import { type Network, openNetwork } from "../../src/router/network.ts";
+import { openNetwork } from "../../src/router/network.ts";
+import type { Preferences } from "../../src/router/preferences.ts";
+import { prompts } from "./prompts.ts";
 
 const { models } = createCatalogue();
 
 const network = openNetwork();
 
 const plain: Features = {
-  task: "Name the capital of France.",
+  prompt: "Explain quantum computing in one sentence, please.",
   promptChars: 47,
   promptTokens: 12,
   maxOutputTokens: undefined,
@@ -24,7 +31,7 @@ const plain: Features = {
 };
 
 const anyFeatures: fc.Arbitrary<Features> = fc.record({
-  task: fc.string({ maxLength: 3_000 }),
+  prompt: fc.oneof(fc.string({ maxLength: 300 }), fc.constantFrom(...prompts)),
   promptChars: fc.nat(2_000_000),
   promptTokens: fc.nat(1_500_000),
   maxOutputTokens: fc.option(fc.integer({ min: 1, max: 200_000 }), { nil: undefined }),
@@ -34,58 +41,75 @@ const anyFeatures: fc.Arbitrary<Features> = fc.record({
   jsonSchema: fc.boolean(),
 });
 
-/** A network that gives these chances to every prompt. */
-function networkOf(...chances: number[]): Network {
-  const assessment = { need: 0, chances, outputTokens: 100 };
-  return Object.assign(openNetwork(), { assess: () => assessment });
-}
+const anyQuality = fc.double({ min: 0, max: 1, noNaN: true });
 
-function costOf({ cost }: Model): number {
-  return 3 * cost.inputNanoUsdPerToken + cost.outputNanoUsdPerToken;
-}
+const anyPreferences = fc.record({
+  quality: anyQuality,
+  maxCostUsd: fc.double({ min: 0, max: 1, noNaN: true }),
+  prefer: fc.subarray(models.map(({ name }) => name)),
+  avoid: fc.subarray(models.map(({ name }) => name)),
+  tierMin: fc.constantFrom(...tierNames),
+  tierMax: fc.constantFrom(...tierNames),
+});
 
-describe("the choice", () => {
-  it("at quality 1 is the tier with the best chance, at 0 the cheapest tier", () => {
-    const rising = networkOf(0.2, 0.4, 0.6, 0.8, 0.9);
-    expect(choose(plain, models, rising, 1).explanation.tier).toBe("ultra");
-    expect(choose(plain, models, rising, 0).explanation.tier).toBe("free");
+describe("the knob", () => {
+  it("at 0 picks the cheapest model that can serve", () => {
+    const { explanation } = decide(plain, models, { quality: 0 });
+    const costs = models.map(({ name }) => decide(plain, [named(name)]).explanation.costUsd);
+    expect(explanation.costUsd).toBe(Math.min(...costs));
   });
 
-  it("is the cheapest tier where a stronger one is no better", () => {
-    const flat = networkOf(0.7, 0.7, 0.7, 0.7, 0.7);
-    expect(choose(plain, models, flat, 1).explanation.tier).toBe("free");
+  it("at 1 picks a model of the highest chance, whatever it costs", () => {
+    const { explanation } = decide(plain, models, { quality: 1 });
+    expect(explanation.p[explanation.tier]).toBe(Math.max(...Object.values(explanation.p)));
   });
 
-  it("is the cheapest model of its tier", () => {
-    const { models: ranked, explanation } = choose(plain, models, network);
-    const costs = models.filter(({ tier }) => tier === explanation.tier).map(costOf);
-    expect(costOf(ranked[0])).toBe(Math.min(...costs));
-  });
-
-  it("goes by what it is asked, not by how long the conversation is", () => {
-    const features = { ...plain, promptChars: 100_000, promptTokens: 25_000 };
-    expect(choose(features, models, network).explanation.chances).toEqual(
-      choose(plain, models, network).explanation.chances,
-    );
-  });
-
-  it("never becomes cheaper, nor less likely to be good, with a higher quality", () => {
-    const qualities = fc.tuple(
-      fc.double({ min: 0, max: 1, noNaN: true }),
-      fc.double({ min: 0, max: 1, noNaN: true }),
-    );
+  it("never lowers the expected cost or the chance of a good answer when it is turned up", () => {
     fc.assert(
-      fc.property(fc.string({ maxLength: 300 }), qualities, (task, pair) => {
-        const [low = 0, high = 1] = pair.toSorted((one, other) => one - other);
-        const weak = choose({ ...plain, task }, models, network, low);
-        const strong = choose({ ...plain, task }, models, network, high);
-        const rankOf = ({ tier }: Explanation) => tierNames.indexOf(tier);
-        expect(rankOf(strong.explanation)).toBeGreaterThanOrEqual(rankOf(weak.explanation));
-        const chanceOf = ({ chances, tier }: Explanation) => chances[tierNames.indexOf(tier)] ?? 0;
-        expect(chanceOf(strong.explanation)).toBeGreaterThanOrEqual(chanceOf(weak.explanation));
+      fc.property(anyFeatures, anyQuality, anyQuality, (features, a, b) => {
+        const low = decisionOf(features, { quality: Math.min(a, b) });
+        const high = decisionOf(features, { quality: Math.max(a, b) });
+        if (low === undefined || high === undefined) return;
+        expect(high.costUsd).toBeGreaterThanOrEqual(low.costUsd);
+        expect(high.p[high.tier]).toBeGreaterThanOrEqual(low.p[low.tier]);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 10_000 },
     );
+  });
+});
+
+describe("the caller's bounds", () => {
+  it("are kept by every model that is ranked", () => {
+    fc.assert(
+      fc.property(anyFeatures, anyPreferences, (features, preferences) => {
+        const ranked = rankedOf(features, preferences);
+        for (const { name, tier } of ranked) {
+          expect(preferences.avoid).not.toContain(name);
+          expect(tiers[tier].rank).toBeGreaterThanOrEqual(tiers[preferences.tierMin].rank);
+          expect(tiers[tier].rank).toBeLessThanOrEqual(tiers[preferences.tierMax].rank);
+        }
+        const [first] = ranked;
+        if (first === undefined) return;
+        const { costUsd } = decide(features, [first]).explanation;
+        expect(costUsd).toBeLessThanOrEqual(preferences.maxCostUsd);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  it("that leave no model are refused by the name of the member", () => {
+    expect(refusal(plain, [named("gpt-5")], { quality: 0.5, maxCostUsd: 0 })).toMatchObject({
+      code: "invalid_request",
+      param: "optamil",
+    });
+  });
+
+  it("let a preferred model win over one that is about as good", () => {
+    const { models: ranked } = decide(plain, models);
+    const [, next] = ranked;
+    expect(next).toBeDefined();
+    const prefer = [next?.name ?? ""];
+    expect(decide(plain, models, { quality: 0.7, prefer }).models[0].name).toBe(next?.name);
   });
 });
 
@@ -93,13 +117,7 @@ describe("hard constraints", () => {
   it("never let a model through that cannot serve the request", () => {
     fc.assert(
       fc.property(anyFeatures, (features) => {
-        let ranked: ReturnType<typeof choose>["models"];
-        try {
-          ranked = choose(features, models, network).models;
-        } catch (error) {
-          expect(error).toMatchObject({ row: { status: 400 } });
-          return;
-        }
+        const ranked = rankedOf(features, { quality: 0.7 });
         for (const { contextTokens, maxOutputTokens, capabilities } of ranked) {
           const output = features.maxOutputTokens ?? 1;
           expect(features.promptTokens + output).toBeLessThanOrEqual(contextTokens);
@@ -130,17 +148,23 @@ describe("hard constraints", () => {
 });
 
 describe("the explanation", () => {
-  it("is one line of ASCII that names scorer, chances, quality, tier, margin and runner-up", () => {
-    const decision = choose(plain, models, networkOf(0.2, 0.4, 0.6, 0.8, 0.9), 1);
-    const [, runnerUp] = decision.models;
-    expect(toExplanationText(decision.explanation)).toBe(
-      `scorer=neural; p=0.20,0.40,0.60,0.80,0.90; quality=1; lambda=0.000; tier=ultra; margin=0.100; runner-up=${runnerUp?.name}; feasible=${models.length}`,
+  it("is one line of ASCII with the knob, the chances, the margin, the runner-up and the reasons", () => {
+    const decision = decide(plain, models);
+    const text = toExplanationText(decision.explanation);
+    expect(text).toMatch(
+      /^scorer=neural; quality=0\.80; lambda=0\.\d+; need=-?[\d.]+; p=[\d.,]+; tier=\w+; cost=[\d.e-]+; margin=[\d.e-]+; runner-up=\S+; because=[+-].+; feasible=\d+$/,
     );
+    expect(text).toContain(`runner-up=${decision.models[1]?.name}`);
   });
 
-  it("has no margin where there is one tier only", () => {
-    const ultra = models.filter(({ tier }) => tier === "ultra");
-    expect(toExplanationText(choose(plain, ultra, network).explanation)).not.toContain("margin");
+  it("gives the stronger tier no lower chance than the weaker one", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 3_000 }), (prompt) => {
+        const chances = Object.values(decide({ ...plain, prompt }, models).explanation.p);
+        expect(chances).toEqual(chances.toSorted((a, b) => a - b));
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
@@ -171,7 +195,7 @@ describe("the features of a request", () => {
       maxTokens: 99,
     });
     expect(readFeatures(request)).toEqual({
-      task: "efgh",
+      prompt: "efgh\n",
       promptChars: 10,
       promptTokens: 1_003,
       maxOutputTokens: 99,
@@ -183,9 +207,33 @@ describe("the features of a request", () => {
   });
 });
 
-function refusal(features: Features, among = models): unknown {
+function named(name: string): Model {
+  const model = models.find((row) => row.name === name);
+  if (model === undefined) throw new Error(`no model ${name}`);
+  return model;
+}
+
+function decide(features: Features, among: readonly Model[], preferences?: Preferences): Decision {
+  return choose(features, among, network, preferences);
+}
+
+function rankedOf(features: Features, preferences: Preferences): readonly Model[] {
   try {
-    choose(features, among, network);
+    return decide(features, models, preferences).models;
+  } catch (error) {
+    expect(error).toMatchObject({ row: { status: 400 } });
+    return [];
+  }
+}
+
+function decisionOf(features: Features, preferences: Preferences): Explanation | undefined {
+  const ranked = rankedOf(features, preferences);
+  return ranked.length === 0 ? undefined : decide(features, models, preferences).explanation;
+}
+
+function refusal(features: Features, among = models, preferences?: Preferences): unknown {
+  try {
+    decide(features, among, preferences);
   } catch (error) {
     return error;
   }

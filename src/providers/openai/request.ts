@@ -50,6 +50,7 @@ function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boole
   const options = { ...request.streamOptions, includeUsage: true };
   const text = requestCodec.encodeText({
     ...request,
+    optamil: undefined,
     model: upstreamModel,
     stream: isStream ? true : undefined,
     streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,

@@ -20,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/chat.proto.
  */
 export const file_optamil_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChVvcHRhbWlsL3YxL2NoYXQucHJvdG8SCm9wdGFtaWwudjEijhEKG0NyZWF0ZUNoYXRDb21wbGV0aW9uUmVxdWVzdBIfCgVtb2RlbBgBIAEoCUIQukgHcgUQARiAAurgGAIIARI9CghtZXNzYWdlcxgCIAMoCzIXLm9wdGFtaWwudjEuQ2hhdE1lc3NhZ2VCErpICZIBBggBEICAAergGAIIARIkCgVhdWRpbxgDIAEoCzIVLm9wdGFtaWwudjEuQ2hhdEF1ZGlvEjcKEWZyZXF1ZW5jeV9wZW5hbHR5GAQgASgBQhe6SBQSEhkAAAAAAAAAQCkAAAAAAAAAwEgAiAEBEi0KDWZ1bmN0aW9uX2NhbGwYBSABKAsyFi5vcHRhbWlsLnYxLlRvb2xDaG9pY2USMQoJZnVuY3Rpb25zGAYgAygLMh4ub3B0YW1pbC52MS5GdW5jdGlvbkRlZmluaXRpb24SaAoKbG9naXRfYmlhcxgHIAMoCzI2Lm9wdGFtaWwudjEuQ3JlYXRlQ2hhdENvbXBsZXRpb25SZXF1ZXN0LkxvZ2l0Qmlhc0VudHJ5Qhy6SBmaARYqFBISGQAAAAAAAFlAKQAAAAAAAFnAEhUKCGxvZ3Byb2JzGAggASgISAGIAQESKwoVbWF4X2NvbXBsZXRpb25fdG9rZW5zGAkgASgNQge6SAQqAigBSAKIAQESIAoKbWF4X3Rva2VucxgKIAEoDUIHukgEKgIoAUgDiAEBElEKCG1ldGFkYXRhGAsgAygLMjUub3B0YW1pbC52MS5DcmVhdGVDaGF0Q29tcGxldGlvblJlcXVlc3QuTWV0YWRhdGFFbnRyeUIIukgFmgECEBASEgoKbW9kYWxpdGllcxgMIAMoCRIrCgptb2RlcmF0aW9uGA0gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaCgFuGA4gASgNQgq6SAcqBRiAASgBSASIAQESIAoTcGFyYWxsZWxfdG9vbF9jYWxscxgPIAEoCEgFiAEBEioKCnByZWRpY3Rpb24YECABKAsyFi5vcHRhbWlsLnYxLlByZWRpY3Rpb24SNgoQcHJlc2VuY2VfcGVuYWx0eRgRIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAMBIBogBARIdChBwcm9tcHRfY2FjaGVfa2V5GBIgASgJSAeIAQESNQoUcHJvbXB0X2NhY2hlX29wdGlvbnMYEyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiMKFnByb21wdF9jYWNoZV9yZXRlbnRpb24YFCABKAlICIgBARIdChByZWFzb25pbmdfZWZmb3J0GBUgASgJSAmIAQESMwoPcmVzcG9uc2VfZm9ybWF0GBYgASgLMhoub3B0YW1pbC52MS5SZXNwb25zZUZvcm1hdBIeChFzYWZldHlfaWRlbnRpZmllchgXIAEoCUgKiAEBEhEKBHNlZWQYGCABKANIC4gBARIZCgxzZXJ2aWNlX3RpZXIYGSABKAlIDIgBARIeCgRzdG9wGBogASgLMhAub3B0YW1pbC52MS5TdG9wEhIKBXN0b3JlGBsgASgISA2IAQESEwoGc3RyZWFtGBwgASgISA6IAQESMQoOc3RyZWFtX29wdGlvbnMYHSABKAsyGS5vcHRhbWlsLnYxLlN0cmVhbU9wdGlvbnMSMQoLdGVtcGVyYXR1cmUYHiABKAFCF7pIFBISGQAAAAAAAABAKQAAAAAAAAAASA+IAQESKwoLdG9vbF9jaG9pY2UYHyABKAsyFi5vcHRhbWlsLnYxLlRvb2xDaG9pY2USKgoFdG9vbHMYICADKAsyEC5vcHRhbWlsLnYxLlRvb2xCCbpIBpIBAxCAARIiCgx0b3BfbG9ncHJvYnMYISABKA1CB7pIBCoCGBRIEIgBARIrCgV0b3BfcBgiIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIEYgBARIRCgR1c2VyGCMgASgJSBKIAQESFgoJdmVyYm9zaXR5GCQgASgJSBOIAQESMwoSd2ViX3NlYXJjaF9vcHRpb25zGCUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QaMAoOTG9naXRCaWFzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAE6mwG6SIwBGokBChFtYXhfdG9rZW5zLm9uZV9vZhI4c2V0IGVpdGhlciBtYXhfdG9rZW5zIG9yIG1heF9jb21wbGV0aW9uX3Rva2Vucywgbm90IGJvdGgaOiEoaGFzKHRoaXMubWF4X3Rva2VucykgJiYgaGFzKHRoaXMubWF4X2NvbXBsZXRpb25fdG9rZW5zKSnq4BgHEgVleHRyYUIUChJfZnJlcXVlbmN5X3BlbmFsdHlCCwoJX2xvZ3Byb2JzQhgKFl9tYXhfY29tcGxldGlvbl90b2tlbnNCDQoLX21heF90b2tlbnNCBAoCX25CFgoUX3BhcmFsbGVsX3Rvb2xfY2FsbHNCEwoRX3ByZXNlbmNlX3BlbmFsdHlCEwoRX3Byb21wdF9jYWNoZV9rZXlCGQoXX3Byb21wdF9jYWNoZV9yZXRlbnRpb25CEwoRX3JlYXNvbmluZ19lZmZvcnRCFAoSX3NhZmV0eV9pZGVudGlmaWVyQgcKBV9zZWVkQg8KDV9zZXJ2aWNlX3RpZXJCCAoGX3N0b3JlQgkKB19zdHJlYW1CDgoMX3RlbXBlcmF0dXJlQg8KDV90b3BfbG9ncHJvYnNCCAoGX3RvcF9wQgcKBV91c2VyQgwKCl92ZXJib3NpdHkisAMKC0NoYXRNZXNzYWdlEk0KBHJvbGUYASABKAlCP7pINnI0UglkZXZlbG9wZXJSBnN5c3RlbVIEdXNlclIJYXNzaXN0YW50UgR0b29sUghmdW5jdGlvburgGAIIARIwCgdjb250ZW50GAIgASgLMhcub3B0YW1pbC52MS5DaGF0Q29udGVudEIG6uAYAhABEhEKBG5hbWUYAyABKAlIAIgBARIoCgp0b29sX2NhbGxzGAQgAygLMhQub3B0YW1pbC52MS5Ub29sQ2FsbBIZCgx0b29sX2NhbGxfaWQYBSABKAlIAYgBARIUCgdyZWZ1c2FsGAYgASgJSAKIAQESJgoFYXVkaW8YByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KDWZ1bmN0aW9uX2NhbGwYCCABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9uYW1lQg8KDV90b29sX2NhbGxfaWRCCgoIX3JlZnVzYWwiWAoLQ2hhdENvbnRlbnQSDgoEdGV4dBgBIAEoCUgAEikKBXBhcnRzGAIgASgLMhgub3B0YW1pbC52MS5Db250ZW50UGFydHNIADoG6uAYAggBQgYKBGtpbmQiNwoMQ29udGVudFBhcnRzEicKBnZhbHVlcxgBIAMoCzIXLm9wdGFtaWwudjEuQ29udGVudFBhcnQimwIKC0NvbnRlbnRQYXJ0EhsKBHR5cGUYASABKAlCDbpIBHICEAHq4BgCCAESEQoEdGV4dBgCIAEoCUgAiAEBEicKCWltYWdlX3VybBgDIAEoCzIULm9wdGFtaWwudjEuSW1hZ2VVcmwSLAoLaW5wdXRfYXVkaW8YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiUKBGZpbGUYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKB3JlZnVzYWwYBiABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV90ZXh0QgoKCF9yZWZ1c2FsInQKCEltYWdlVXJsEhMKA3VybBgBIAEoCUIG6uAYAggBEhMKBmRldGFpbBgCIAEoCUgAiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCCQoHX2RldGFpbCKHAQoJQ2hhdEF1ZGlvEhYKBmZvcm1hdBgBIAEoCUIG6uAYAggBEi0KBXZvaWNlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgbq4BgCCAESJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYSKJAQoKUHJlZGljdGlvbhIUCgR0eXBlGAEgASgJQgbq4BgCCAESMAoHY29udGVudBgCIAEoCzIXLm9wdGFtaWwudjEuQ2hhdENvbnRlbnRCBurgGAIIARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhIkwKBFN0b3ASDgoEdGV4dBgBIAEoCUgAEiQKBGxpc3QYAiABKAsyFC5vcHRhbWlsLnYxLlN0b3BMaXN0SAA6BurgGAIIAUIGCgRraW5kIiQKCFN0b3BMaXN0EhgKBnZhbHVlcxgBIAMoCUIIukgFkgECEAQirAEKDVN0cmVhbU9wdGlvbnMSGgoNaW5jbHVkZV91c2FnZRgBIAEoCEgAiAEBEiAKE2luY2x1ZGVfb2JmdXNjYXRpb24YAiABKAhIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhAKDl9pbmNsdWRlX3VzYWdlQhYKFF9pbmNsdWRlX29iZnVzY2F0aW9uIrwCCg5SZXNwb25zZUZvcm1hdBI5CgR0eXBlGAEgASgJQiu6SCJyIFIEdGV4dFILanNvbl9vYmplY3RSC2pzb25fc2NoZW1h6uAYAggBEjEKC2pzb25fc2NoZW1hGAIgASgLMhwub3B0YW1pbC52MS5Kc29uU2NoZW1hRm9ybWF0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDqTAbpIhAEagQEKG3Jlc3BvbnNlX2Zvcm1hdC5qc29uX3NjaGVtYRItanNvbl9zY2hlbWEgaXMgcmVxdWlyZWQgd2l0aCB0eXBlIGpzb25fc2NoZW1hGjN0aGlzLnR5cGUgIT0gJ2pzb25fc2NoZW1hJyB8fCBoYXModGhpcy5qc29uX3NjaGVtYSnq4BgHEgVleHRyYSLsAQoQSnNvblNjaGVtYUZvcm1hdBIwCgRuYW1lGAEgASgJQiK6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0k6uAYAggBEhgKC2Rlc2NyaXB0aW9uGAIgASgJSACIAQESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgZzdHJpY3QYBCABKAhIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg4KDF9kZXNjcmlwdGlvbkIJCgdfc3RyaWN0Ip8CCgRUb29sEhsKBHR5cGUYASABKAlCDbpIBHICEAHq4BgCCAESMAoIZnVuY3Rpb24YAiABKAsyHi5vcHRhbWlsLnYxLkZ1bmN0aW9uRGVmaW5pdGlvbhInCgZjdXN0b20YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDp3ukhpGmcKDXRvb2wuZnVuY3Rpb24SJ2Z1bmN0aW9uIGlzIHJlcXVpcmVkIHdpdGggdHlwZSBmdW5jdGlvbhotdGhpcy50eXBlICE9ICdmdW5jdGlvbicgfHwgaGFzKHRoaXMuZnVuY3Rpb24p6uAYBxIFZXh0cmEi8wEKEkZ1bmN0aW9uRGVmaW5pdGlvbhIxCgRuYW1lGAEgASgJQiO6SBpyGDIWXltBLVphLXowLTlfLi1dezEsNjR9JOrgGAIIARIYCgtkZXNjcmlwdGlvbhgCIAEoCUgAiAEBEisKCnBhcmFtZXRlcnMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKBnN0cmljdBgEIAEoCEgBiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCDgoMX2Rlc2NyaXB0aW9uQgkKB19zdHJpY3QicwoKVG9vbENob2ljZRIrCgRtb2RlGAEgASgJQhu6SBhyFlIEbm9uZVIEYXV0b1IIcmVxdWlyZWRIABIoCgVuYW1lZBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RIADoG6uAYAggBQgYKBGtpbmQi5gEKCFRvb2xDYWxsEhIKBWluZGV4GAEgASgNSACIAQESDwoCaWQYAiABKAlIAYgBARIRCgR0eXBlGAMgASgJSAKIAQESKgoIZnVuY3Rpb24YBCABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBInCgZjdXN0b20YBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCCAoGX2luZGV4QgUKA19pZEIHCgVfdHlwZSKFAQoMRnVuY3Rpb25DYWxsEhEKBG5hbWUYASABKAlIAIgBARIWCglhcmd1bWVudHMYAiABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9uYW1lQgwKCl9hcmd1bWVudHMi6gIKHENyZWF0ZUNoYXRDb21wbGV0aW9uUmVzcG9uc2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIXCgdjcmVhdGVkGAMgASgDQgbq4BgCCAESFQoFbW9kZWwYBCABKAlCBurgGAIIARIvCgdjaG9pY2VzGAUgAygLMhYub3B0YW1pbC52MS5DaGF0Q2hvaWNlQgbq4BgCCAESJAoFdXNhZ2UYBiABKAsyFS5vcHRhbWlsLnYxLkNoYXRVc2FnZRIZCgxzZXJ2aWNlX3RpZXIYByABKAlIAIgBARIfChJzeXN0ZW1fZmluZ2VycHJpbnQYCCABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg8KDV9zZXJ2aWNlX3RpZXJCFQoTX3N5c3RlbV9maW5nZXJwcmludCL8AQoKQ2hhdENob2ljZRIVCgVpbmRleBgBIAEoDUIG6uAYAggBEjUKB21lc3NhZ2UYAiABKAsyHC5vcHRhbWlsLnYxLkFzc2lzdGFudE1lc3NhZ2VCBurgGAIIARIzCghsb2dwcm9icxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCCOrgGAQIARABEiQKDWZpbmlzaF9yZWFzb24YBCABKAlCCOrgGAQIARABSACIAQESJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYUIQCg5fZmluaXNoX3JlYXNvbiKcAwoQQXNzaXN0YW50TWVzc2FnZRIUCgRyb2xlGAEgASgJQgbq4BgCCAESHgoHY29udGVudBgCIAEoCUII6uAYBAgBEAFIAIgBARIeCgdyZWZ1c2FsGAMgASgJQgjq4BgECAEQAUgBiAEBEigKCnRvb2xfY2FsbHMYBCADKAsyFC5vcHRhbWlsLnYxLlRvb2xDYWxsEh4KEXJlYXNvbmluZ19jb250ZW50GAUgASgJSAKIAQESLAoLYW5ub3RhdGlvbnMYBiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWF1ZGlvGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCg1mdW5jdGlvbl9jYWxsGAggASgLMhgub3B0YW1pbC52MS5GdW5jdGlvbkNhbGwSJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYUIKCghfY29udGVudEIKCghfcmVmdXNhbEIUChJfcmVhc29uaW5nX2NvbnRlbnQi8wIKHFN0cmVhbUNoYXRDb21wbGV0aW9uUmVzcG9uc2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIXCgdjcmVhdGVkGAMgASgDQgbq4BgCCAESFQoFbW9kZWwYBCABKAlCBurgGAIIARIwCgdjaG9pY2VzGAUgAygLMhcub3B0YW1pbC52MS5DaHVua0Nob2ljZUIG6uAYAggBEiwKBXVzYWdlGAYgASgLMhUub3B0YW1pbC52MS5DaGF0VXNhZ2VCBurgGAIQARIZCgxzZXJ2aWNlX3RpZXIYByABKAlIAIgBARIfChJzeXN0ZW1fZmluZ2VycHJpbnQYCCABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg8KDV9zZXJ2aWNlX3RpZXJCFQoTX3N5c3RlbV9maW5nZXJwcmludCL0AQoLQ2h1bmtDaG9pY2USFQoFaW5kZXgYASABKA1CBurgGAIIARIsCgVkZWx0YRgCIAEoCzIVLm9wdGFtaWwudjEuQ2hhdERlbHRhQgbq4BgCCAESMwoIbG9ncHJvYnMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qgjq4BgECAEQARIkCg1maW5pc2hfcmVhc29uGAQgASgJQgjq4BgECAEQAUgAiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCEAoOX2ZpbmlzaF9yZWFzb24isQIKCUNoYXREZWx0YRIRCgRyb2xlGAEgASgJSACIAQESFAoHY29udGVudBgCIAEoCUgBiAEBEhQKB3JlZnVzYWwYAyABKAlIAogBARIoCgp0b29sX2NhbGxzGAQgAygLMhQub3B0YW1pbC52MS5Ub29sQ2FsbBIeChFyZWFzb25pbmdfY29udGVudBgFIAEoCUgDiAEBEi8KDWZ1bmN0aW9uX2NhbGwYBiABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9yb2xlQgoKCF9jb250ZW50QgoKCF9yZWZ1c2FsQhQKEl9yZWFzb25pbmdfY29udGVudCKoAgoJQ2hhdFVzYWdlEh0KDXByb21wdF90b2tlbnMYASABKA1CBurgGAIIARIhChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDUIG6uAYAggBEhwKDHRvdGFsX3Rva2VucxgDIAEoDUIG6uAYAggBEj4KFXByb21wdF90b2tlbnNfZGV0YWlscxgEIAEoCzIfLm9wdGFtaWwudjEuUHJvbXB0VG9rZW5zRGV0YWlscxJGChljb21wbGV0aW9uX3Rva2Vuc19kZXRhaWxzGAUgASgLMiMub3B0YW1pbC52MS5Db21wbGV0aW9uVG9rZW5zRGV0YWlscxImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhItwBChNQcm9tcHRUb2tlbnNEZXRhaWxzEhoKDWNhY2hlZF90b2tlbnMYASABKA1IAIgBARIZCgxhdWRpb190b2tlbnMYAiABKA1IAYgBARIfChJjYWNoZV93cml0ZV90b2tlbnMYAyABKA1IAogBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhAKDl9jYWNoZWRfdG9rZW5zQg8KDV9hdWRpb190b2tlbnNCFQoTX2NhY2hlX3dyaXRlX3Rva2VucyK+AgoXQ29tcGxldGlvblRva2Vuc0RldGFpbHMSHQoQcmVhc29uaW5nX3Rva2VucxgBIAEoDUgAiAEBEhkKDGF1ZGlvX3Rva2VucxgCIAEoDUgBiAEBEicKGmFjY2VwdGVkX3ByZWRpY3Rpb25fdG9rZW5zGAMgASgNSAKIAQESJwoacmVqZWN0ZWRfcHJlZGljdGlvbl90b2tlbnMYBCABKA1IA4gBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhMKEV9yZWFzb25pbmdfdG9rZW5zQg8KDV9hdWRpb190b2tlbnNCHQobX2FjY2VwdGVkX3ByZWRpY3Rpb25fdG9rZW5zQh0KG19yZWplY3RlZF9wcmVkaWN0aW9uX3Rva2VuczLTAgoLQ2hhdFNlcnZpY2USlAEKFENyZWF0ZUNoYXRDb21wbGV0aW9uEicub3B0YW1pbC52MS5DcmVhdGVDaGF0Q29tcGxldGlvblJlcXVlc3QaKC5vcHRhbWlsLnYxLkNyZWF0ZUNoYXRDb21wbGV0aW9uUmVzcG9uc2UiKfLgGAYSBGNoYXSC0+STAhk6ASoiFC92MS9jaGF0L2NvbXBsZXRpb25zEqwBChRTdHJlYW1DaGF0Q29tcGxldGlvbhInLm9wdGFtaWwudjEuQ3JlYXRlQ2hhdENvbXBsZXRpb25SZXF1ZXN0Gigub3B0YW1pbC52MS5TdHJlYW1DaGF0Q29tcGxldGlvblJlc3BvbnNlIj/q4BgSCgZzdHJlYW0QARoGW0RPTkVd8uAYBhIEY2hhdILT5JMCGToBKiIUL3YxL2NoYXQvY29tcGxldGlvbnMwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_optamil_options_v1_options]);
+  fileDesc("ChVvcHRhbWlsL3YxL2NoYXQucHJvdG8SCm9wdGFtaWwudjEiuhEKG0NyZWF0ZUNoYXRDb21wbGV0aW9uUmVxdWVzdBIfCgVtb2RlbBgBIAEoCUIQukgHcgUQARiAAurgGAIIARI9CghtZXNzYWdlcxgCIAMoCzIXLm9wdGFtaWwudjEuQ2hhdE1lc3NhZ2VCErpICZIBBggBEICAAergGAIIARIkCgVhdWRpbxgDIAEoCzIVLm9wdGFtaWwudjEuQ2hhdEF1ZGlvEjcKEWZyZXF1ZW5jeV9wZW5hbHR5GAQgASgBQhe6SBQSEhkAAAAAAAAAQCkAAAAAAAAAwEgAiAEBEi0KDWZ1bmN0aW9uX2NhbGwYBSABKAsyFi5vcHRhbWlsLnYxLlRvb2xDaG9pY2USMQoJZnVuY3Rpb25zGAYgAygLMh4ub3B0YW1pbC52MS5GdW5jdGlvbkRlZmluaXRpb24SaAoKbG9naXRfYmlhcxgHIAMoCzI2Lm9wdGFtaWwudjEuQ3JlYXRlQ2hhdENvbXBsZXRpb25SZXF1ZXN0LkxvZ2l0Qmlhc0VudHJ5Qhy6SBmaARYqFBISGQAAAAAAAFlAKQAAAAAAAFnAEhUKCGxvZ3Byb2JzGAggASgISAGIAQESKwoVbWF4X2NvbXBsZXRpb25fdG9rZW5zGAkgASgNQge6SAQqAigBSAKIAQESIAoKbWF4X3Rva2VucxgKIAEoDUIHukgEKgIoAUgDiAEBElEKCG1ldGFkYXRhGAsgAygLMjUub3B0YW1pbC52MS5DcmVhdGVDaGF0Q29tcGxldGlvblJlcXVlc3QuTWV0YWRhdGFFbnRyeUIIukgFmgECEBASEgoKbW9kYWxpdGllcxgMIAMoCRIrCgptb2RlcmF0aW9uGA0gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaCgFuGA4gASgNQgq6SAcqBRiAASgBSASIAQESIAoTcGFyYWxsZWxfdG9vbF9jYWxscxgPIAEoCEgFiAEBEioKCnByZWRpY3Rpb24YECABKAsyFi5vcHRhbWlsLnYxLlByZWRpY3Rpb24SNgoQcHJlc2VuY2VfcGVuYWx0eRgRIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAMBIBogBARIdChBwcm9tcHRfY2FjaGVfa2V5GBIgASgJSAeIAQESNQoUcHJvbXB0X2NhY2hlX29wdGlvbnMYEyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiMKFnByb21wdF9jYWNoZV9yZXRlbnRpb24YFCABKAlICIgBARIdChByZWFzb25pbmdfZWZmb3J0GBUgASgJSAmIAQESMwoPcmVzcG9uc2VfZm9ybWF0GBYgASgLMhoub3B0YW1pbC52MS5SZXNwb25zZUZvcm1hdBIeChFzYWZldHlfaWRlbnRpZmllchgXIAEoCUgKiAEBEhEKBHNlZWQYGCABKANIC4gBARIZCgxzZXJ2aWNlX3RpZXIYGSABKAlIDIgBARIeCgRzdG9wGBogASgLMhAub3B0YW1pbC52MS5TdG9wEhIKBXN0b3JlGBsgASgISA2IAQESEwoGc3RyZWFtGBwgASgISA6IAQESMQoOc3RyZWFtX29wdGlvbnMYHSABKAsyGS5vcHRhbWlsLnYxLlN0cmVhbU9wdGlvbnMSMQoLdGVtcGVyYXR1cmUYHiABKAFCF7pIFBISGQAAAAAAAABAKQAAAAAAAAAASA+IAQESKwoLdG9vbF9jaG9pY2UYHyABKAsyFi5vcHRhbWlsLnYxLlRvb2xDaG9pY2USKgoFdG9vbHMYICADKAsyEC5vcHRhbWlsLnYxLlRvb2xCCbpIBpIBAxCAARIiCgx0b3BfbG9ncHJvYnMYISABKA1CB7pIBCoCGBRIEIgBARIrCgV0b3BfcBgiIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIEYgBARIRCgR1c2VyGCMgASgJSBKIAQESFgoJdmVyYm9zaXR5GCQgASgJSBOIAQESMwoSd2ViX3NlYXJjaF9vcHRpb25zGCUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKgoHb3B0YW1pbBhlIAEoCzIZLm9wdGFtaWwudjEuUm91dGVyT3B0aW9ucxowCg5Mb2dpdEJpYXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATqbAbpIjAEaiQEKEW1heF90b2tlbnMub25lX29mEjhzZXQgZWl0aGVyIG1heF90b2tlbnMgb3IgbWF4X2NvbXBsZXRpb25fdG9rZW5zLCBub3QgYm90aBo6IShoYXModGhpcy5tYXhfdG9rZW5zKSAmJiBoYXModGhpcy5tYXhfY29tcGxldGlvbl90b2tlbnMpKergGAcSBWV4dHJhQhQKEl9mcmVxdWVuY3lfcGVuYWx0eUILCglfbG9ncHJvYnNCGAoWX21heF9jb21wbGV0aW9uX3Rva2Vuc0INCgtfbWF4X3Rva2Vuc0IECgJfbkIWChRfcGFyYWxsZWxfdG9vbF9jYWxsc0ITChFfcHJlc2VuY2VfcGVuYWx0eUITChFfcHJvbXB0X2NhY2hlX2tleUIZChdfcHJvbXB0X2NhY2hlX3JldGVudGlvbkITChFfcmVhc29uaW5nX2VmZm9ydEIUChJfc2FmZXR5X2lkZW50aWZpZXJCBwoFX3NlZWRCDwoNX3NlcnZpY2VfdGllckIICgZfc3RvcmVCCQoHX3N0cmVhbUIOCgxfdGVtcGVyYXR1cmVCDwoNX3RvcF9sb2dwcm9ic0IICgZfdG9wX3BCBwoFX3VzZXJCDAoKX3ZlcmJvc2l0eSLXAgoNUm91dGVyT3B0aW9ucxItCgdxdWFsaXR5GAEgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEikKDG1heF9jb3N0X3VzZBgCIAEoAUIOukgLEgkpAAAAAAAAAABIAYgBARIZCgZwcmVmZXIYAyADKAlCCbpIBpIBAxCAARIYCgVhdm9pZBgEIAMoCUIJukgGkgEDEIABEj8KCHRpZXJfbWluGAUgASgJQii6SCVyI1IEZnJlZVIGYnVkZ2V0UgNtaWRSB3ByZW1pdW1SBXVsdHJhSAKIAQESPwoIdGllcl9tYXgYBiABKAlCKLpIJXIjUgRmcmVlUgZidWRnZXRSA21pZFIHcHJlbWl1bVIFdWx0cmFIA4gBAUIKCghfcXVhbGl0eUIPCg1fbWF4X2Nvc3RfdXNkQgsKCV90aWVyX21pbkILCglfdGllcl9tYXgisAMKC0NoYXRNZXNzYWdlEk0KBHJvbGUYASABKAlCP7pINnI0UglkZXZlbG9wZXJSBnN5c3RlbVIEdXNlclIJYXNzaXN0YW50UgR0b29sUghmdW5jdGlvburgGAIIARIwCgdjb250ZW50GAIgASgLMhcub3B0YW1pbC52MS5DaGF0Q29udGVudEIG6uAYAhABEhEKBG5hbWUYAyABKAlIAIgBARIoCgp0b29sX2NhbGxzGAQgAygLMhQub3B0YW1pbC52MS5Ub29sQ2FsbBIZCgx0b29sX2NhbGxfaWQYBSABKAlIAYgBARIUCgdyZWZ1c2FsGAYgASgJSAKIAQESJgoFYXVkaW8YByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KDWZ1bmN0aW9uX2NhbGwYCCABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9uYW1lQg8KDV90b29sX2NhbGxfaWRCCgoIX3JlZnVzYWwiWAoLQ2hhdENvbnRlbnQSDgoEdGV4dBgBIAEoCUgAEikKBXBhcnRzGAIgASgLMhgub3B0YW1pbC52MS5Db250ZW50UGFydHNIADoG6uAYAggBQgYKBGtpbmQiNwoMQ29udGVudFBhcnRzEicKBnZhbHVlcxgBIAMoCzIXLm9wdGFtaWwudjEuQ29udGVudFBhcnQimwIKC0NvbnRlbnRQYXJ0EhsKBHR5cGUYASABKAlCDbpIBHICEAHq4BgCCAESEQoEdGV4dBgCIAEoCUgAiAEBEicKCWltYWdlX3VybBgDIAEoCzIULm9wdGFtaWwudjEuSW1hZ2VVcmwSLAoLaW5wdXRfYXVkaW8YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiUKBGZpbGUYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKB3JlZnVzYWwYBiABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV90ZXh0QgoKCF9yZWZ1c2FsInQKCEltYWdlVXJsEhMKA3VybBgBIAEoCUIG6uAYAggBEhMKBmRldGFpbBgCIAEoCUgAiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCCQoHX2RldGFpbCKHAQoJQ2hhdEF1ZGlvEhYKBmZvcm1hdBgBIAEoCUIG6uAYAggBEi0KBXZvaWNlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgbq4BgCCAESJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYSKJAQoKUHJlZGljdGlvbhIUCgR0eXBlGAEgASgJQgbq4BgCCAESMAoHY29udGVudBgCIAEoCzIXLm9wdGFtaWwudjEuQ2hhdENvbnRlbnRCBurgGAIIARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhIkwKBFN0b3ASDgoEdGV4dBgBIAEoCUgAEiQKBGxpc3QYAiABKAsyFC5vcHRhbWlsLnYxLlN0b3BMaXN0SAA6BurgGAIIAUIGCgRraW5kIiQKCFN0b3BMaXN0EhgKBnZhbHVlcxgBIAMoCUIIukgFkgECEAQirAEKDVN0cmVhbU9wdGlvbnMSGgoNaW5jbHVkZV91c2FnZRgBIAEoCEgAiAEBEiAKE2luY2x1ZGVfb2JmdXNjYXRpb24YAiABKAhIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhAKDl9pbmNsdWRlX3VzYWdlQhYKFF9pbmNsdWRlX29iZnVzY2F0aW9uIrwCCg5SZXNwb25zZUZvcm1hdBI5CgR0eXBlGAEgASgJQiu6SCJyIFIEdGV4dFILanNvbl9vYmplY3RSC2pzb25fc2NoZW1h6uAYAggBEjEKC2pzb25fc2NoZW1hGAIgASgLMhwub3B0YW1pbC52MS5Kc29uU2NoZW1hRm9ybWF0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDqTAbpIhAEagQEKG3Jlc3BvbnNlX2Zvcm1hdC5qc29uX3NjaGVtYRItanNvbl9zY2hlbWEgaXMgcmVxdWlyZWQgd2l0aCB0eXBlIGpzb25fc2NoZW1hGjN0aGlzLnR5cGUgIT0gJ2pzb25fc2NoZW1hJyB8fCBoYXModGhpcy5qc29uX3NjaGVtYSnq4BgHEgVleHRyYSLsAQoQSnNvblNjaGVtYUZvcm1hdBIwCgRuYW1lGAEgASgJQiK6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0k6uAYAggBEhgKC2Rlc2NyaXB0aW9uGAIgASgJSACIAQESJwoGc2NoZW1hGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgZzdHJpY3QYBCABKAhIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg4KDF9kZXNjcmlwdGlvbkIJCgdfc3RyaWN0Ip8CCgRUb29sEhsKBHR5cGUYASABKAlCDbpIBHICEAHq4BgCCAESMAoIZnVuY3Rpb24YAiABKAsyHi5vcHRhbWlsLnYxLkZ1bmN0aW9uRGVmaW5pdGlvbhInCgZjdXN0b20YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDp3ukhpGmcKDXRvb2wuZnVuY3Rpb24SJ2Z1bmN0aW9uIGlzIHJlcXVpcmVkIHdpdGggdHlwZSBmdW5jdGlvbhotdGhpcy50eXBlICE9ICdmdW5jdGlvbicgfHwgaGFzKHRoaXMuZnVuY3Rpb24p6uAYBxIFZXh0cmEi8wEKEkZ1bmN0aW9uRGVmaW5pdGlvbhIxCgRuYW1lGAEgASgJQiO6SBpyGDIWXltBLVphLXowLTlfLi1dezEsNjR9JOrgGAIIARIYCgtkZXNjcmlwdGlvbhgCIAEoCUgAiAEBEisKCnBhcmFtZXRlcnMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKBnN0cmljdBgEIAEoCEgBiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCDgoMX2Rlc2NyaXB0aW9uQgkKB19zdHJpY3QicwoKVG9vbENob2ljZRIrCgRtb2RlGAEgASgJQhu6SBhyFlIEbm9uZVIEYXV0b1IIcmVxdWlyZWRIABIoCgVuYW1lZBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RIADoG6uAYAggBQgYKBGtpbmQi5gEKCFRvb2xDYWxsEhIKBWluZGV4GAEgASgNSACIAQESDwoCaWQYAiABKAlIAYgBARIRCgR0eXBlGAMgASgJSAKIAQESKgoIZnVuY3Rpb24YBCABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBInCgZjdXN0b20YBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCCAoGX2luZGV4QgUKA19pZEIHCgVfdHlwZSKFAQoMRnVuY3Rpb25DYWxsEhEKBG5hbWUYASABKAlIAIgBARIWCglhcmd1bWVudHMYAiABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9uYW1lQgwKCl9hcmd1bWVudHMi6gIKHENyZWF0ZUNoYXRDb21wbGV0aW9uUmVzcG9uc2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIXCgdjcmVhdGVkGAMgASgDQgbq4BgCCAESFQoFbW9kZWwYBCABKAlCBurgGAIIARIvCgdjaG9pY2VzGAUgAygLMhYub3B0YW1pbC52MS5DaGF0Q2hvaWNlQgbq4BgCCAESJAoFdXNhZ2UYBiABKAsyFS5vcHRhbWlsLnYxLkNoYXRVc2FnZRIZCgxzZXJ2aWNlX3RpZXIYByABKAlIAIgBARIfChJzeXN0ZW1fZmluZ2VycHJpbnQYCCABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg8KDV9zZXJ2aWNlX3RpZXJCFQoTX3N5c3RlbV9maW5nZXJwcmludCL8AQoKQ2hhdENob2ljZRIVCgVpbmRleBgBIAEoDUIG6uAYAggBEjUKB21lc3NhZ2UYAiABKAsyHC5vcHRhbWlsLnYxLkFzc2lzdGFudE1lc3NhZ2VCBurgGAIIARIzCghsb2dwcm9icxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCCOrgGAQIARABEiQKDWZpbmlzaF9yZWFzb24YBCABKAlCCOrgGAQIARABSACIAQESJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYUIQCg5fZmluaXNoX3JlYXNvbiKcAwoQQXNzaXN0YW50TWVzc2FnZRIUCgRyb2xlGAEgASgJQgbq4BgCCAESHgoHY29udGVudBgCIAEoCUII6uAYBAgBEAFIAIgBARIeCgdyZWZ1c2FsGAMgASgJQgjq4BgECAEQAUgBiAEBEigKCnRvb2xfY2FsbHMYBCADKAsyFC5vcHRhbWlsLnYxLlRvb2xDYWxsEh4KEXJlYXNvbmluZ19jb250ZW50GAUgASgJSAKIAQESLAoLYW5ub3RhdGlvbnMYBiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBWF1ZGlvGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCg1mdW5jdGlvbl9jYWxsGAggASgLMhgub3B0YW1pbC52MS5GdW5jdGlvbkNhbGwSJgoFZXh0cmEYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ogvq4BgHEgVleHRyYUIKCghfY29udGVudEIKCghfcmVmdXNhbEIUChJfcmVhc29uaW5nX2NvbnRlbnQi8wIKHFN0cmVhbUNoYXRDb21wbGV0aW9uUmVzcG9uc2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIXCgdjcmVhdGVkGAMgASgDQgbq4BgCCAESFQoFbW9kZWwYBCABKAlCBurgGAIIARIwCgdjaG9pY2VzGAUgAygLMhcub3B0YW1pbC52MS5DaHVua0Nob2ljZUIG6uAYAggBEiwKBXVzYWdlGAYgASgLMhUub3B0YW1pbC52MS5DaGF0VXNhZ2VCBurgGAIQARIZCgxzZXJ2aWNlX3RpZXIYByABKAlIAIgBARIfChJzeXN0ZW1fZmluZ2VycHJpbnQYCCABKAlIAYgBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQg8KDV9zZXJ2aWNlX3RpZXJCFQoTX3N5c3RlbV9maW5nZXJwcmludCL0AQoLQ2h1bmtDaG9pY2USFQoFaW5kZXgYASABKA1CBurgGAIIARIsCgVkZWx0YRgCIAEoCzIVLm9wdGFtaWwudjEuQ2hhdERlbHRhQgbq4BgCCAESMwoIbG9ncHJvYnMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qgjq4BgECAEQARIkCg1maW5pc2hfcmVhc29uGAQgASgJQgjq4BgECAEQAUgAiAEBEiYKBWV4dHJhGGQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoL6uAYBxIFZXh0cmFCEAoOX2ZpbmlzaF9yZWFzb24isQIKCUNoYXREZWx0YRIRCgRyb2xlGAEgASgJSACIAQESFAoHY29udGVudBgCIAEoCUgBiAEBEhQKB3JlZnVzYWwYAyABKAlIAogBARIoCgp0b29sX2NhbGxzGAQgAygLMhQub3B0YW1pbC52MS5Ub29sQ2FsbBIeChFyZWFzb25pbmdfY29udGVudBgFIAEoCUgDiAEBEi8KDWZ1bmN0aW9uX2NhbGwYBiABKAsyGC5vcHRhbWlsLnYxLkZ1bmN0aW9uQ2FsbBImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQgcKBV9yb2xlQgoKCF9jb250ZW50QgoKCF9yZWZ1c2FsQhQKEl9yZWFzb25pbmdfY29udGVudCKoAgoJQ2hhdFVzYWdlEh0KDXByb21wdF90b2tlbnMYASABKA1CBurgGAIIARIhChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDUIG6uAYAggBEhwKDHRvdGFsX3Rva2VucxgDIAEoDUIG6uAYAggBEj4KFXByb21wdF90b2tlbnNfZGV0YWlscxgEIAEoCzIfLm9wdGFtaWwudjEuUHJvbXB0VG9rZW5zRGV0YWlscxJGChljb21wbGV0aW9uX3Rva2Vuc19kZXRhaWxzGAUgASgLMiMub3B0YW1pbC52MS5Db21wbGV0aW9uVG9rZW5zRGV0YWlscxImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhItwBChNQcm9tcHRUb2tlbnNEZXRhaWxzEhoKDWNhY2hlZF90b2tlbnMYASABKA1IAIgBARIZCgxhdWRpb190b2tlbnMYAiABKA1IAYgBARIfChJjYWNoZV93cml0ZV90b2tlbnMYAyABKA1IAogBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhAKDl9jYWNoZWRfdG9rZW5zQg8KDV9hdWRpb190b2tlbnNCFQoTX2NhY2hlX3dyaXRlX3Rva2VucyK+AgoXQ29tcGxldGlvblRva2Vuc0RldGFpbHMSHQoQcmVhc29uaW5nX3Rva2VucxgBIAEoDUgAiAEBEhkKDGF1ZGlvX3Rva2VucxgCIAEoDUgBiAEBEicKGmFjY2VwdGVkX3ByZWRpY3Rpb25fdG9rZW5zGAMgASgNSAKIAQESJwoacmVqZWN0ZWRfcHJlZGljdGlvbl90b2tlbnMYBCABKA1IA4gBARImCgVleHRyYRhkIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Q6C+rgGAcSBWV4dHJhQhMKEV9yZWFzb25pbmdfdG9rZW5zQg8KDV9hdWRpb190b2tlbnNCHQobX2FjY2VwdGVkX3ByZWRpY3Rpb25fdG9rZW5zQh0KG19yZWplY3RlZF9wcmVkaWN0aW9uX3Rva2VuczLTAgoLQ2hhdFNlcnZpY2USlAEKFENyZWF0ZUNoYXRDb21wbGV0aW9uEicub3B0YW1pbC52MS5DcmVhdGVDaGF0Q29tcGxldGlvblJlcXVlc3QaKC5vcHRhbWlsLnYxLkNyZWF0ZUNoYXRDb21wbGV0aW9uUmVzcG9uc2UiKfLgGAYSBGNoYXSC0+STAhk6ASoiFC92MS9jaGF0L2NvbXBsZXRpb25zEqwBChRTdHJlYW1DaGF0Q29tcGxldGlvbhInLm9wdGFtaWwudjEuQ3JlYXRlQ2hhdENvbXBsZXRpb25SZXF1ZXN0Gigub3B0YW1pbC52MS5TdHJlYW1DaGF0Q29tcGxldGlvblJlc3BvbnNlIj/q4BgSCgZzdHJlYW0QARoGW0RPTkVd8uAYBhIEY2hhdILT5JMCGToBKiIUL3YxL2NoYXQvY29tcGxldGlvbnMwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_optamil_options_v1_options]);
 
 /**
  * A chat request: the 37 fields of OpenAI's, and whatever else a provider knows in `extra`.
@@ -293,6 +293,13 @@ export type CreateChatCompletionRequest = Message<"optamil.v1.CreateChatCompleti
    * @generated from field: google.protobuf.Struct extra = 100;
    */
   extra?: JsonObject | undefined;
+
+  /**
+   * What the router is asked for, with model "auto"; no provider sees it.
+   *
+   * @generated from field: optamil.v1.RouterOptions optamil = 101;
+   */
+  optamil?: RouterOptions | undefined;
 };
 
 /**
@@ -301,6 +308,62 @@ export type CreateChatCompletionRequest = Message<"optamil.v1.CreateChatCompleti
  */
 export const CreateChatCompletionRequestSchema: GenMessage<CreateChatCompletionRequest> = /*@__PURE__*/
   messageDesc(file_optamil_v1_chat, 0);
+
+/**
+ * What a caller asks of the router.
+ *
+ * @generated from message optamil.v1.RouterOptions
+ */
+export type RouterOptions = Message<"optamil.v1.RouterOptions"> & {
+  /**
+   * 0: the cheapest model that can serve, 1: the best at any price. Default: header X-Optamil-Quality, else 0.8.
+   *
+   * @generated from field: optional double quality = 1;
+   */
+  quality?: number | undefined;
+
+  /**
+   * The most that the request may be expected to cost, US$, at the greater of list and tier price. Default: none.
+   *
+   * @generated from field: optional double max_cost_usd = 2;
+   */
+  maxCostUsd?: number | undefined;
+
+  /**
+   * Models that win over others that are about as good; at most 128.
+   *
+   * @generated from field: repeated string prefer = 3;
+   */
+  prefer: string[];
+
+  /**
+   * Models never to pick; at most 128.
+   *
+   * @generated from field: repeated string avoid = 4;
+   */
+  avoid: string[];
+
+  /**
+   * Weakest tier to pick from. Default free.
+   *
+   * @generated from field: optional string tier_min = 5;
+   */
+  tierMin?: string | undefined;
+
+  /**
+   * Strongest tier to pick from. Default ultra.
+   *
+   * @generated from field: optional string tier_max = 6;
+   */
+  tierMax?: string | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.RouterOptions.
+ * Use `create(RouterOptionsSchema)` to create a new message.
+ */
+export const RouterOptionsSchema: GenMessage<RouterOptions> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_chat, 1);
 
 /**
  * One message of the conversation.
@@ -377,7 +440,7 @@ export type ChatMessage = Message<"optamil.v1.ChatMessage"> & {
  * Use `create(ChatMessageSchema)` to create a new message.
  */
 export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 1);
+  messageDesc(file_optamil_v1_chat, 2);
 
 /**
  * A text or a list of parts.
@@ -412,7 +475,7 @@ export type ChatContent = Message<"optamil.v1.ChatContent"> & {
  * Use `create(ChatContentSchema)` to create a new message.
  */
 export const ChatContentSchema: GenMessage<ChatContent> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 2);
+  messageDesc(file_optamil_v1_chat, 3);
 
 /**
  * A list of content parts.
@@ -433,7 +496,7 @@ export type ContentParts = Message<"optamil.v1.ContentParts"> & {
  * Use `create(ContentPartsSchema)` to create a new message.
  */
 export const ContentPartsSchema: GenMessage<ContentParts> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 3);
+  messageDesc(file_optamil_v1_chat, 4);
 
 /**
  * One part of a content: text, image, audio, file or refusal. An open set: other types keep their keys in extra.
@@ -496,7 +559,7 @@ export type ContentPart = Message<"optamil.v1.ContentPart"> & {
  * Use `create(ContentPartSchema)` to create a new message.
  */
 export const ContentPartSchema: GenMessage<ContentPart> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 4);
+  messageDesc(file_optamil_v1_chat, 5);
 
 /**
  * An image by address or as a data URL.
@@ -531,7 +594,7 @@ export type ImageUrl = Message<"optamil.v1.ImageUrl"> & {
  * Use `create(ImageUrlSchema)` to create a new message.
  */
 export const ImageUrlSchema: GenMessage<ImageUrl> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 5);
+  messageDesc(file_optamil_v1_chat, 6);
 
 /**
  * Spoken output.
@@ -566,7 +629,7 @@ export type ChatAudio = Message<"optamil.v1.ChatAudio"> & {
  * Use `create(ChatAudioSchema)` to create a new message.
  */
 export const ChatAudioSchema: GenMessage<ChatAudio> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 6);
+  messageDesc(file_optamil_v1_chat, 7);
 
 /**
  * Predicted content.
@@ -601,7 +664,7 @@ export type Prediction = Message<"optamil.v1.Prediction"> & {
  * Use `create(PredictionSchema)` to create a new message.
  */
 export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 7);
+  messageDesc(file_optamil_v1_chat, 8);
 
 /**
  * One stop sequence or a list of up to four.
@@ -636,7 +699,7 @@ export type Stop = Message<"optamil.v1.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 8);
+  messageDesc(file_optamil_v1_chat, 9);
 
 /**
  * Up to four stop sequences.
@@ -657,7 +720,7 @@ export type StopList = Message<"optamil.v1.StopList"> & {
  * Use `create(StopListSchema)` to create a new message.
  */
 export const StopListSchema: GenMessage<StopList> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 9);
+  messageDesc(file_optamil_v1_chat, 10);
 
 /**
  * Options of a stream.
@@ -692,7 +755,7 @@ export type StreamOptions = Message<"optamil.v1.StreamOptions"> & {
  * Use `create(StreamOptionsSchema)` to create a new message.
  */
 export const StreamOptionsSchema: GenMessage<StreamOptions> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 10);
+  messageDesc(file_optamil_v1_chat, 11);
 
 /**
  * Form of the answer.
@@ -727,7 +790,7 @@ export type ResponseFormat = Message<"optamil.v1.ResponseFormat"> & {
  * Use `create(ResponseFormatSchema)` to create a new message.
  */
 export const ResponseFormatSchema: GenMessage<ResponseFormat> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 11);
+  messageDesc(file_optamil_v1_chat, 12);
 
 /**
  * A named JSON schema for the answer.
@@ -776,7 +839,7 @@ export type JsonSchemaFormat = Message<"optamil.v1.JsonSchemaFormat"> & {
  * Use `create(JsonSchemaFormatSchema)` to create a new message.
  */
 export const JsonSchemaFormatSchema: GenMessage<JsonSchemaFormat> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 12);
+  messageDesc(file_optamil_v1_chat, 13);
 
 /**
  * A tool that the model may call.
@@ -818,7 +881,7 @@ export type Tool = Message<"optamil.v1.Tool"> & {
  * Use `create(ToolSchema)` to create a new message.
  */
 export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 13);
+  messageDesc(file_optamil_v1_chat, 14);
 
 /**
  * A function that the model may call.
@@ -867,7 +930,7 @@ export type FunctionDefinition = Message<"optamil.v1.FunctionDefinition"> & {
  * Use `create(FunctionDefinitionSchema)` to create a new message.
  */
 export const FunctionDefinitionSchema: GenMessage<FunctionDefinition> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 14);
+  messageDesc(file_optamil_v1_chat, 15);
 
 /**
  * "none", "auto", "required", or an object that names the tool.
@@ -902,7 +965,7 @@ export type ToolChoice = Message<"optamil.v1.ToolChoice"> & {
  * Use `create(ToolChoiceSchema)` to create a new message.
  */
 export const ToolChoiceSchema: GenMessage<ToolChoice> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 15);
+  messageDesc(file_optamil_v1_chat, 16);
 
 /**
  * A call of a tool, whole or a fragment of a stream.
@@ -958,7 +1021,7 @@ export type ToolCall = Message<"optamil.v1.ToolCall"> & {
  * Use `create(ToolCallSchema)` to create a new message.
  */
 export const ToolCallSchema: GenMessage<ToolCall> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 16);
+  messageDesc(file_optamil_v1_chat, 17);
 
 /**
  * Name and arguments of a called function.
@@ -993,7 +1056,7 @@ export type FunctionCall = Message<"optamil.v1.FunctionCall"> & {
  * Use `create(FunctionCallSchema)` to create a new message.
  */
 export const FunctionCallSchema: GenMessage<FunctionCall> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 17);
+  messageDesc(file_optamil_v1_chat, 18);
 
 /**
  * The chat completion object.
@@ -1070,7 +1133,7 @@ export type CreateChatCompletionResponse = Message<"optamil.v1.CreateChatComplet
  * Use `create(CreateChatCompletionResponseSchema)` to create a new message.
  */
 export const CreateChatCompletionResponseSchema: GenMessage<CreateChatCompletionResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 18);
+  messageDesc(file_optamil_v1_chat, 19);
 
 /**
  * One answer.
@@ -1119,7 +1182,7 @@ export type ChatChoice = Message<"optamil.v1.ChatChoice"> & {
  * Use `create(ChatChoiceSchema)` to create a new message.
  */
 export const ChatChoiceSchema: GenMessage<ChatChoice> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 19);
+  messageDesc(file_optamil_v1_chat, 20);
 
 /**
  * The assistant's message in an answer.
@@ -1196,7 +1259,7 @@ export type AssistantMessage = Message<"optamil.v1.AssistantMessage"> & {
  * Use `create(AssistantMessageSchema)` to create a new message.
  */
 export const AssistantMessageSchema: GenMessage<AssistantMessage> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 20);
+  messageDesc(file_optamil_v1_chat, 21);
 
 /**
  * The chat completion chunk object.
@@ -1273,7 +1336,7 @@ export type StreamChatCompletionResponse = Message<"optamil.v1.StreamChatComplet
  * Use `create(StreamChatCompletionResponseSchema)` to create a new message.
  */
 export const StreamChatCompletionResponseSchema: GenMessage<StreamChatCompletionResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 21);
+  messageDesc(file_optamil_v1_chat, 22);
 
 /**
  * One delta of one choice.
@@ -1322,7 +1385,7 @@ export type ChunkChoice = Message<"optamil.v1.ChunkChoice"> & {
  * Use `create(ChunkChoiceSchema)` to create a new message.
  */
 export const ChunkChoiceSchema: GenMessage<ChunkChoice> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 22);
+  messageDesc(file_optamil_v1_chat, 23);
 
 /**
  * A piece of an answer.
@@ -1385,7 +1448,7 @@ export type ChatDelta = Message<"optamil.v1.ChatDelta"> & {
  * Use `create(ChatDeltaSchema)` to create a new message.
  */
 export const ChatDeltaSchema: GenMessage<ChatDelta> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 23);
+  messageDesc(file_optamil_v1_chat, 24);
 
 /**
  * Tokens used by one answer.
@@ -1441,7 +1504,7 @@ export type ChatUsage = Message<"optamil.v1.ChatUsage"> & {
  * Use `create(ChatUsageSchema)` to create a new message.
  */
 export const ChatUsageSchema: GenMessage<ChatUsage> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 24);
+  messageDesc(file_optamil_v1_chat, 25);
 
 /**
  * Details of the prompt's tokens.
@@ -1483,7 +1546,7 @@ export type PromptTokensDetails = Message<"optamil.v1.PromptTokensDetails"> & {
  * Use `create(PromptTokensDetailsSchema)` to create a new message.
  */
 export const PromptTokensDetailsSchema: GenMessage<PromptTokensDetails> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 25);
+  messageDesc(file_optamil_v1_chat, 26);
 
 /**
  * Details of the completion's tokens.
@@ -1532,7 +1595,7 @@ export type CompletionTokensDetails = Message<"optamil.v1.CompletionTokensDetail
  * Use `create(CompletionTokensDetailsSchema)` to create a new message.
  */
 export const CompletionTokensDetailsSchema: GenMessage<CompletionTokensDetails> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_chat, 26);
+  messageDesc(file_optamil_v1_chat, 27);
 
 /**
  * Answers chat requests with the model asked for, or with the one that the router picks for `auto`.

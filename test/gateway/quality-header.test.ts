@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readQuality } from "../../src/gateway/quality.ts";
+import { readQuality } from "../../src/gateway/quality-header.ts";
 
 const read = (text?: string) =>
   readQuality((name) => (name === "x-optamil-quality" ? text : undefined));
