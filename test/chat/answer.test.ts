@@ -70,18 +70,20 @@ function createMeter(): Meter {
   });
 }
 
+const keyCaller: ChatCall["caller"] = {
+  accountId: "account-1",
+  keyId: "key-1",
+  plan: "business",
+  scopes: ["chat"],
+  models: undefined,
+  expiresAt: 4_000_000_000,
+};
+
 function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string } = {}): Told {
   const sink = new RecordingSink();
   const call: ChatCall = {
     requestId: "request-1",
-    caller: {
-      accountId: "account-1",
-      keyId: "key-1",
-      plan: "business",
-      scopes: ["chat"],
-      models: undefined,
-      expiresAt: 4_000_000_000,
-    },
+    caller: keyCaller,
     request: create(CreateChatCompletionRequestSchema, {
       model: change.model ?? "gpt-5",
       messages: [{ role: "user", content: { kind: { case: "text", value: "Hello" } } }],
@@ -170,6 +172,20 @@ describe("model auto", () => {
           /^scorer=neural; quality=0\.00; .*tier=free; .*runner-up=gpt-5; .*feasible=2$/,
         ),
       },
+    ]);
+  });
+
+  it("keeps to the models that the caller's key names beside auto", async () => {
+    const provider = scriptedProvider("one", [completion("answer-1")]);
+    const chatParts = parts(
+      [provider],
+      [deployment("one", "gpt-5"), deployment("one", "llama-3.3-70b")],
+    );
+    const caller = { ...keyCaller, models: ["auto", "gpt-5"] };
+    const { sink, done } = ask(chatParts, { model: "auto", quality: 0, caller });
+    await done;
+    expect(sink.heads).toMatchObject([
+      { model: "gpt-5", route: expect.stringMatching(/feasible=1$/) },
     ]);
   });
 
