@@ -19,6 +19,7 @@ import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
+import { RouterService } from "./gen/optamil/v1/router_pb.ts";
 import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
 import type { Accounts } from "./main-accounts.ts";
 import type { Metering } from "./main-metering.ts";
@@ -43,6 +44,7 @@ const servedServices: readonly DescService[] = [
   AccountService,
   AdminService,
   UsageService,
+  RouterService,
 ];
 
 /** What changes while the doors are open. */

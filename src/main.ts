@@ -16,6 +16,7 @@ import { adminMethods } from "./gateway/rpc/admin.ts";
 import { chatMethods } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
+import { routerMethods } from "./gateway/rpc/router.ts";
 import { usageMethods } from "./gateway/rpc/usage.ts";
 import {
   type Accounts,
@@ -182,6 +183,7 @@ function createEntries(
   };
   return [
     ...chatMethods(chat),
+    ...routerMethods(chat),
     ...modelMethods({ catalogue, deployments: providers.deployments }),
     ...keyMethods(accounts.manager),
     ...accountMethods({

@@ -3,7 +3,7 @@ import type { Catalogue, Model } from "../catalogue/models.ts";
 import type { TierName } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Deployment } from "../providers/deployment.ts";
-import { choose, toExplanationText } from "../router/choose.ts";
+import { choose, type Explanation, toExplanationText } from "../router/choose.ts";
 import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
 import { readPreferences } from "../router/read-preferences.ts";
@@ -19,8 +19,10 @@ export type Route = {
   readonly features: Features;
   /** Tier of the model that the client named; undefined for `auto`. */
   readonly requestedTier: TierName | undefined;
-  /** The router's reasons, if it was asked. */
+  /** The router's reasons in one line, if it was asked. */
   readonly explanation: string | undefined;
+  /** The same, whole. */
+  readonly decision?: Explanation | undefined;
 };
 
 /** What a route is found in. */
@@ -99,6 +101,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
     features,
     requestedTier: undefined,
     explanation: toExplanationText(decision.explanation),
+    decision: decision.explanation,
   };
 }
 

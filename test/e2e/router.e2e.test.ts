@@ -53,6 +53,51 @@ describe("the router's decisions", () => {
   });
 });
 
+describe("POST /v1/route", () => {
+  const headers = bearer(gateway.key);
+  const body = { model: "auto", messages: [{ role: "user", content: hard }] };
+
+  async function explain(changes: object = {}) {
+    const path = "/v1/route";
+    const { status, text } = await sendHttp1(gateway.url, {
+      ...{ path, headers, body: { ...body, ...changes } },
+    });
+    return { status, explanation: JSON.parse(text) };
+  }
+
+  it("says what a chat request would be given, and why, and costs nothing", async () => {
+    const usage = () => sendHttp1(gateway.url, { path: "/v1/usage", headers });
+    const before = (await usage()).text;
+    const { status, explanation } = await explain();
+    expect(status).toBe(200);
+    expect((await usage()).text).toBe(before);
+    const answered = await ask(hard, {});
+    expect(explanation.models[0]).toBe(answered.headers["x-optamil-model"]);
+    expect(explanation).toMatchObject({
+      tier: answered.headers["x-optamil-tier"],
+      scorer: "neural",
+      quality: 0.8,
+      reasons: expect.stringMatching(/^[+-][a-z-]+( [+-][a-z-]+)*$/),
+    });
+    const chances = ["free", "budget", "mid", "premium", "ultra"].map(
+      (tier) => explanation.chances[tier],
+    );
+    const route = String(answered.headers["x-optamil-route"]);
+    expect(route).toContain(`p=${chances.map((chance) => chance.toFixed(2)).join(",")}`);
+    expect(route).toContain(`feasible=${explanation.feasible}`);
+  });
+
+  it("names what would be tried for a model that was named", async () => {
+    const { explanation } = await explain({ model: "gpt-4.1" });
+    expect(explanation).toMatchObject({ models: ["gpt-4.1"], tier: "premium" });
+  });
+
+  it("refuses what a chat request would be refused for", async () => {
+    expect((await explain({ optamil: { tier_min: "ultra", tier_max: "free" } })).status).toBe(400);
+    expect((await explain({ model: "no-such-model" })).status).toBe(404);
+  });
+});
+
 function ask(content: string, headers: Record<string, string>, optamil?: object) {
   return sendHttp1(gateway.url, {
     path: "/v1/chat/completions",

@@ -18,6 +18,7 @@ describe("the methods of the proto files", () => {
       "ChatService",
       "KeyService",
       "ModelService",
+      "RouterService",
       "UsageService",
     ]);
   });

@@ -7,6 +7,7 @@ import { AdminService } from "../../src/gen/optamil/v1/admin_pb.ts";
 import { ChatService } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "../../src/gen/optamil/v1/keys_pb.ts";
 import { ModelService } from "../../src/gen/optamil/v1/models_pb.ts";
+import { RouterService } from "../../src/gen/optamil/v1/router_pb.ts";
 import { UsageService } from "../../src/gen/optamil/v1/usage_pb.ts";
 import { isJsonObject } from "../../src/platform/json-path.ts";
 import { compileProto } from "../setup/compile-proto.ts";
@@ -18,6 +19,7 @@ const services = [
   KeyService,
   AccountService,
   AdminService,
+  RouterService,
 ];
 const options = { serverUrl: "https://llm.example.com", version: "1.2.3" };
 const document = createOpenApi(services, options);
@@ -77,6 +79,7 @@ describe("the OpenAPI document", () => {
       "get /v1/admin/changes",
       "post /v1/admin/sql",
       "get /v1/admin/audit",
+      "post /v1/route",
     ]);
     // Two methods share the route of chat.
     expect(createRoutes(services).all).toHaveLength(paths.length + 1);

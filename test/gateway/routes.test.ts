@@ -5,6 +5,7 @@ import { AdminService } from "../../src/gen/optamil/v1/admin_pb.ts";
 import { ChatService } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "../../src/gen/optamil/v1/keys_pb.ts";
 import { ModelService } from "../../src/gen/optamil/v1/models_pb.ts";
+import { RouterService } from "../../src/gen/optamil/v1/router_pb.ts";
 import { UsageService } from "../../src/gen/optamil/v1/usage_pb.ts";
 import { parseJsonBody } from "../../src/platform/json-body.ts";
 import { compileProto } from "../setup/compile-proto.ts";
@@ -63,6 +64,7 @@ const own = createRoutes([
   KeyService,
   AccountService,
   AdminService,
+  RouterService,
 ]);
 
 /** The method that a request leads to and the texts of its path, or what is wrong. */
