@@ -12,6 +12,8 @@ export type TopicFinding = {
 
 /** LMDB takes any record, so Kafka must too. */
 const messageBytesMax = 16 * 1024 * 1024;
+const knownTimeoutMs = 20_000;
+const knownPollMs = 50;
 
 /** How a topic should be. */
 export type WantedTopic = {
@@ -34,8 +36,31 @@ export function safeSettings(replicationFactor: number): Readonly<Record<string,
 export async function ensureTopic(admin: Admin, wanted: WantedTopic): Promise<TopicFinding> {
   const { topic } = wanted;
   const exists = (await admin.listTopics()).includes(topic);
-  if (!exists) await admin.createTopics({ waitForLeaders: true, topics: [toConfig(wanted)] });
+  if (!exists) {
+    await admin.createTopics({ waitForLeaders: false, topics: [toConfig(wanted)] });
+    await untilKnown(admin, topic);
+  }
   return { topic, made: !exists, differences: await compare(admin, wanted) };
+}
+
+/**
+ * Waits until a topic that was just made has leaders. The client's own wait fails at once with a broker that has
+ * not heard of the topic yet.
+ */
+async function untilKnown(admin: Admin, topic: string): Promise<void> {
+  const endMs = performance.now() + knownTimeoutMs;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const partitions = topics[0]?.partitions ?? [];
+      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
+      if (performance.now() > endMs) throw new Error(`${topic} was made and has no leaders`);
+    } catch (error) {
+      const isNew = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
+      if (!isNew || performance.now() > endMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, knownPollMs));
+  }
 }
 
 function toConfig({ topic, partitions, replicationFactor, settings }: WantedTopic): ITopicConfig {
