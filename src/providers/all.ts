@@ -4,8 +4,10 @@ import type { Catalogue } from "../catalogue/models.ts";
 import type { ProviderConfig } from "../gen/optamil/config/v1/config_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Environment, SettingsError } from "../platform/settings.ts";
+import { anthropic } from "./anthropic.ts";
 import { openDemo } from "./demo.ts";
 import type { Deployment } from "./deployment.ts";
+import { gemini } from "./gemini.ts";
 import { openOpenAi } from "./openai.ts";
 import { type ProviderPlan, toPlan } from "./plan.ts";
 import type { Provider } from "./provider.ts";
@@ -40,6 +42,8 @@ const adapters: Readonly<
   Record<string, (plan: ProviderPlan, surroundings: ProviderSurroundings) => Provider>
 > = {
   openai: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan }),
+  anthropic: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan, dialect: anthropic }),
+  gemini: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan, dialect: gemini }),
   demo: ({ name }, { clock }) => openDemo({ name, clock }),
 };
 

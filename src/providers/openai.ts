@@ -2,11 +2,14 @@
 
 import { type Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "../platform/clock.ts";
+import { OptamilError } from "../platform/errors.ts";
+import type { Dialect } from "./dialect.ts";
 import { AnswerCollector } from "./openai/answer.ts";
 import { Exchange } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
 import { StreamRelay } from "./openai/relay.ts";
-import { toHeaders, toStaticHeaders, toUpstreamBody } from "./openai/request.ts";
+import { toHeaders, toStaticHeaders, toTranslatedBody, toUpstreamBody } from "./openai/request.ts";
+import { TranslatedAnswer, TranslatedStream } from "./openai/translated.ts";
 import type { Provider, ProviderAnswer, ProviderCall, ProviderFailure } from "./provider.ts";
 
 /** How an OpenAI-compatible provider is reached. */
@@ -25,6 +28,8 @@ export type OpenAiOptions = {
   readonly silenceTimeoutMs: number;
   /** Version in `user-agent: optamil/…`. Default "dev": tests have none. */
   readonly version?: string;
+  /** What the API does otherwise; default: nothing. Such answers are always rebuilt. */
+  readonly dialect?: Dialect | undefined;
   /** Time for `retry-after` dates and for answers without `created`. Default: the machine's. */
   readonly clock?: Clock;
 };
@@ -43,42 +48,60 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     headersTimeout: options.silenceTimeoutMs,
     bodyTimeout: options.silenceTimeoutMs,
   });
-  const path = `${baseUrl.pathname.replace(/\/+$/, "")}/chat/completions${baseUrl.search}`;
-  const staticHeaders = toStaticHeaders(options.apiKey, options.version ?? "dev");
+  const { dialect } = options;
+  const prefix = baseUrl.pathname.replace(/\/+$/, "");
+  const pathOf = ({ upstreamModel }: ProviderCall, isStream: boolean) => {
+    const own = dialect?.path(upstreamModel, isStream) ?? "/chat/completions";
+    const query = own.includes("?") ? baseUrl.search.replace("?", "&") : baseUrl.search;
+    return `${prefix}${own}${query}`;
+  };
+  const bearer = dialect === undefined ? options.apiKey : undefined;
+  const staticHeaders = [
+    ...toStaticHeaders(bearer, options.version ?? "dev"),
+    ...(dialect?.headers(options.apiKey) ?? []),
+  ];
   const setting = {
     dispatcher,
-    relay: options.relay,
+    relay: dialect === undefined ? options.relay : ("normalised" as const),
     redact: createRedact({ baseUrl, apiKey: options.apiKey }),
     clock: options.clock ?? systemClock,
   };
   const toRequest = (call: ProviderCall, isStream: boolean): Dispatcher.DispatchOptions => ({
-    path,
+    path: pathOf(call, isStream),
     method: "POST",
     headers: toHeaders(staticHeaders, call.requestId, isStream),
-    body: toUpstreamBody(call, isStream),
+    body: dialect ? toTranslatedBody(call, isStream, dialect) : toUpstreamBody(call, isStream),
   });
   return {
     name: options.name,
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
-      const exchange = new Exchange(
-        call,
-        setting,
-        (steer) => new AnswerCollector(steer, call, setting, resolve),
-      );
-      exchange.start(toRequest(call, false));
+      const exchange = new Exchange(call, setting, (steer) => {
+        const collector = new AnswerCollector(steer, call, setting, resolve);
+        return dialect ? new TranslatedAnswer(steer, dialect, collector) : collector;
+      });
+      startExchange(exchange, () => toRequest(call, false));
       return promise;
     },
     stream: (call, receiver) => {
-      const exchange = new Exchange(
-        call,
-        setting,
-        (steer) => new StreamRelay(steer, call, setting, receiver),
-      );
-      exchange.start(toRequest(call, true));
+      const exchange = new Exchange(call, setting, (steer) => {
+        const relay = new StreamRelay(steer, call, setting, receiver);
+        return dialect ? new TranslatedStream(steer, dialect, relay) : relay;
+      });
+      startExchange(exchange, () => toRequest(call, true));
       return exchange;
     },
     // Not close(): that would wait for answers that nobody reads any more.
     close: () => dispatcher.destroy(),
   };
+}
+
+/** What cannot be said in the API's words fails this deployment; another one may be able to. */
+function startExchange(exchange: Exchange, toRequest: () => Dispatcher.DispatchOptions): void {
+  try {
+    exchange.start(toRequest());
+  } catch (error) {
+    if (!(error instanceof OptamilError)) throw error;
+    exchange.fail({ ok: false, error, status: 0, errorClass: "unsupported", tryNext: true });
+  }
 }

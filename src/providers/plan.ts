@@ -9,7 +9,7 @@ import type { Deployment } from "./deployment.ts";
 /** A provider to open. */
 export type ProviderPlan = {
   readonly name: string;
-  /** "openai", "demo", or the kind of a preset that may have no adapter. */
+  /** "openai", "anthropic", "gemini", "demo", or the kind of a preset that may have no adapter. */
   readonly kind: string;
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
@@ -96,9 +96,9 @@ function toConfiguredRow(
   if (configs.findIndex((other) => other.name === name) < at) {
     problems.push(`${path}.name: another provider is called '${name}' already`);
   }
-  if (kind === "openai" && baseUrl === "") {
+  if (kind !== "demo" && baseUrl === "") {
     problems.push(`${path}.baseUrl: is missing, and there is no preset called '${name}'`);
-  } else if (kind === "openai" && !/^https?:\/\/[^/@]+(\/|$)/.test(baseUrl)) {
+  } else if (kind !== "demo" && !/^https?:\/\/[^/@]+(\/|$)/.test(baseUrl)) {
     problems.push(`${path}.baseUrl: must be an http or https URL without user and password`);
   }
   const key = kind === "demo" ? noKey : findKey(config, preset, environment, path);

@@ -17,8 +17,12 @@ const tool = {
   },
 };
 
-/** Runs the contract on a provider that answers any question with at least four tokens. */
-export function testProviderContract(name: string, open: () => Promise<ProviderUnderTest>): void {
+/** Runs the contract on a provider that answers any question with at least four tokens, `choicesMax` times (3) at most. */
+export function testProviderContract(
+  name: string,
+  open: () => Promise<ProviderUnderTest>,
+  { choicesMax = 3 } = {},
+): void {
   describe(`${name} keeps the contract of providers`, () => {
     let tested: ProviderUnderTest;
     beforeAll(async () => {
@@ -30,6 +34,7 @@ export function testProviderContract(name: string, open: () => Promise<ProviderU
     describe.each(["json", "messages"] as const)("with form %s", (form) => {
       testAnswers(form, provider);
       testStreams(form, provider);
+      if (choicesMax > 1) testChoices(form, provider);
       testSteering(form, provider);
     });
   });
@@ -47,11 +52,6 @@ function testAnswers(form: "json" | "messages", provider: () => Provider): void 
     expect(totalTokens).toBe(promptTokens + completionTokens);
   });
 
-  it("an answer has as many choices as were asked for", async () => {
-    const message = toMessage(await provider().complete(toCall(form, { n: 3 })));
-    expect(message.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
-  });
-
   it("a required tool is called with arguments that are JSON", async () => {
     const call = toCall(form, { tools: [tool], tool_choice: "required" });
     const [choice] = toMessage(await provider().complete(call)).choices;
@@ -59,6 +59,28 @@ function testAnswers(form: "json" | "messages", provider: () => Provider): void 
     const [called] = choice?.message?.toolCalls ?? [];
     expect(called).toMatchObject({ type: "function", function: { name: "get_weather" } });
     expect(JSON.parse(called?.function?.arguments ?? "")).toBeTypeOf("object");
+  });
+}
+
+function testChoices(form: "json" | "messages", provider: () => Provider): void {
+  it("an answer has as many choices as were asked for", async () => {
+    const message = toMessage(await provider().complete(toCall(form, { n: 3 })));
+    expect(message.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+  });
+
+  it("the role comes in the first chunk of a choice, and only there", async () => {
+    const { chunks } = await collect(provider(), toCall(form, { stream: true, n: 2 }));
+    for (const index of [0, 1]) {
+      const deltas = chunks.flatMap(({ choices }) => choices.filter((row) => row.index === index));
+      const [first, ...others] = deltas.map(({ delta }) => delta?.role);
+      expect(first).toBe("assistant");
+      expect(others.filter((role) => role !== undefined)).toEqual([]);
+    }
+  });
+
+  it("each of several choices finishes once", async () => {
+    const delivery = await collect(provider(), toCall(form, { stream: true, n: 2 }));
+    expect([delivery.finishReasons(0), delivery.finishReasons(1)]).toEqual([["stop"], ["stop"]]);
   });
 }
 
@@ -79,19 +101,11 @@ function testStreams(form: "json" | "messages", provider: () => Provider): void 
     expect(chunks[0]).toMatchObject({ object: "chat.completion.chunk", model: modelName });
   });
 
-  it("the role comes in the first chunk of a choice, and only there", async () => {
-    const { chunks } = await collect(provider(), toCall(form, { stream: true, n: 2 }));
-    for (const index of [0, 1]) {
-      const deltas = chunks.flatMap(({ choices }) => choices.filter((row) => row.index === index));
-      const [first, ...others] = deltas.map(({ delta }) => delta?.role);
-      expect(first).toBe("assistant");
-      expect(others.filter((role) => role !== undefined)).toEqual([]);
-    }
-  });
-
-  it("each of several choices finishes once", async () => {
-    const delivery = await collect(provider(), toCall(form, { stream: true, n: 2 }));
-    expect([delivery.finishReasons(0), delivery.finishReasons(1)]).toEqual([["stop"], ["stop"]]);
+  it("the role comes in the first chunk, and only there", async () => {
+    const { chunks } = await collect(provider(), toCall(form, { stream: true }));
+    const roles = chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta?.role));
+    expect(roles[0]).toBe("assistant");
+    expect(roles.slice(1).filter((role) => role !== undefined)).toEqual([]);
   });
 
   it("a stream reports its usage at the end, in a chunk only to whom asked for it", async () => {

@@ -58,10 +58,13 @@ describe("without a configuration", () => {
     expect(notices).toEqual([]);
   });
 
-  it("a key of a provider without an adapter is left out with a notice", () => {
-    const { providers, notices } = open([], { ANTHROPIC_API_KEY: "k", OPENAI_API_KEY: " " });
-    expect([...providers.keys()]).toEqual(["demo"]);
-    expect(notices[0]).toMatch(/'anthropic' is left out.*no adapter.*anthropic/);
+  it.each(["ANTHROPIC_API_KEY", "GEMINI_API_KEY"])("%s makes its models live", (name) => {
+    const { providers, deployments, notices } = open([], { [name]: "k", OPENAI_API_KEY: " " });
+    const [provider = ""] = [...providers.keys()];
+    expect(name.toLowerCase()).toMatch(new RegExp(`^${provider}_`));
+    expect([...deployments.values()].flat().every(({ live }) => live)).toBe(true);
+    expect(deployments.size).toBeGreaterThan(0);
+    expect(notices).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ import {
 } from "../../gen/optamil/v1/chat_pb.ts";
 import { jsonCodec } from "../../platform/json.ts";
 import { editMembers } from "../../platform/json-body.ts";
+import type { Dialect } from "../dialect.ts";
 import type { ProviderCall } from "../provider.ts";
 import { isObject } from "./json-values.ts";
 
@@ -43,6 +44,17 @@ function toEdits(
   }
   if (Object.hasOwn(value, gatewayMember)) edits.set(gatewayMember, undefined);
   return edits;
+}
+
+/** The body of a request to an API with a dialect of its own. */
+export function toTranslatedBody(
+  { request, upstreamModel }: ProviderCall,
+  isStream: boolean,
+  dialect: Dialect,
+): Uint8Array {
+  const { [gatewayMember]: _, ...extra } = request.extra ?? {};
+  const text = requestCodec.encodeText({ ...request, optamil: undefined, extra });
+  return toJson(dialect.request(JSON.parse(text), upstreamModel, isStream));
 }
 
 function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boolean): Uint8Array {

@@ -1,0 +1,150 @@
+// Anthropic's messages and events as OpenAI's completions and chunks.
+// Source: Anthropic API reference, "Create a Message" and "Streaming messages" (anthropic-version 2023-06-01).
+import type { DialectEvents, JsonObject } from "../dialect.ts";
+
+const finishReasons: Readonly<Record<string, string>> = {
+  end_turn: "stop",
+  stop_sequence: "stop",
+  pause_turn: "stop",
+  max_tokens: "length",
+  model_context_window_exceeded: "length",
+  tool_use: "tool_calls",
+  refusal: "content_filter",
+};
+
+/** A message as a completion. What was written into the cache and read from it was part of the prompt. */
+export function toCompletion(value: JsonObject): JsonObject {
+  const blocks = toObjects(value["content"]);
+  const textOf = (type: string, member: string) =>
+    blocks.filter((block) => block["type"] === type).map((block) => String(block[member] ?? ""));
+  const calls = blocks
+    .filter(({ type }) => type === "tool_use")
+    .map(({ id, name, input }) => ({
+      ...{ id, type: "function" },
+      function: { name, arguments: JSON.stringify(input ?? {}) },
+    }));
+  const texts = textOf("text", "text");
+  const thoughts = textOf("thinking", "thinking");
+  return {
+    id: value["id"],
+    // No content is no answer: the reader of OpenAI's form says so.
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: "assistant",
+          content: texts.length === 0 ? null : texts.join(""),
+          ...(thoughts.length > 0 && { reasoning_content: thoughts.join("") }),
+          ...(calls.length > 0 && { tool_calls: calls }),
+        },
+        finish_reason: toFinish(value["stop_reason"]),
+      },
+    ].slice(0, Array.isArray(value["content"]) ? 1 : 0),
+    usage: toUsage(toObject(value["usage"])),
+  };
+}
+
+/** Translates the events of one stream. */
+export function createEvents(): DialectEvents {
+  /** Position among the tool calls, by content block. */
+  const calls = new Map<unknown, number>();
+  let usage: JsonObject = {};
+  let id: unknown;
+  const chunk = (delta: JsonObject, finish: string | null = null): JsonObject => ({
+    ...{ id, object: "chat.completion.chunk" },
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+  const start = ({ index, content_block: given }: JsonObject): JsonObject[] => {
+    const block = toObject(given);
+    if (block["type"] !== "tool_use") return [];
+    const place = calls.size;
+    calls.set(index, place);
+    const call = { name: block["name"], arguments: "" };
+    return [
+      chunk({ tool_calls: [{ index: place, id: block["id"], type: "function", function: call }] }),
+    ];
+  };
+  const advance = ({ index, delta: given }: JsonObject): JsonObject[] => {
+    const delta = toObject(given);
+    switch (delta["type"]) {
+      case "text_delta":
+        return [chunk({ content: delta["text"] })];
+      case "thinking_delta":
+        return [chunk({ reasoning_content: delta["thinking"] })];
+      case "input_json_delta": {
+        const place = calls.get(index) ?? 0;
+        const text = { arguments: delta["partial_json"] };
+        return [chunk({ tool_calls: [{ index: place, function: text }] })];
+      }
+      default:
+        // Signatures and citations have no place in OpenAI's form.
+        return [];
+    }
+  };
+  return {
+    push(type, value) {
+      switch (value["type"] ?? type) {
+        case "message_start": {
+          const message = toObject(value["message"]);
+          id = message["id"];
+          usage = toObject(message["usage"]);
+          return [chunk({ role: "assistant", content: "" })];
+        }
+        case "content_block_start":
+          return start(value);
+        case "content_block_delta":
+          return advance(value);
+        case "message_delta": {
+          usage = { ...usage, ...known(toObject(value["usage"])) };
+          const reason = toObject(value["delta"])["stop_reason"];
+          return typeof reason === "string" ? [chunk({}, toFinish(reason))] : [];
+        }
+        case "message_stop":
+          return [
+            { id, object: "chat.completion.chunk", choices: [], usage: toUsage(usage) },
+            "done",
+          ];
+        case "error":
+          return [{ error: value["error"] }];
+        default:
+          return [];
+      }
+    },
+  };
+}
+
+function toFinish(reason: unknown): string {
+  return finishReasons[String(reason)] ?? "stop";
+}
+
+/** Undefined where the upstream counted nothing: absent is not zero. */
+function toUsage(usage: JsonObject): JsonObject | undefined {
+  const { input_tokens: input, output_tokens: output } = usage;
+  if (typeof input !== "number" || typeof output !== "number") return undefined;
+  const written = toCount(usage["cache_creation_input_tokens"]);
+  const read = toCount(usage["cache_read_input_tokens"]);
+  const prompt = input + written + read;
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: output,
+    total_tokens: prompt + output,
+    prompt_tokens_details: { cached_tokens: read },
+  };
+}
+
+/** Without members that say nothing, which would hide what the start of the stream said. */
+function known(usage: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(usage).filter(([, value]) => typeof value === "number"));
+}
+
+function toCount(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+function toObjects(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.map(toObject) : [];
+}
+
+function toObject(value: unknown): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}

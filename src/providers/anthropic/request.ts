@@ -1,0 +1,181 @@
+// A chat request in the words of Anthropic's Messages API.
+// Source: Anthropic API reference, "Create a Message" (anthropic-version 2023-06-01).
+import { invalidRequest } from "../../platform/errors.ts";
+import type { JsonObject } from "../dialect.ts";
+
+type Block = Record<string, unknown>;
+type Turn = { role: "user" | "assistant"; content: Block[] };
+
+/** The API wants a bound always; what OpenAI's clients leave out gets this one. */
+const maxTokensDefault = 4_096;
+/** Tokens for thinking by OpenAI's reasoning effort; at least 1,024 and less than max_tokens. */
+const thinkingTokens: Readonly<Record<string, number>> = {
+  low: 1_024,
+  medium: 4_096,
+  high: 16_384,
+};
+const thinkingTokensMin = 1_024;
+const dataUrl = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s;
+
+/** The body of the upstream request. Throws `invalid_request` for sounds, and for more than one choice. */
+export function toMessagesRequest(
+  request: JsonObject,
+  upstreamModel: string,
+  isStream: boolean,
+): JsonObject {
+  if (Number(request["n"] ?? 1) > 1) {
+    throw invalidRequest("This model gives one choice: n must be 1.", "n");
+  }
+  const messages = toObjects(request["messages"]);
+  const maxTokens = Number(
+    request["max_completion_tokens"] ?? request["max_tokens"] ?? maxTokensDefault,
+  );
+  const thinking = toThinking(request["reasoning_effort"], maxTokens);
+  const system = toSystem(messages, request["response_format"]);
+  const stop = request["stop"];
+  return {
+    model: upstreamModel,
+    max_tokens: maxTokens,
+    ...(system !== "" && { system }),
+    messages: toTurns(messages),
+    ...(isStream && { stream: true }),
+    ...(stop !== undefined && stop !== null && { stop_sequences: [stop].flat() }),
+    ...toSampling(request, thinking !== undefined),
+    ...(thinking !== undefined && { thinking }),
+    ...toTools(request),
+    ...(typeof request["user"] === "string" && { metadata: { user_id: request["user"] } }),
+  };
+}
+
+/** Thinking goes with the API's own temperature only; OpenAI's reaches to 2, this one's to 1. */
+function toSampling(request: JsonObject, thinks: boolean): JsonObject {
+  const { temperature, top_p: topP } = request;
+  if (thinks) return {};
+  return {
+    ...(typeof temperature === "number" && { temperature: Math.min(1, temperature) }),
+    ...(typeof topP === "number" && { top_p: topP }),
+  };
+}
+
+function toThinking(effort: unknown, maxTokens: number): JsonObject | undefined {
+  const wanted = thinkingTokens[String(effort)];
+  if (wanted === undefined || maxTokens <= thinkingTokensMin) return undefined;
+  return { type: "enabled", budget_tokens: Math.min(wanted, maxTokens - 1) };
+}
+
+/** System and developer messages stand apart; a wanted form of the answer is said there too. */
+function toSystem(messages: readonly JsonObject[], format: unknown): string {
+  const texts = messages
+    .filter(({ role }) => role === "system" || role === "developer")
+    .flatMap(({ content }) => toTexts(content));
+  const { type, json_schema: schema } = toObject(format);
+  if (type === "json_object") texts.push("Answer with one JSON object and nothing else.");
+  if (type === "json_schema") {
+    const text = JSON.stringify(toObject(schema)["schema"] ?? {});
+    texts.push(`Answer with JSON of this schema and nothing else: ${text}`);
+  }
+  return texts.join("\n\n");
+}
+
+/** Turns in order; what follows with the same role, as results of several tools, is one turn. */
+function toTurns(messages: readonly JsonObject[]): Turn[] {
+  const turns: Turn[] = [];
+  for (const message of messages) {
+    const { role } = message;
+    if (role === "system" || role === "developer") continue;
+    const speaker = role === "assistant" ? "assistant" : "user";
+    const content = speaker === "assistant" ? toAnswer(message) : toQuestion(message);
+    const last = turns.at(-1);
+    if (content.length === 0) continue;
+    if (last?.role === speaker) last.content.push(...content);
+    else turns.push({ role: speaker, content });
+  }
+  return turns;
+}
+
+function toAnswer({ content, refusal, tool_calls: calls }: JsonObject): Block[] {
+  const texts = [...toTexts(content), ...toTexts(refusal)].filter((text) => text !== "");
+  const uses = toObjects(calls).map((call) => {
+    const { name, arguments: text } = toObject(call["function"]);
+    return { type: "tool_use", id: call["id"], name, input: parseArguments(text) };
+  });
+  return [...texts.map((text) => ({ type: "text", text })), ...uses];
+}
+
+function toQuestion({ role, content, tool_call_id: id }: JsonObject): Block[] {
+  const blocks =
+    typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : toObjects(content).map((part) => toBlock(part));
+  const filled = blocks.filter(({ type, text }) => type !== "text" || text !== "");
+  if (role !== "tool" && role !== "function") return filled;
+  return [{ type: "tool_result", tool_use_id: id, content: filled }];
+}
+
+function toBlock(part: JsonObject): Block {
+  switch (part["type"]) {
+    case "text":
+      return { type: "text", text: part["text"] };
+    case "image_url":
+      return { type: "image", source: toSource(String(toObject(part["image_url"])["url"] ?? "")) };
+    case "file": {
+      const { file_data: data } = toObject(part["file"]);
+      if (typeof data === "string") return { type: "document", source: toSource(data) };
+    }
+  }
+  throw invalidRequest(
+    `This model takes text, images and files with their data, no part of type '${part["type"]}'.`,
+    "messages",
+  );
+}
+
+function toSource(url: string): Block {
+  const [, mediaType, data] = dataUrl.exec(url) ?? [];
+  if (mediaType === undefined) return { type: "url", url };
+  return { type: "base64", media_type: mediaType, data };
+}
+
+function toTools(request: JsonObject): JsonObject {
+  const { tools, tool_choice: choice, parallel_tool_calls: parallel } = request;
+  const own = toObjects(tools).map((tool) => {
+    const { name, description, parameters } = toObject(tool["function"]);
+    const schema = parameters ?? { type: "object", properties: {} };
+    return { name, ...(description !== undefined && { description }), input_schema: schema };
+  });
+  if (own.length === 0) return {};
+  const single = parallel === false && { disable_parallel_tool_use: true };
+  const wanted = toToolChoice(choice) ?? (single === false ? undefined : { type: "auto" });
+  return { tools: own, ...(wanted && { tool_choice: { ...wanted, ...single } }) };
+}
+
+function toToolChoice(choice: unknown): Block | undefined {
+  if (choice === "required") return { type: "any" };
+  if (choice === "auto" || choice === "none") return { type: choice };
+  const { name } = toObject(toObject(choice)["function"]);
+  return name === undefined ? undefined : { type: "tool", name };
+}
+
+function toTexts(content: unknown): string[] {
+  if (typeof content === "string") return [content];
+  return toObjects(content).flatMap(({ text, refusal }) =>
+    [text, refusal].filter((one) => typeof one === "string"),
+  );
+}
+
+/** Arguments that are no JSON object came from another model: they are passed on as a text. */
+function parseArguments(text: unknown): unknown {
+  try {
+    const value: unknown = JSON.parse(String(text ?? "{}"));
+    return typeof value === "object" && value !== null ? value : { value };
+  } catch {
+    return { text };
+  }
+}
+
+function toObjects(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.map(toObject) : [];
+}
+
+function toObject(value: unknown): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}

@@ -1,0 +1,24 @@
+// The port for APIs that are not OpenAI's: what differs, as pure translation; types only.
+
+/** A JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** What an API does otherwise. Nothing here touches the network. */
+export interface Dialect {
+  /** Path behind the base URL. */
+  path(upstreamModel: string, isStream: boolean): string;
+  /** Headers beside the common ones, names and values in turn. */
+  headers(apiKey: string | undefined): readonly string[];
+  /** The request in its own words; throws `invalid_request` for what the API cannot be asked. */
+  request(request: JsonObject, upstreamModel: string, isStream: boolean): JsonObject;
+  /** An answer as OpenAI's completion object. */
+  answer(value: JsonObject): JsonObject;
+  /** A translator for one stream. */
+  events(): DialectEvents;
+}
+
+/** Translates the events of one stream. */
+export interface DialectEvents {
+  /** What an event is in OpenAI's words: chunks, an object with `error`, or the end. */
+  push(type: string, value: JsonObject): readonly (JsonObject | "done")[];
+}

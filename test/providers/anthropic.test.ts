@@ -1,0 +1,352 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { anthropic } from "../../src/providers/anthropic.ts";
+import { openOpenAi } from "../../src/providers/openai.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { testProviderContract } from "../contracts/provider.ts";
+import {
+  message,
+  messageEnd,
+  messageStart,
+  named,
+  playAnthropic,
+  textBlock,
+  toolBlock,
+} from "../fakes/anthropic-upstream.ts";
+import {
+  type OpenAiUpstream,
+  openUpstream,
+  playJson,
+  playStream,
+  playText,
+} from "../fakes/openai-upstream.ts";
+import { collect, toCall, toMessage } from "./calls.ts";
+
+function openAnthropic(baseUrl: string): Provider {
+  return openOpenAi({
+    ...{ name: "anthropic", baseUrl, apiKey: "sk-ant-secret", relay: "verbatim" },
+    ...{ connectTimeoutMs: 5_000, silenceTimeoutMs: 10_000, dialect: anthropic },
+  });
+}
+
+testProviderContract(
+  "anthropic",
+  async () => {
+    const upstream = await openUpstream(playAnthropic);
+    const provider = openAnthropic(upstream.baseUrl);
+    const close = async () => {
+      await provider.close();
+      await upstream.close();
+    };
+    return { provider, close };
+  },
+  { choicesMax: 1 },
+);
+
+let upstream: OpenAiUpstream;
+let provider: Provider;
+beforeEach(async () => {
+  upstream = await openUpstream(playAnthropic);
+  provider = openAnthropic(upstream.baseUrl);
+});
+afterEach(async () => {
+  await provider.close();
+  await upstream.close();
+});
+
+/** What the upstream was sent for a request. */
+async function sent(request: object): Promise<Record<string, unknown>> {
+  await provider.complete(toCall("json", request));
+  const [seen] = upstream.requests;
+  return JSON.parse(seen?.text ?? "{}");
+}
+
+const png = "data:image/png;base64,iVBORw0KGgo=";
+const tool = {
+  type: "function",
+  function: { name: "get", description: "Gets.", parameters: { type: "object", properties: {} } },
+};
+
+describe("a request to Anthropic", () => {
+  it("has its path, its version and its key, and no bearer token", async () => {
+    await sent({});
+    const [seen] = upstream.requests;
+    expect(seen?.url).toBe("/v1/messages");
+    expect(seen?.headers).toMatchObject({
+      "anthropic-version": "2023-06-01",
+      "x-api-key": "sk-ant-secret",
+      "x-request-id": "req-1",
+    });
+    expect(seen?.headers.authorization).toBeUndefined();
+  });
+
+  it("has the instructions apart, turns in order, and results of several tools in one turn", async () => {
+    const call = (id: string, text: string) => ({
+      ...{ id, type: "function", function: { name: "get", arguments: text } },
+    });
+    const body = await sent({
+      messages: [
+        { role: "system", content: "Be brief." },
+        { role: "developer", content: [{ type: "text", text: "In English." }] },
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "Look:" },
+            { type: "image_url", image_url: { url: png } },
+          ],
+        },
+        {
+          role: "assistant",
+          content: "I will.",
+          tool_calls: [call("a", '{"x":1}'), call("b", "{}")],
+        },
+        { role: "tool", tool_call_id: "a", content: "one" },
+        { role: "tool", tool_call_id: "b", content: "two" },
+        {
+          role: "user",
+          content: [{ type: "image_url", image_url: { url: "https://example.com/a.png" } }],
+        },
+      ],
+    });
+    expect(body).toEqual({
+      model: "upstream-large",
+      max_tokens: 4_096,
+      system: "Be brief.\n\nIn English.",
+      messages: [
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "Look:" },
+            {
+              type: "image",
+              source: { type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" },
+            },
+          ],
+        },
+        {
+          role: "assistant",
+          content: [
+            { type: "text", text: "I will." },
+            { type: "tool_use", id: "a", name: "get", input: { x: 1 } },
+            { type: "tool_use", id: "b", name: "get", input: {} },
+          ],
+        },
+        {
+          role: "user",
+          content: [
+            { type: "tool_result", tool_use_id: "a", content: [{ type: "text", text: "one" }] },
+            { type: "tool_result", tool_use_id: "b", content: [{ type: "text", text: "two" }] },
+            { type: "image", source: { type: "url", url: "https://example.com/a.png" } },
+          ],
+        },
+      ],
+    });
+  });
+
+  it.each([
+    [{ tool_choice: "auto" }, { type: "auto" }],
+    [{ tool_choice: "none" }, { type: "none" }],
+    [{ tool_choice: "required" }, { type: "any" }],
+    [
+      { tool_choice: { type: "function", function: { name: "get" } } },
+      { type: "tool", name: "get" },
+    ],
+    [{ parallel_tool_calls: false }, { type: "auto", disable_parallel_tool_use: true }],
+  ])("has tools, and with %j the choice %j", async (given, choice) => {
+    const body = await sent({ tools: [tool], ...given });
+    expect(body["tools"]).toEqual([
+      { name: "get", description: "Gets.", input_schema: { type: "object", properties: {} } },
+    ]);
+    expect(body["tool_choice"]).toEqual(choice);
+  });
+
+  it.each([
+    [{ max_completion_tokens: 50 }, { max_tokens: 50 }],
+    [{ stop: ["a", "b"] }, { stop_sequences: ["a", "b"] }],
+    [
+      { temperature: 1.7, top_p: 0.5 },
+      { temperature: 1, top_p: 0.5 },
+    ],
+    [{ user: "u-1" }, { metadata: { user_id: "u-1" } }],
+    [
+      { reasoning_effort: "low", max_tokens: 2_000 },
+      { thinking: { type: "enabled", budget_tokens: 1_024 } },
+    ],
+    [
+      { response_format: { type: "json_object" } },
+      { system: "Answer with one JSON object and nothing else." },
+    ],
+  ])("says %j in its words: %j", async (given, expected) => {
+    expect(await sent(given)).toMatchObject(expected);
+  });
+
+  it.each([
+    [{ n: 2 }, "n must be 1"],
+    [
+      {
+        messages: [
+          {
+            role: "user",
+            content: [{ type: "input_audio", input_audio: { data: "", format: "wav" } }],
+          },
+        ],
+      },
+      "no part of type 'input_audio'",
+    ],
+  ])("is not made for %j: another deployment may do", async (given, reason) => {
+    const outcome = await provider.complete(toCall("json", given));
+    expect(outcome).toMatchObject({
+      ...{ ok: false, errorClass: "unsupported", tryNext: true },
+      error: { code: "invalid_request", message: expect.stringContaining(reason) },
+    });
+    const delivery = await collect(provider, toCall("json", { ...given, stream: true }));
+    expect(delivery.failure).toMatchObject({ errorClass: "unsupported" });
+    expect(upstream.requests).toEqual([]);
+  });
+});
+
+describe("an answer of Anthropic", () => {
+  it("counts what was read from the cache and written into it as prompt", async () => {
+    const { usage } = toMessage(await provider.complete(toCall("messages")));
+    expect(usage).toMatchObject({ promptTokens: 7, completionTokens: 3, totalTokens: 10 });
+    expect(usage?.promptTokensDetails?.cachedTokens).toBe(2);
+    const asked = { stream: true, stream_options: { include_usage: true } };
+    const delivery = await collect(provider, toCall("messages", asked));
+    expect(delivery.usage).toMatchObject({ promptTokens: 7, completionTokens: 3, totalTokens: 10 });
+  });
+
+  it.each([
+    ["end_turn", "stop"],
+    ["stop_sequence", "stop"],
+    ["max_tokens", "length"],
+    ["refusal", "content_filter"],
+    ["something new", "stop"],
+  ])("that stops for %s finishes with %s", async (stopReason, finishReason) => {
+    upstream.play = playJson(200, message([{ type: "text", text: "x" }], stopReason));
+    const [choice] = toMessage(await provider.complete(toCall("messages"))).choices;
+    expect(choice?.finishReason).toBe(finishReason);
+    upstream.play = playStream([messageStart(), ...textBlock(["x"]), ...messageEnd(stopReason)]);
+    const delivery = await collect(provider, toCall("messages", { stream: true }));
+    expect(delivery.finishReasons()).toEqual([finishReason]);
+  });
+
+  it("has its thoughts apart, and calls of several tools with their positions", async () => {
+    const thought = [
+      named({
+        type: "content_block_start",
+        index: 0,
+        content_block: { type: "thinking", thinking: "" },
+      }),
+      named({
+        type: "content_block_delta",
+        index: 0,
+        delta: { type: "thinking_delta", thinking: "Hm." },
+      }),
+      named({
+        type: "content_block_delta",
+        index: 0,
+        delta: { type: "signature_delta", signature: "s" },
+      }),
+      named({ type: "content_block_stop", index: 0 }),
+    ];
+    upstream.play = playStream([
+      messageStart(),
+      ...thought,
+      ...toolBlock("one", ["{}"], 1),
+      ...toolBlock("two", ['{"a":', "2}"], 2),
+      ...messageEnd("tool_use"),
+    ]);
+    const { chunks } = await collect(provider, toCall("messages", { stream: true }));
+    const deltas = chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta));
+    expect(deltas.map((delta) => delta?.reasoningContent ?? "").join("")).toBe("Hm.");
+    const calls = deltas.flatMap((delta) => delta?.toolCalls ?? []);
+    const textOf = (index: number) =>
+      calls
+        .filter((call) => call.index === index)
+        .map((call) => call.function?.arguments ?? "")
+        .join("");
+    expect([textOf(0), textOf(1)]).toEqual(["{}", '{"a":2}']);
+    expect(calls.flatMap(({ id }) => id ?? [])).toEqual(["toolu_1", "toolu_2"]);
+  });
+
+  it("in pieces of one byte says the same", async () => {
+    const whole = [messageStart(), ...textBlock(["Zürich ", "🙂"]), ...messageEnd()].join("");
+    const bytes = Buffer.from(whole);
+    upstream.play = playStream(Array.from(bytes, (_, at) => bytes.subarray(at, at + 1)));
+    const delivery = await collect(provider, toCall("messages", { stream: true }));
+    expect(delivery.text()).toBe("Zürich 🙂");
+    expect(delivery.endCount).toBe(1);
+  });
+});
+
+describe("an Anthropic that misbehaves", () => {
+  const start = [messageStart(), ...textBlock(["half"])];
+
+  it.each([
+    ["is cut off before its end", playStream(start), "cut"],
+    ["resets the connection", playStream(start, "reset"), "cut"],
+    ["sends an event that is no JSON", playStream([...start, "data: {oops\n\n"]), "protocol"],
+    [
+      "says that it is overloaded in the middle",
+      playStream([
+        ...start,
+        named({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }),
+      ]),
+      "upstream_error",
+    ],
+  ])("and %s fails the stream after what came", async (_name, play, errorClass) => {
+    upstream.play = play;
+    const delivery = await collect(provider, toCall("messages", { stream: true }));
+    expect(delivery.text()).toBe("half");
+    expect(delivery.failure).toMatchObject({ errorClass });
+    expect(delivery.endCount).toBe(1);
+  });
+
+  it.each([
+    ["an HTML page", playText(200, "text/html", "<html>busy</html>"), "protocol"],
+    ["no content", playJson(200, { type: "message", usage: {} }), "protocol"],
+    [
+      "an error with status 200",
+      playJson(200, { type: "error", error: { type: "api_error", message: "x" } }),
+      "upstream_error",
+    ],
+    [
+      "529",
+      playJson(529, { type: "error", error: { type: "overloaded_error", message: "x" } }),
+      "http_5xx",
+    ],
+    [
+      "429",
+      playJson(
+        429,
+        { type: "error", error: { type: "rate_limit_error", message: "x" } },
+        { "retry-after": "7" },
+      ),
+      "http_429",
+    ],
+    [
+      "401",
+      playJson(401, {
+        type: "error",
+        error: { type: "authentication_error", message: "invalid x-api-key" },
+      }),
+      "http_401",
+    ],
+  ])("and answers %s fails the request", async (_name, play, errorClass) => {
+    upstream.play = play;
+    const outcome = await provider.complete(toCall("messages"));
+    expect(outcome).toMatchObject({ ok: false, errorClass, tryNext: true });
+  });
+
+  it("and finds fault with the request is believed, with its words and without the key", async () => {
+    const text = "messages: at least one message is required; key sk-ant-secret";
+    upstream.play = playJson(400, {
+      type: "error",
+      error: { type: "invalid_request_error", message: text },
+    });
+    const outcome = await provider.complete(toCall("messages"));
+    expect(outcome).toMatchObject({ ok: false, errorClass: "http_400", tryNext: false });
+    const said = outcome.ok ? "" : outcome.error.message;
+    expect(said).toContain("at least one message is required");
+    expect(said).not.toContain("sk-ant-secret");
+  });
+});
