@@ -40,27 +40,43 @@ export async function ensureTopic(admin: Admin, wanted: WantedTopic): Promise<To
     await admin.createTopics({ waitForLeaders: false, topics: [toConfig(wanted)] });
     await untilKnown(admin, topic);
   }
-  return { topic, made: !exists, differences: await compare(admin, wanted) };
+  return { topic, made: !exists, differences: await whileNew(() => compare(admin, wanted)) };
 }
 
+/** Waits until a topic that was just made has leaders: the client's own wait fails at once. */
+function untilKnown(admin: Admin, topic: string): Promise<void> {
+  return whileNew(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions ?? [];
+    if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
+    throw new NoLeader(`${topic} was made and has no leaders`);
+  });
+}
+
+class NoLeader extends Error {}
+
 /**
- * Waits until a topic that was just made has leaders. The client's own wait fails at once with a broker that has
- * not heard of the topic yet.
+ * Does what may be done again, until it works or 20 seconds have passed: each broker hears of a new topic at a
+ * time of its own, and until then says that there is none.
  */
-async function untilKnown(admin: Admin, topic: string): Promise<void> {
+export async function whileNew<Result>(work: () => Promise<Result>): Promise<Result> {
   const endMs = performance.now() + knownTimeoutMs;
   for (;;) {
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      const partitions = topics[0]?.partitions ?? [];
-      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
-      if (performance.now() > endMs) throw new Error(`${topic} was made and has no leaders`);
+      return await work();
     } catch (error) {
-      const isNew = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
-      if (!isNew || performance.now() > endMs) throw error;
+      if (!isOfNewTopic(error) || performance.now() > endMs) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, knownPollMs));
   }
+}
+
+function isOfNewTopic(error: unknown): boolean {
+  if (error instanceof NoLeader) return true;
+  const below = error instanceof Error ? error.cause : undefined;
+  return [error, below].some(
+    (one) => one instanceof kafkajs.KafkaJSProtocolError && one.retriable === true,
+  );
 }
 
 function toConfig({ topic, partitions, replicationFactor, settings }: WantedTopic): ITopicConfig {

@@ -1,6 +1,7 @@
 // Anthropic's messages and events as OpenAI's completions and chunks.
 // Source: Anthropic API reference, "Create a Message" and "Streaming messages" (anthropic-version 2023-06-01).
 import type { DialectEvents, JsonObject } from "../dialect.ts";
+import { toCount, toObject, toObjects } from "../json-object.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   end_turn: "stop",
@@ -135,16 +136,4 @@ function toUsage(usage: JsonObject): JsonObject | undefined {
 /** Without members that say nothing, which would hide what the start of the stream said. */
 function known(usage: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => typeof value === "number"));
-}
-
-function toCount(value: unknown): number {
-  return typeof value === "number" ? value : 0;
-}
-
-function toObjects(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.map(toObject) : [];
-}
-
-function toObject(value: unknown): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

@@ -2,6 +2,7 @@
 // Source: Anthropic API reference, "Create a Message" (anthropic-version 2023-06-01).
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
+import { toObject, toObjects } from "../json-object.ts";
 
 type Block = Record<string, unknown>;
 type Turn = { role: "user" | "assistant"; content: Block[] };
@@ -170,12 +171,4 @@ function parseArguments(text: unknown): unknown {
   } catch {
     return { text };
   }
-}
-
-function toObjects(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.map(toObject) : [];
-}
-
-function toObject(value: unknown): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

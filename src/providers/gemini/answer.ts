@@ -1,6 +1,7 @@
 // Gemini's responses as OpenAI's completions and chunks.
 // Source: Gemini API reference, GenerateContentResponse, v1beta.
 import type { DialectEvents, JsonObject } from "../dialect.ts";
+import { toCount, toObject, toObjects } from "../json-object.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   STOP: "stop",
@@ -140,16 +141,4 @@ function toUsage(value: unknown): JsonObject | undefined {
 
 function toIndex({ index }: JsonObject, at: number): number {
   return typeof index === "number" ? index : at;
-}
-
-function toCount(value: unknown): number {
-  return typeof value === "number" ? value : 0;
-}
-
-function toObjects(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.map(toObject) : [];
-}
-
-function toObject(value: unknown): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

@@ -2,6 +2,7 @@
 // Source: Gemini API reference, "Generating content", v1beta.
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
+import { toObject, toObjects } from "../json-object.ts";
 
 type Part = Record<string, unknown>;
 type Content = { role: "user" | "model"; parts: Part[] };
@@ -151,12 +152,4 @@ function parseObject(text: unknown): JsonObject {
   } catch {
     return { text };
   }
-}
-
-function toObjects(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.map(toObject) : [];
-}
-
-function toObject(value: unknown): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }

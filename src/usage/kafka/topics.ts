@@ -6,6 +6,7 @@ import {
   safeSettings,
   type TopicFinding,
   type WantedTopic,
+  whileNew,
 } from "../../platform/kafka/topic.ts";
 import { readEpochs, writeEpoch } from "./epochs.ts";
 
@@ -93,9 +94,10 @@ async function ensureWithEpoch(
   const { topic } = wanted;
   const exists = (await admin.listTopics()).includes(topic);
   // Written before: a topic that was made anew must never go by the epoch of the old one.
-  if (topic === usage && !exists) await writeEpoch(connection, meta, topic);
+  if (topic === usage && !exists) await whileNew(() => writeEpoch(connection, meta, topic));
   const finding = await ensureTopic(admin, wanted);
-  const known = topic !== usage || (await readEpochs(connection, meta)).has(topic);
-  if (!known) await writeEpoch(connection, meta, topic);
+  if (topic !== usage) return finding;
+  const epochs = await whileNew(() => readEpochs(connection, meta));
+  if (!epochs.has(topic)) await whileNew(() => writeEpoch(connection, meta, topic));
   return finding;
 }
