@@ -9,6 +9,7 @@ import { type RunOptions, run } from "./process.ts";
 const debianTools = {
   chromium: { package: "chromium", path: "usr/bin/chromium" },
   curl: { package: "curl", path: "usr/bin/curl" },
+  "fiu-run": { package: "fiu-utils", path: "usr/bin/fiu-run" },
   java: { package: "default-jre-headless", path: "usr/lib/jvm/default-java/bin/java" },
   mvn: { package: "maven", path: "usr/share/maven/bin/mvn" },
   "redis-server": { package: "redis-server", path: "usr/bin/redis-server" },
