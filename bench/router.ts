@@ -5,9 +5,30 @@ import { choose } from "../src/router/choose.ts";
 import { openNetwork } from "../src/router/network.ts";
 
 const decisions = 20_000;
+/** Words of two syllables, none like the next: a prompt of 2 kB of them has some 300 that differ. */
+const syllables = [
+  "ba",
+  "cor",
+  "del",
+  "fin",
+  "gra",
+  "hum",
+  "jo",
+  "lek",
+  "mi",
+  "nor",
+  "pel",
+  "qua",
+  "rus",
+  "tam",
+  "vo",
+  "zir",
+];
+const wordOf = (number: number) =>
+  `${syllables[number % 16]}${syllables[(number >> 4) % 16]}${number % 3 === 0 ? "s" : ""}`;
 const prompts = Array.from({ length: 64 }, (_, at) =>
-  `Question ${at}: let f(x) = x^${at} + 3x; explain each step of the proof. `
-    .concat("The quick brown fox counts 42 lazy dogs; ".repeat(60), `Answer ${at}?`)
+  Array.from({ length: 420 }, (_unused, place) => wordOf((at * 7_919 + place * 104_729) >>> 3))
+    .join(" ")
     .slice(0, 2_048),
 );
 
