@@ -9,7 +9,6 @@ import { Exchange } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
 import { StreamRelay } from "./openai/relay.ts";
 import { toHeaders, toStaticHeaders, toTranslatedBody, toUpstreamBody } from "./openai/request.ts";
-import { TranslatedAnswer, TranslatedStream } from "./openai/translated.ts";
 import type { Provider, ProviderAnswer, ProviderCall, ProviderFailure } from "./provider.ts";
 
 /** How an OpenAI-compatible provider is reached. */
@@ -65,6 +64,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     relay: dialect === undefined ? options.relay : ("normalised" as const),
     redact: createRedact({ baseUrl, apiKey: options.apiKey }),
     clock: options.clock ?? systemClock,
+    dialect,
   };
   const toRequest = (call: ProviderCall, isStream: boolean): Dispatcher.DispatchOptions => ({
     path: pathOf(call, isStream),
@@ -76,18 +76,20 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     name: options.name,
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
-      const exchange = new Exchange(call, setting, (steer) => {
-        const collector = new AnswerCollector(steer, call, setting, resolve);
-        return dialect ? new TranslatedAnswer(steer, dialect, collector) : collector;
-      });
+      const exchange = new Exchange(
+        call,
+        setting,
+        (steer) => new AnswerCollector(steer, call, setting, resolve),
+      );
       startExchange(exchange, () => toRequest(call, false));
       return promise;
     },
     stream: (call, receiver) => {
-      const exchange = new Exchange(call, setting, (steer) => {
-        const relay = new StreamRelay(steer, call, setting, receiver);
-        return dialect ? new TranslatedStream(steer, dialect, relay) : relay;
-      });
+      const exchange = new Exchange(
+        call,
+        setting,
+        (steer) => new StreamRelay(steer, call, setting, receiver),
+      );
       startExchange(exchange, () => toRequest(call, true));
       return exchange;
     },

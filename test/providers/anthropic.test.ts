@@ -1,8 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { anthropic } from "../../src/providers/anthropic.ts";
-import { openOpenAi } from "../../src/providers/openai.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { testProviderContract } from "../contracts/provider.ts";
 import {
   message,
   messageEnd,
@@ -12,48 +10,22 @@ import {
   textBlock,
   toolBlock,
 } from "../fakes/anthropic-upstream.ts";
-import {
-  type OpenAiUpstream,
-  openUpstream,
-  playJson,
-  playStream,
-  playText,
-} from "../fakes/openai-upstream.ts";
+import { type OpenAiUpstream, playJson, playStream, playText } from "../fakes/openai-upstream.ts";
 import { collect, toCall, toMessage } from "./calls.ts";
+import { testOpenAiContract, useOpenAi } from "./openai-fixture.ts";
 
-function openAnthropic(baseUrl: string): Provider {
-  return openOpenAi({
-    ...{ name: "anthropic", baseUrl, apiKey: "sk-ant-secret", relay: "verbatim" },
-    ...{ connectTimeoutMs: 5_000, silenceTimeoutMs: 10_000, dialect: anthropic },
-  });
-}
+testOpenAiContract("anthropic", { dialect: anthropic }, playAnthropic, { choicesMax: 1 });
 
-testProviderContract(
-  "anthropic",
-  async () => {
-    const upstream = await openUpstream(playAnthropic);
-    const provider = openAnthropic(upstream.baseUrl);
-    const close = async () => {
-      await provider.close();
-      await upstream.close();
-    };
-    return { provider, close };
-  },
-  { choicesMax: 1 },
-);
-
+const fixture = useOpenAi();
 let upstream: OpenAiUpstream;
 let provider: Provider;
-beforeEach(async () => {
-  upstream = await openUpstream(playAnthropic);
-  provider = openAnthropic(upstream.baseUrl);
-});
-afterEach(async () => {
-  await provider.close();
-  await upstream.close();
+beforeEach(() => {
+  upstream = fixture.upstream;
+  upstream.play = playAnthropic;
+  provider = fixture.open({ dialect: anthropic, apiKey: "sk-ant-secret" });
 });
 
-/** What the upstream was sent for a request. */
+/** What the upstream is sent for a request. */
 async function sent(request: object): Promise<Record<string, unknown>> {
   await provider.complete(toCall("json", request));
   const [seen] = upstream.requests;

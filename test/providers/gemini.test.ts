@@ -1,47 +1,29 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { gemini } from "../../src/providers/gemini.ts";
-import { openOpenAi } from "../../src/providers/openai.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { testProviderContract } from "../contracts/provider.ts";
 import { playGemini, response } from "../fakes/gemini-upstream.ts";
 import {
   event,
   type OpenAiUpstream,
-  openUpstream,
   playJson,
   playStream,
   playText,
 } from "../fakes/openai-upstream.ts";
 import { collect, toCall, toMessage } from "./calls.ts";
+import { testOpenAiContract, useOpenAi } from "./openai-fixture.ts";
 
-function openGemini(baseUrl: string): Provider {
-  return openOpenAi({
-    ...{ name: "gemini", baseUrl, apiKey: "AIza-secret", relay: "verbatim" },
-    ...{ connectTimeoutMs: 5_000, silenceTimeoutMs: 10_000, dialect: gemini },
-  });
-}
+testOpenAiContract("gemini", { dialect: gemini }, playGemini);
 
-testProviderContract("gemini", async () => {
-  const upstream = await openUpstream(playGemini);
-  const provider = openGemini(upstream.baseUrl);
-  const close = async () => {
-    await provider.close();
-    await upstream.close();
-  };
-  return { provider, close };
-});
-
+const fixture = useOpenAi();
 let upstream: OpenAiUpstream;
 let provider: Provider;
-beforeEach(async () => {
-  upstream = await openUpstream(playGemini);
-  provider = openGemini(upstream.baseUrl);
-});
-afterEach(async () => {
-  await provider.close();
-  await upstream.close();
+beforeEach(() => {
+  upstream = fixture.upstream;
+  upstream.play = playGemini;
+  provider = fixture.open({ dialect: gemini, apiKey: "AIza-secret" });
 });
 
+/** What the upstream is sent for a request. */
 async function sent(request: object): Promise<Record<string, unknown>> {
   await provider.complete(toCall("json", request));
   const [seen] = upstream.requests;

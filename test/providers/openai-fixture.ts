@@ -2,7 +2,8 @@
 import { afterEach, beforeEach } from "vitest";
 import { type OpenAiOptions, openOpenAi } from "../../src/providers/openai.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { type OpenAiUpstream, openUpstream } from "../fakes/openai-upstream.ts";
+import { testProviderContract } from "../contracts/provider.ts";
+import { type OpenAiUpstream, openUpstream, type Play } from "../fakes/openai-upstream.ts";
 
 /** The key that the providers send. */
 export const apiKey = "secret-key-of-the-provider";
@@ -32,18 +33,39 @@ export function useOpenAi(): OpenAiFixture {
       return upstream;
     },
     open(options = {}) {
-      const provider = openOpenAi({
-        name: "fake",
-        baseUrl: this.upstream.baseUrl,
-        apiKey,
-        relay: "verbatim",
-        connectTimeoutMs: 5_000,
-        silenceTimeoutMs: 10_000,
-        version: "1.2.3",
-        ...options,
-      });
+      const provider = openFake(this.upstream.baseUrl, options);
       opened.push(provider);
       return provider;
     },
   };
+}
+
+/** Runs the contract of providers on the adapter with these options. */
+export function testOpenAiContract(
+  name: string,
+  options: Partial<OpenAiOptions>,
+  play?: Play,
+  bounds: { readonly choicesMax?: number } = {},
+): void {
+  testProviderContract(
+    name,
+    async () => {
+      const upstream = await openUpstream(play);
+      const provider = openFake(upstream.baseUrl, options);
+      const close = async () => {
+        await provider.close();
+        await upstream.close();
+      };
+      return { provider, close };
+    },
+    bounds,
+  );
+}
+
+function openFake(baseUrl: string, options: Partial<OpenAiOptions>): Provider {
+  return openOpenAi({
+    ...{ name: "fake", baseUrl, apiKey, relay: "verbatim", version: "1.2.3" },
+    ...{ connectTimeoutMs: 5_000, silenceTimeoutMs: 10_000 },
+    ...options,
+  });
 }

@@ -1,7 +1,7 @@
 // Anthropic's messages and events as OpenAI's completions and chunks.
 // Source: Anthropic API reference, "Create a Message" and "Streaming messages" (anthropic-version 2023-06-01).
 import type { DialectEvents, JsonObject } from "../dialect.ts";
-import { toCount, toObject, toObjects } from "../json-object.ts";
+import { toCount, toObject, toObjects } from "../json-values.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   end_turn: "stop",
@@ -122,8 +122,8 @@ function toFinish(reason: unknown): string {
 function toUsage(usage: JsonObject): JsonObject | undefined {
   const { input_tokens: input, output_tokens: output } = usage;
   if (typeof input !== "number" || typeof output !== "number") return undefined;
-  const written = toCount(usage["cache_creation_input_tokens"]);
-  const read = toCount(usage["cache_read_input_tokens"]);
+  const written = toCount(usage["cache_creation_input_tokens"]) ?? 0;
+  const read = toCount(usage["cache_read_input_tokens"]) ?? 0;
   const prompt = input + written + read;
   return {
     prompt_tokens: prompt,

@@ -2,7 +2,7 @@
 // Source: Anthropic API reference, "Create a Message" (anthropic-version 2023-06-01).
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
-import { toObject, toObjects } from "../json-object.ts";
+import { toObject, toObjects } from "../json-values.ts";
 
 type Block = Record<string, unknown>;
 type Turn = { role: "user" | "assistant"; content: Block[] };

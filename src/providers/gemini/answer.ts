@@ -1,7 +1,7 @@
 // Gemini's responses as OpenAI's completions and chunks.
 // Source: Gemini API reference, GenerateContentResponse, v1beta.
 import type { DialectEvents, JsonObject } from "../dialect.ts";
-import { toCount, toObject, toObjects } from "../json-object.ts";
+import { toCount, toObject, toObjects } from "../json-values.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   STOP: "stop",
@@ -128,13 +128,13 @@ function toUsage(value: unknown): JsonObject | undefined {
   const usage = toObject(value);
   const { promptTokenCount: prompt, candidatesTokenCount: candidates } = usage;
   if (typeof prompt !== "number") return undefined;
-  const thoughts = toCount(usage["thoughtsTokenCount"]);
-  const completion = toCount(candidates) + thoughts;
+  const thoughts = toCount(usage["thoughtsTokenCount"]) ?? 0;
+  const completion = (toCount(candidates) ?? 0) + thoughts;
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: toCount(usage["cachedContentTokenCount"]) },
+    prompt_tokens_details: { cached_tokens: toCount(usage["cachedContentTokenCount"]) ?? 0 },
     completion_tokens_details: { reasoning_tokens: thoughts },
   };
 }

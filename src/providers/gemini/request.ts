@@ -2,7 +2,7 @@
 // Source: Gemini API reference, "Generating content", v1beta.
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
-import { toObject, toObjects } from "../json-object.ts";
+import { toObject, toObjects } from "../json-values.ts";
 
 type Part = Record<string, unknown>;
 type Content = { role: "user" | "model"; parts: Part[] };
@@ -51,7 +51,7 @@ function toContents(messages: readonly JsonObject[]): Content[] {
 function toTurn(message: JsonObject): Part[] {
   const calls = toObjects(message["tool_calls"]).map((call) => {
     const { name, arguments: text } = toObject(call["function"]);
-    return { functionCall: { name, args: parseObject(text) } };
+    return { functionCall: { name, args: parseArguments(text) } };
   });
   return [...toParts(message["content"]), ...toParts(message["refusal"]), ...calls];
 }
@@ -146,7 +146,7 @@ function toConfig(request: JsonObject): JsonObject {
   );
 }
 
-function parseObject(text: unknown): JsonObject {
+function parseArguments(text: unknown): JsonObject {
   try {
     return toObject(JSON.parse(String(text ?? "{}")));
   } catch {

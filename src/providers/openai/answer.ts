@@ -5,12 +5,13 @@ import { CreateChatCompletionResponseSchema } from "../../gen/optamil/v1/chat_pb
 import type { Clock } from "../../platform/clock.ts";
 import { jsonCodec } from "../../platform/json.ts";
 import { editMembers, type JsonBody, parseJsonBody } from "../../platform/json-body.ts";
+import type { Dialect } from "../dialect.ts";
+import { isObject, isString, toCount, toFilledString } from "../json-values.ts";
 import type { ProviderAnswer, ProviderCall, ProviderFailure } from "../provider.ts";
 import { toContentText } from "./content-text.ts";
 import type { ExchangeReceiver, ExchangeSteer } from "./exchange.ts";
 import { findErrorFailure, type Redact, toErrorFailure, toProtocolFailure } from "./failure.ts";
 import { toFinishReason } from "./finish-reason.ts";
-import { isObject, isString, toCount, toFilledString } from "./json-values.ts";
 import { readUsage } from "./usage.ts";
 
 const answerCodec = jsonCodec(CreateChatCompletionResponseSchema);
@@ -23,6 +24,8 @@ export type AnswerSetting = {
   readonly relay: "verbatim" | "normalised";
   readonly redact: Redact;
   readonly clock: Clock;
+  /** What the API does otherwise than OpenAI's; its answers are always normalised. */
+  readonly dialect?: Dialect | undefined;
 };
 
 /** Collects the answer of one exchange and settles it once. */
@@ -80,16 +83,17 @@ function toAnswer(
   if ("ok" in body) return body;
   const failure = findErrorFailure(body.value, setting.redact);
   if (failure !== undefined) return failure;
-  const { choices } = body.value;
+  const value = setting.dialect?.answer(body.value) ?? body.value;
+  const { choices } = value;
   if (!Array.isArray(choices) || choices.length === 0) {
     return toProtocolFailure("an answer without choices");
   }
   if (choices.some(isFailed)) return toErrorFailure({ choices }, setting.redact);
-  const usage = readUsage(body.value["usage"]);
+  const usage = readUsage(value["usage"]);
   if (call.form === "json" && setting.relay === "verbatim") {
     return { ok: true, body: { form: "json", bytes: withModel(body, call.model) }, usage };
   }
-  const mended = mendAnswer(body.value, choices, call, setting.clock);
+  const mended = mendAnswer(value, choices, call, setting.clock);
   try {
     const message = answerCodec.decode(mended);
     if (usage !== undefined) message.usage = usage;

@@ -1,8 +1,8 @@
 // Rebuilds the chunks of any OpenAI-like stream in OpenAI's shape.
 
+import { isObject, toCount, toFilledString } from "../json-values.ts";
 import { toContentText } from "./content-text.ts";
 import { toFinishReason } from "./finish-reason.ts";
-import { isObject, toCount, toFilledString } from "./json-values.ts";
 import { ToolCalls } from "./tool-calls.ts";
 
 type Choice = { hasRole: boolean; isFinished: boolean; readonly toolCalls: ToolCalls };

@@ -1,6 +1,6 @@
 // Text of a content that came as a string or as parts.
 
-import { isObject, isString } from "./json-values.ts";
+import { isObject, isString } from "../json-values.ts";
 
 /** The text; parts without text (such as Mistral's thinking parts) add none. Undefined if there is no content. */
 export function toContentText(content: unknown): string | undefined {

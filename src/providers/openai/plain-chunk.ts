@@ -2,8 +2,8 @@
 
 import type { Buffer } from "node:buffer";
 import { type JsonBody, parseJsonBody } from "../../platform/json-body.ts";
+import { isObject, isString } from "../json-values.ts";
 import { isFinishReason } from "./finish-reason.ts";
-import { isObject, isString } from "./json-values.ts";
 
 /** What a relay needs to know of a chunk. */
 export type PlainChunk = {

@@ -7,6 +7,8 @@ import {
 } from "../../gen/optamil/v1/chat_pb.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { jsonCodec } from "../../platform/json.ts";
+import type { Dialect, DialectEvents, JsonObject } from "../dialect.ts";
+import { parseObject } from "../json-values.ts";
 import type { ProviderCall, ProviderFailure, StreamReceiver } from "../provider.ts";
 import { ChunkMender, type ChunkStart } from "./chunk-mender.ts";
 import { EventScanner, eventBytesMax } from "./event-scanner.ts";
@@ -18,7 +20,6 @@ import {
   toErrorFailure,
   toProtocolFailure,
 } from "./failure.ts";
-import { isObject } from "./json-values.ts";
 import { type SseEvent, SseParser } from "./sse-parser.ts";
 import { readUsage } from "./usage.ts";
 
@@ -32,7 +33,12 @@ export type RelaySetting = {
   readonly relay: "verbatim" | "normalised";
   readonly redact: Redact;
   readonly clock: Clock;
+  /** What the API does otherwise than OpenAI's; its streams are always normalised. */
+  readonly dialect?: Dialect | undefined;
 };
+
+/** What one value of a stream is. */
+type Outcome = StreamChatCompletionResponse | ProviderFailure | "done";
 
 /** Where the bytes go: to the scanner, to the parser, or into one JSON document. */
 type Mode = "scan" | "parse" | "collect";
@@ -45,6 +51,7 @@ export class StreamRelay implements ExchangeReceiver {
   readonly #receiver: StreamReceiver;
   readonly #scanner: EventScanner;
   readonly #parser = new SseParser(eventBytesMax);
+  readonly #translator: DialectEvents | undefined;
   #mender: ChunkMender | undefined;
   #mode: Mode = "parse";
   #collected: Buffer[] = [];
@@ -61,6 +68,7 @@ export class StreamRelay implements ExchangeReceiver {
     this.#setting = setting;
     this.#receiver = receiver;
     this.#scanner = new EventScanner(call.model, call.includeUsage);
+    this.#translator = setting.dialect?.events();
   }
 
   onHead(headers: AnswerHeaders): void {
@@ -115,39 +123,52 @@ export class StreamRelay implements ExchangeReceiver {
   /** Delivers the chunks of the events up to the first that ends or breaks the stream. */
   #handle(events: readonly SseEvent[], isAtEnd: boolean): void {
     const chunks: StreamChatCompletionResponse[] = [];
-    for (const { type, data } of events) {
-      if (data.trim() === "") continue;
-      const outcome = data.trim() === "[DONE]" ? "done" : this.#read(type, data, isAtEnd);
-      if (outcome === "done") {
-        this.#deliver(chunks);
-        this.#finishIfAny();
-        return;
+    for (const event of events) {
+      for (const outcome of this.#read(event, isAtEnd)) {
+        if (outcome === "done") {
+          this.#deliver(chunks);
+          this.#finishIfAny();
+          return;
+        }
+        if ("ok" in outcome) {
+          this.#deliver(chunks);
+          this.#steer.fail(outcome);
+          return;
+        }
+        chunks.push(outcome);
       }
-      if (outcome !== undefined && "ok" in outcome) {
-        this.#deliver(chunks);
-        this.#steer.fail(outcome);
-        return;
-      }
-      if (outcome !== undefined) chunks.push(outcome);
     }
     this.#deliver(chunks);
   }
 
-  #read(
-    type: string,
-    data: string,
-    isAtEnd: boolean,
-  ): StreamChatCompletionResponse | ProviderFailure | undefined {
+  /** What an event brings: one value in OpenAI's form, any number of them in another. */
+  *#read({ type, data }: SseEvent, isAtEnd: boolean): Generator<Outcome> {
+    const text = data.trim();
+    if (text === "") return;
+    if (text === "[DONE]") {
+      yield "done";
+      return;
+    }
     const value = parseObject(data);
-    // The last event of a stream may be half of one.
-    if (value === undefined && isAtEnd) return toCutFailure();
-    if (value === undefined) return toProtocolFailure("an event is not a JSON object");
-    const body = type === "error" && value["error"] === undefined ? { error: value } : value;
-    const failure = findErrorFailure(body, this.#setting.redact);
+    if (value === undefined) {
+      // The last event of a stream may be half of one.
+      yield isAtEnd ? toCutFailure() : toProtocolFailure("an event is not a JSON object");
+      return;
+    }
+    const isBareError = type === "error" && value["error"] === undefined;
+    const parts = this.#translator?.push(type, value) ?? [isBareError ? { error: value } : value];
+    for (const part of parts) {
+      const outcome = part === "done" ? part : this.#mend(part);
+      if (outcome !== undefined) yield outcome;
+    }
+  }
+
+  #mend(value: JsonObject): StreamChatCompletionResponse | ProviderFailure | undefined {
+    const failure = findErrorFailure(value, this.#setting.redact);
     if (failure !== undefined) return failure;
     const mender = this.#openMender();
     const mended = mender.mend(value);
-    if (mender.isFailed) return toErrorFailure(data, this.#setting.redact);
+    if (mender.isFailed) return toErrorFailure(JSON.stringify(value), this.#setting.redact);
     return mended === undefined ? undefined : decodeChunk(mended);
   }
 
@@ -208,16 +229,6 @@ export class StreamRelay implements ExchangeReceiver {
 
   #failTooLarge(): void {
     this.#steer.fail(toProtocolFailure("an event is larger than 8 MiB"));
-  }
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    // The caller knows whether half an event means a cut or a server that speaks something else.
-    return undefined;
   }
 }
 

@@ -9,8 +9,8 @@ import {
 import { jsonCodec } from "../../platform/json.ts";
 import { editMembers } from "../../platform/json-body.ts";
 import type { Dialect } from "../dialect.ts";
+import { isObject } from "../json-values.ts";
 import type { ProviderCall } from "../provider.ts";
-import { isObject } from "./json-values.ts";
 
 const requestCodec = jsonCodec(CreateChatCompletionRequestSchema);
 

@@ -1,6 +1,6 @@
 // Repairs the fragments of streamed tool calls: an index for each call, id and name once.
 
-import { isObject, toCount, toFilledString } from "./json-values.ts";
+import { isObject, toCount, toFilledString } from "../json-values.ts";
 
 type Call = {
   readonly index: number;

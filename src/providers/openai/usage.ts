@@ -2,7 +2,7 @@
 
 import { type ChatUsage, ChatUsageSchema } from "../../gen/optamil/v1/chat_pb.ts";
 import { jsonCodec } from "../../platform/json.ts";
-import { isObject, toCount } from "./json-values.ts";
+import { isObject, toCount } from "../json-values.ts";
 
 const usageCodec = jsonCodec(ChatUsageSchema);
 
