@@ -39,7 +39,7 @@ export type OpenProviders = {
 
 /** The adapters by kind. */
 const adapters: Readonly<
-  Record<string, (plan: ProviderPlan, surroundings: ProviderSurroundings) => Provider>
+  Record<ProviderPlan["kind"], (plan: ProviderPlan, surroundings: ProviderSurroundings) => Provider>
 > = {
   openai: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan }),
   anthropic: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan, dialect: anthropic }),
@@ -58,13 +58,11 @@ export function openProviders(
   surroundings: ProviderSurroundings,
 ): OpenProviders {
   const { environment, catalogue } = surroundings;
-  const kinds = new Set(Object.keys(adapters));
-  const plan = toPlan(configs, environment, catalogue, kinds);
+  const plan = toPlan(configs, environment, catalogue);
   if (plan.problems.length > 0) throw new SettingsError(plan.problems);
   const providers = new Map<string, Provider>();
   for (const row of plan.providers) {
-    const open = adapters[row.kind];
-    if (open !== undefined) providers.set(row.name, open(row, surroundings));
+    providers.set(row.name, adapters[row.kind](row, surroundings));
   }
   const deployments = plan.providers.flatMap((row) => row.deployments);
   return {

@@ -1,7 +1,7 @@
 // Decides from configuration and environment which providers there are and what each serves.
 
 import type { Catalogue, Model } from "../catalogue/models.ts";
-import { type ProviderPreset, providerPresets } from "../catalogue/presets.ts";
+import { type ProviderKind, type ProviderPreset, providerPresets } from "../catalogue/presets.ts";
 import type { ProviderConfig, ProviderModel } from "../gen/optamil/config/v1/config_pb.ts";
 import type { Environment } from "../platform/settings.ts";
 import type { Deployment } from "./deployment.ts";
@@ -9,8 +9,7 @@ import type { Deployment } from "./deployment.ts";
 /** A provider to open. */
 export type ProviderPlan = {
   readonly name: string;
-  /** "openai", "anthropic", "gemini", "demo", or the kind of a preset that may have no adapter. */
-  readonly kind: string;
+  readonly kind: ProviderKind | "demo";
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
   readonly relay: "verbatim" | "normalised";
@@ -26,6 +25,9 @@ export type Plan = {
   readonly notices: readonly string[];
 };
 
+/** The words that the configuration takes. */
+const kinds = ["openai", "anthropic", "gemini", "demo"] as const satisfies ProviderPlan["kind"][];
+
 /** One provider, or what is wrong with it. */
 type Row = { readonly provider?: ProviderPlan; readonly problems: readonly string[] };
 
@@ -34,30 +36,19 @@ export function toPlan(
   configs: readonly ProviderConfig[],
   environment: Environment,
   catalogue: Catalogue,
-  kinds: ReadonlySet<string>,
 ): Plan {
   const rows =
     configs.length > 0
       ? configs.map((config, at) => toConfiguredRow(config, at, configs, environment, catalogue))
       : toPresetRows(environment, catalogue);
-  const planned = rows.flatMap(({ provider }) => provider ?? []);
+  const providers = rows.flatMap(({ provider }) => provider ?? []);
   const problems = rows.flatMap((row) => row.problems);
-  const notices = planned.flatMap((provider) => toNotices(provider, kinds));
-  const providers = planned.filter(({ kind }) => kinds.has(kind));
+  const notices = providers
+    .filter(({ deployments }) => deployments.length === 0)
+    .map(({ name }) => `Provider '${name}' serves no model: list some under its models.`);
   if (configs.length > 0 || providers.length > 0) return { providers, problems, notices };
   const notice = "No provider key is set: the demo provider answers in place of every model.";
   return { providers: [toDemo(catalogue)], problems, notices: [...notices, notice] };
-}
-
-function toNotices(
-  { name, kind, deployments }: ProviderPlan,
-  kinds: ReadonlySet<string>,
-): string[] {
-  if (!kinds.has(kind)) {
-    return [`Provider '${name}' is left out: there is no adapter for its kind, ${kind}, yet.`];
-  }
-  if (deployments.length > 0) return [];
-  return [`Provider '${name}' serves no model: list some under its models.`];
 }
 
 function toDemo(catalogue: Catalogue): ProviderPlan {
@@ -90,7 +81,8 @@ function toConfiguredRow(
   const path = `providers[${at}]`;
   const { name } = config;
   const preset = providerPresets.find((row) => row.name === name);
-  const kind = config.kind || preset?.kind || (name === "demo" ? "demo" : "openai");
+  const named = kinds.find((word) => word === config.kind);
+  const kind = named ?? preset?.kind ?? (name === "demo" ? "demo" : "openai");
   const baseUrl = config.baseUrl || preset?.baseUrl || "";
   const problems: string[] = [];
   if (configs.findIndex((other) => other.name === name) < at) {
