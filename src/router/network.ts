@@ -41,8 +41,10 @@ export type Assessment = {
 
 const magic = "ONR1";
 const charsPerToken = 4;
-const axesPerSource = 3;
 const reasonsMax = 3;
+const reasonNames = shapeNames.map((name) => name.replace(" ", "-"));
+/** Need, ease and likeness, in this order. */
+export const axesPerSource = 3;
 
 /** The network; one thread uses it at a time. */
 export class Network {
@@ -52,6 +54,8 @@ export class Network {
   readonly #features = new TextFeatures();
   readonly #sums: Int32Array;
   readonly #values: Float64Array;
+  /** The numbers about the prompt's shape, standardised. */
+  readonly #shape = new Float64Array(shapeNames.length);
 
   /** `table`: weights by bucket, then axis. */
   constructor(header: NetworkHeader, table: Int8Array) {
@@ -67,43 +71,29 @@ export class Network {
   assess(text: string): Assessment {
     this.#features.read(text);
     this.#run();
-    const { sources, tiers, calibration, lengthWeight } = this.header;
     const values = this.#values;
-    const shares = this.#shares();
-    const length = this.#standardShape(0);
-    let need = lengthWeight * length;
-    const mixed = new Float64Array(calibration.length);
-    for (let source = 0; source < sources.length; source += 1) {
-      const share = shares[source] ?? 0;
-      const place = source * axesPerSource;
-      const ownNeed = values[place] ?? 0;
-      const ease = values[place + 1] ?? 0;
-      need += share * ownNeed;
-      for (const [tier, parameters] of (tiers[source] ?? []).entries()) {
-        const [base, ofEase, ofNeed] = parameters;
-        const logit = base + ofEase * ease + ofNeed * ownNeed;
-        mixed[tier] = (mixed[tier] ?? 0) + share * sigmoid(logit);
-      }
+    const shares = toShares(this.header, values);
+    let need = this.header.lengthWeight * (this.#shape[0] ?? 0);
+    for (const [source, share] of shares.entries()) {
+      need += share * (values[source * axesPerSource] ?? 0);
     }
-    let highest = 0;
-    const chances = Array.from(mixed, (chance, tier) => {
-      const [intercept, slope] = calibration[tier] ?? [0, 1];
-      highest = Math.max(highest, sigmoid(intercept + slope * logitOf(chance)));
-      return highest;
-    });
     const outputChars = Math.exp(Math.min(12, values[this.#axes - 1] ?? 0));
-    const outputTokens = Math.ceil(outputChars / charsPerToken);
-    return { need, chances, outputTokens, reasons: this.#reasons(shares) };
+    return {
+      need,
+      chances: calibrateChances(this.header.calibration, mixChances(this.header, values, shares)),
+      outputTokens: Math.ceil(outputChars / charsPerToken),
+      reasons: this.#reasons(shares),
+    };
   }
 
-  #reasons(shares: Float64Array): string {
-    const moved = shapeNames.map((name, place) => {
+  #reasons(shares: readonly number[]): string {
+    const { shape, lengthWeight } = this.header;
+    const moved = reasonNames.map((name, place) => {
       const weight = shares.reduce(
-        (sum, share, source) =>
-          sum + share * (this.header.shape[source * axesPerSource]?.[place] ?? 0),
-        place === 0 ? this.header.lengthWeight : 0,
+        (sum, share, source) => sum + share * (shape[source * axesPerSource]?.[place] ?? 0),
+        place === 0 ? lengthWeight : 0,
       );
-      return { name: name.replace(" ", "-"), by: weight * this.#standardShape(place) };
+      return { name, by: weight * (this.#shape[place] ?? 0) };
     });
     moved.sort((one, other) => Math.abs(other.by) - Math.abs(one.by));
     const most = moved.slice(0, reasonsMax);
@@ -121,7 +111,10 @@ export class Network {
 
   #run(): void {
     const { ids, count } = this.#features;
-    const { scales, biases, shape } = this.header;
+    const { scales, biases, shape, shapeMeans, shapeDeviations } = this.header;
+    for (const [place, value] of this.#features.shape.entries()) {
+      this.#shape[place] = standardise(value, shapeMeans[place] ?? 0, shapeDeviations[place] ?? 1);
+    }
     const table = this.#table;
     const sums = this.#sums;
     const axes = this.#axes;
@@ -137,35 +130,58 @@ export class Network {
       let value = (biases[axis] ?? 0) + (sums[axis] ?? 0) * (scales[axis] ?? 0) * norm;
       const weights = shape[axis] ?? [];
       for (let place = 0; place < shapeNames.length; place += 1) {
-        value += (weights[place] ?? 0) * this.#standardShape(place);
+        value += (weights[place] ?? 0) * (this.#shape[place] ?? 0);
       }
       this.#values[axis] = value;
     }
   }
+}
 
-  #standardShape(place: number): number {
-    const { shapeMeans, shapeDeviations } = this.header;
-    const value =
-      ((this.#features.shape[place] ?? 0) - (shapeMeans[place] ?? 0)) /
-      (shapeDeviations[place] ?? 1);
-    return Math.max(-4, Math.min(4, value));
-  }
+/** A number about a prompt's shape in standard deviations, four at most. */
+export function standardise(value: number, mean: number, deviation: number): number {
+  return Math.max(-4, Math.min(4, (value - mean) / deviation));
+}
 
-  #shares(): Float64Array {
-    const { sources, sharpness } = this.header;
-    const shares = new Float64Array(sources.length);
-    let total = 0;
-    for (let source = 0; source < shares.length; source += 1) {
-      const likeness = this.#values[source * axesPerSource + 2] ?? 0;
-      const share = Math.exp(sharpness * Math.max(-0.2, Math.min(1.2, likeness)));
-      shares[source] = share;
-      total += share;
-    }
-    for (let source = 0; source < shares.length; source += 1) {
-      shares[source] = (shares[source] ?? 0) / total;
-    }
-    return shares;
-  }
+/** How like each source a prompt looks, of these values of the axes; they add up to 1. */
+export function toShares(
+  { sources, sharpness }: Pick<NetworkHeader, "sources" | "sharpness">,
+  values: Float64Array,
+): number[] {
+  const weights = sources.map((_, source) => {
+    const likeness = values[source * axesPerSource + 2] ?? 0;
+    return Math.exp(sharpness * Math.max(-0.2, Math.min(1.2, likeness)));
+  });
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+/** The chance of a good answer by tier as the sources see it, mixed by their shares. */
+export function mixChances(
+  { tiers, calibration }: Pick<NetworkHeader, "tiers" | "calibration">,
+  values: Float64Array,
+  shares: readonly number[],
+): number[] {
+  return calibration.map((_, tier) =>
+    shares.reduce((sum, share, source) => {
+      const [base, ofEase, ofNeed] = tiers[source]?.[tier] ?? [0, 0, 0];
+      const place = source * axesPerSource;
+      const logit = base + ofEase * (values[place + 1] ?? 0) + ofNeed * (values[place] ?? 0);
+      return sum + share * sigmoid(logit);
+    }, 0),
+  );
+}
+
+/** Mixed chances as they turned out, never falling with the tier. */
+export function calibrateChances(
+  calibration: NetworkHeader["calibration"],
+  mixed: readonly number[],
+): number[] {
+  let highest = 0;
+  return mixed.map((chance, tier) => {
+    const [intercept, slope] = calibration[tier] ?? [0, 1];
+    highest = Math.max(highest, sigmoid(intercept + slope * logitOf(chance)));
+    return highest;
+  });
 }
 
 /** Reads a weights file. */

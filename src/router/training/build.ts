@@ -1,5 +1,13 @@
 // Builds the network from outcomes: axes by ridge regression, tiers and calibration on folds that were held out.
-import { logitOf, Network, type NetworkHeader, sigmoid } from "../network.ts";
+import {
+  axesPerSource,
+  calibrateChances,
+  logitOf,
+  mixChances,
+  Network,
+  type NetworkHeader,
+  toShares,
+} from "../network.ts";
 import { bucketCount } from "../text-features.ts";
 import { fitLogistic } from "./logistic.ts";
 import { lambdaGrid, meanOf, routeTiers } from "./metrics.ts";
@@ -191,8 +199,8 @@ function fitTiers(
   return Array.from({ length: sourceCount }, (_, source) => {
     const own = rows.flatMap((row, at) => (row.source === source ? [{ row, at }] : []));
     const inputs = own.map(({ at }) => [
-      held[at]?.[3 * source + 1] ?? 0,
-      held[at]?.[3 * source] ?? 0,
+      held[at]?.[axesPerSource * source + 1] ?? 0,
+      held[at]?.[axesPerSource * source] ?? 0,
     ]);
     return Array.from({ length: tierCount }, (_unused, tier): [number, number, number] => {
       const targets = own.map(({ row }) => row.outcome.fifths[tier] ?? 0);
@@ -212,7 +220,7 @@ function calibrate(
   rows: readonly Row[],
   held: readonly Float64Array[],
 ): NetworkHeader {
-  const mixed = held.map((values) => mixTiers(header, values));
+  const mixed = held.map((values) => mixChances(header, values, toShares(header, values)));
   const counts = header.sources.map(
     (_, source) => rows.filter((row) => row.source === source).length,
   );
@@ -223,32 +231,8 @@ function calibrate(
     const [intercept = 0, slope = 1] = fitLogistic(inputs, targets, weights);
     return [intercept, slope];
   });
-  const chances = mixed.map((row) => {
-    let highest = 0;
-    return row.map((chance, tier) => {
-      const [intercept, slope] = calibration[tier] ?? [0, 1];
-      highest = Math.max(highest, sigmoid(intercept + slope * logitOf(chance)));
-      return highest;
-    });
-  });
+  const chances = mixed.map((row) => calibrateChances(calibration, row));
   return { ...header, calibration, lambdas: fitLambdas(chances) };
-}
-
-function mixTiers(
-  { sources, tiers, sharpness: sharp }: NetworkHeader,
-  values: Float64Array,
-): number[] {
-  const likeness = sources.map((_, source) =>
-    Math.exp(sharp * Math.max(-0.2, Math.min(1.2, values[3 * source + 2] ?? 0))),
-  );
-  const total = likeness.reduce((sum, value) => sum + value, 0);
-  return Array.from({ length: tierCount }, (_, tier) =>
-    sources.reduce((sum, _name, source) => {
-      const [base, ease, need] = tiers[source]?.[tier] ?? [0, 0, 0];
-      const logit = base + ease * (values[3 * source + 1] ?? 0) + need * (values[3 * source] ?? 0);
-      return sum + ((likeness[source] ?? 0) / total) * sigmoid(logit);
-    }, 0),
-  );
 }
 
 /** For quality 0, 0.05, … 1 the highest price of cost that keeps so much of the way from all free to all best. */

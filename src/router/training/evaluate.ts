@@ -21,6 +21,7 @@ const sources = readSources(values.data, files);
 const measured = readMeasured(values.data, "measure-only/routerbench_train.jsonl.gz");
 
 type Assessed = {
+  readonly name: string;
   readonly outcomes: readonly Outcome[];
   readonly assessments: readonly Assessment[];
 };
@@ -42,17 +43,26 @@ function assessFolds(): Assessed[] {
       }
     }
   }
-  return sources.map(({ outcomes }, at) => ({ outcomes, assessments: found[at] ?? [] }));
+  return sources.map(({ name, outcomes }, at) => ({
+    ...{ name, outcomes },
+    assessments: found[at] ?? [],
+  }));
 }
 
-function assessWith(training: readonly Source[], { outcomes }: Source): Assessed {
+function assessWith(training: readonly Source[], { name, outcomes }: Source): Assessed {
   const network = toNetwork(buildNetwork(training, { manifest }));
-  return { outcomes, assessments: outcomes.map(({ prompt }) => network.assess(prompt)) };
+  const assessments = outcomes.map(({ prompt }) => network.assess(prompt));
+  return { name, outcomes, assessments };
+}
+
+function needsOf({ assessments }: Assessed): number[] {
+  return assessments.map(({ need }) => need);
 }
 
 /** APGR with the bounds of 95 % of resamples. */
-function apgrText({ outcomes, assessments }: Assessed): string {
-  const needs = assessments.map(({ need }) => need);
+function apgrText(assessed: Assessed): string {
+  const { outcomes } = assessed;
+  const needs = needsOf(assessed);
   const found: number[] = [];
   let state = 1;
   for (let round = 0; round < resamples; round += 1) {
@@ -77,9 +87,9 @@ function percent(share: number | undefined): string {
   return share === undefined ? "–" : `${Math.round(share * 100)}`;
 }
 
-function rankRow(name: string, assessed: Assessed): string {
-  const { outcomes, assessments } = assessed;
-  const needs = assessments.map(({ need }) => need);
+function rankRow(assessed: Assessed): string {
+  const { name, outcomes } = assessed;
+  const needs = needsOf(assessed);
   const length = apgr(
     outcomes,
     outcomes.map(({ prompt }) => prompt.length),
@@ -100,7 +110,7 @@ function rankRow(name: string, assessed: Assessed): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-function tierRow(name: string, { outcomes, assessments }: Assessed): string {
+function tierRow({ name, outcomes, assessments }: Assessed): string {
   const chances = assessments.map((assessment) => assessment.chances);
   const truth = outcomes.map(({ fifths }) => fifths);
   const saved = [0.95, 0.97, 0.99].map((share) => percent(savedAt(outcomes, chances, share)));
@@ -127,32 +137,23 @@ const outside = sources.map((source) =>
     source,
   ),
 );
-const routerBench = assessWith(sources, measured);
+const routerBench = assessWith(sources, { ...measured, name: "RouterBench part, never trained" });
 const everything = {
+  name: "all of them",
   outcomes: inside.flatMap(({ outcomes }) => outcomes),
   assessments: inside.flatMap(({ assessments }) => assessments),
 };
-console.log("Folds: three quarters of every source trained.\n");
-console.log(rankHead);
-for (const [at, assessed] of inside.entries())
-  console.log(rankRow(sources[at]?.name ?? "", assessed));
-console.log("\nA source that was left out.\n");
-console.log(rankHead);
-for (const [at, assessed] of outside.entries())
-  console.log(rankRow(sources[at]?.name ?? "", assessed));
-console.log(rankRow("RouterBench part, never trained", routerBench));
-const mean = meanOf(
-  outside.map(({ outcomes, assessments }) =>
-    apgr(
-      outcomes,
-      assessments.map(({ need }) => need),
-    ),
-  ),
-);
-console.log(`\nMean of the sources left out: ${mean.toFixed(3)}\n`);
-console.log("Five tiers, at 0 / 0.14 / 1.5 / 5 / 15 US$; lambda swept on the same questions.\n");
-console.log(tierHead);
-for (const [at, assessed] of inside.entries())
-  console.log(tierRow(sources[at]?.name ?? "", assessed));
-console.log(tierRow("all of them", everything));
-console.log(tierRow("RouterBench part, never trained", routerBench));
+const mean = meanOf(outside.map((assessed) => apgr(assessed.outcomes, needsOf(assessed))));
+const lines = [
+  "Folds: three quarters of every source trained.\n",
+  rankHead,
+  ...inside.map(rankRow),
+  "\nA source that was left out.\n",
+  rankHead,
+  ...[...outside, routerBench].map(rankRow),
+  `\nMean of the sources left out: ${mean.toFixed(3)}\n`,
+  "Five tiers, at 0 / 0.14 / 1.5 / 5 / 15 US$; lambda swept on the same questions.\n",
+  tierHead,
+  ...[...inside, everything, routerBench].map(tierRow),
+];
+console.log(lines.join("\n"));

@@ -1,4 +1,5 @@
 // How good a router is: what the literature measures, and what a bill shows.
+import { tierNames, tiers } from "../../catalogue/tiers.ts";
 
 /** What a weak and a strong model, or the models of five tiers, made of a question. */
 export type Judged = {
@@ -8,7 +9,11 @@ export type Judged = {
 };
 
 /** Cost of an answer in each tier, the strongest being 1: the list's prices, 0 / 0.14 / 1.5 / 5 / 15 US$. */
-const tierCosts = [0, 0.14 / 15, 0.1, 1 / 3, 1] as const;
+const tierCosts = tierNames.map(
+  (name) =>
+    Number(tiers[name].priceMicroUsdPerMillionTokens) /
+    Number(tiers.ultra.priceMicroUsdPerMillionTokens),
+);
 
 /**
  * Average performance gap recovered (RouteLLM, arXiv 2406.18665): the share of the way from weak to strong that is

@@ -1,4 +1,5 @@
 // Ridge regression on hashed words and shapes, by conjugate gradients: the same bytes on every run.
+import { standardise } from "../network.ts";
 import { bucketCount, shapeNames, TextFeatures } from "../text-features.ts";
 
 /** The features of many prompts, one after the other. */
@@ -64,8 +65,8 @@ export function createDesign(prompts: readonly string[], scale: ShapeScale): Des
     parts.push(features.ids.slice(0, features.count));
     starts[row + 1] = (starts[row] ?? 0) + features.count;
     for (const [place, value] of features.shape.entries()) {
-      const standard = (value - (scale.means[place] ?? 0)) / (scale.deviations[place] ?? 1);
-      shapes[row * shapeCount + place] = Math.max(-4, Math.min(4, standard));
+      const [mean = 0, deviation = 1] = [scale.means[place], scale.deviations[place]];
+      shapes[row * shapeCount + place] = standardise(value, mean, deviation);
     }
   }
   const ids = new Int32Array(starts[prompts.length] ?? 0);
