@@ -9,7 +9,7 @@ import { auditRecords, type Finding } from "./usage/audit.ts";
 import type { ClickHouseWarehouse } from "./usage/clickhouse.ts";
 import type { DeadLetter } from "./usage/consumer-store.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
-import type { MicroByTier } from "./usage/warehouse.ts";
+import { nothingUsed, totalOf } from "./usage/warehouse.ts";
 
 /** What is audited. */
 export type FleetAuditParts = {
@@ -26,7 +26,13 @@ const accountsPerPage = 1_000;
 /** Looks at an account whose sums differ, until the consumers have had the time to carry what is in the log. */
 const looksMax = 5;
 const lookEveryMs = 1_000;
-const wrongSum = "but its items add up to";
+
+/** What is odd about an account. */
+type Oddity = {
+  readonly text: string;
+  /** Wrong however the account moves, as both figures were seen at the same moment. */
+  readonly isLasting: boolean;
+};
 
 /** All findings; none of severity "error" means that the books are right. */
 export async function auditFleet(parts: FleetAuditParts): Promise<readonly Finding[]> {
@@ -79,7 +85,7 @@ async function auditCounters({
     });
     after = accounts.at(-1)?.id;
     const ids = accounts.map(({ id }) => id);
-    for (const [id, text] of await findOdd(ids, periodId, warehouse, shared)) {
+    for (const [id, { text }] of await findOdd(ids, periodId, warehouse, shared)) {
       const message = `account ${id}, ${periodId}: ${text}`;
       findings.push({ audit: "sums", severity: "error", message });
     }
@@ -93,12 +99,14 @@ async function findOdd(
   periodId: string,
   warehouse: ClickHouseWarehouse,
   shared: RedisCounters,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, Oddity>> {
   let odd = await lookAt(accountIds, periodId, warehouse, shared);
   for (let look = 1; look < looksMax && odd.size > 0; look += 1) {
     await wait(lookEveryMs);
     const again = await lookAt([...odd.keys()], periodId, warehouse, shared);
-    odd = new Map([...again].filter(([id, text]) => isWrong(text) || odd.get(id) === text));
+    odd = new Map(
+      [...again].filter(([id, { text, isLasting }]) => isLasting || odd.get(id)?.text === text),
+    );
   }
   return odd;
 }
@@ -109,33 +117,26 @@ async function lookAt(
   periodId: string,
   warehouse: ClickHouseWarehouse,
   shared: RedisCounters,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, Oddity>> {
   const checks = await Promise.all(accountIds.map((id) => shared.check(id, periodId)));
   const sums = await warehouse.sums(accountIds, [periodId]);
   const stored = new Map(sums.map(({ accountId, microByTier }) => [accountId, microByTier]));
-  const odd = new Map<string, string>();
+  const odd = new Map<string, Oddity>();
   for (const [at, id] of accountIds.entries()) {
     const check = checks[at];
-    const text = check && whatIsOdd(check, sumOf(stored.get(id)));
-    if (text !== undefined) odd.set(id, text);
+    const found = check && whatIsOdd(check, totalOf(stored.get(id) ?? nothingUsed));
+    if (found !== undefined) odd.set(id, found);
   }
   return odd;
 }
 
-function whatIsOdd(check: LedgerCheck, storedMicro: bigint): string | undefined {
+function whatIsOdd(check: LedgerCheck, storedMicro: bigint): Oddity | undefined {
   for (const [name, { sum, ofItems }] of Object.entries(check)) {
-    if (sum !== ofItems) return `${name} is ${sum}, ${wrongSum} ${ofItems}`;
+    if (sum === ofItems) continue;
+    return { text: `${name} is ${sum}, but its items add up to ${ofItems}`, isLasting: true };
   }
   const { sum } = check.usedMicro;
-  if (sum !== storedMicro) return `the counters have ${sum} used, the warehouse ${storedMicro}`;
-  return undefined;
-}
-
-/** Wrong however the account moves: both were seen at the same moment. */
-function isWrong(text: string): boolean {
-  return text.includes(wrongSum);
-}
-
-function sumOf(microByTier: MicroByTier | undefined): bigint {
-  return Object.values(microByTier ?? {}).reduce((sum, micro) => sum + micro, 0n);
+  if (sum === storedMicro) return undefined;
+  const text = `the counters have ${sum} used, the warehouse ${storedMicro}`;
+  return { text, isLasting: false };
 }

@@ -4,7 +4,7 @@ import type { ConsumerRecords } from "./consumer-store.ts";
 import { peekAccountId, toTierName } from "./event.ts";
 import { parseRecord } from "./parse-record.ts";
 import type { LogRecord, LogVersion, UsageLogReader } from "./usage-log.ts";
-import { type MicroByTier, nothingUsed } from "./warehouse.ts";
+import { type MicroByTier, nothingUsed, toLedgerKey } from "./warehouse.ts";
 
 /** An account's usage of a period as far as it is durable; what `admission` calls a LoadedBase. */
 export type AccountTail = {
@@ -67,7 +67,7 @@ export async function readTails(
   }
   return {
     pending: (accountId, periodId) => [
-      ...(byLedger.get(toLedgerKey(accountId, periodId))?.values() ?? []),
+      ...(byLedger.get(toLedgerKey({ accountId, periodId }))?.values() ?? []),
     ],
   };
 }
@@ -83,11 +83,7 @@ function note(
   const tier = toTierName(event.tier);
   // A refund shows when it is confirmed: before, sums could include it already, and it would count twice.
   if (event.rev === 0 || tier === undefined || event.creditsMicro <= 0n) return;
-  const key = toLedgerKey(event.accountId, event.periodId);
+  const key = toLedgerKey(event);
   const pending = byLedger.get(key) ?? new Map();
   byLedger.set(key, pending.set(eventId, { eventId, tier, creditsMicro: event.creditsMicro }));
-}
-
-function toLedgerKey(accountId: string, periodId: string): string {
-  return `${periodId} ${accountId}`;
 }

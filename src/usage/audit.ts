@@ -7,6 +7,8 @@ import {
   type NumberRun,
   nothingUsed,
   type PeriodSums,
+  toLedgerKey,
+  totalOf,
   type Warehouse,
 } from "./warehouse.ts";
 
@@ -113,7 +115,7 @@ async function auditSums({ warehouse, records }: AuditParts): Promise<Finding[]>
   for (let after = ""; ; ) {
     const sums = await warehouse.sumsAfter(after, accountsPerPage);
     for (const sum of sums) {
-      seen.add(`${sum.periodId} ${sum.accountId}`);
+      seen.add(toLedgerKey(sum));
       const base = records.base(sum.accountId, sum.periodId);
       if (!isSame(sum, base)) findings.push(toSumFinding(sum, base));
     }
@@ -122,7 +124,7 @@ async function auditSums({ warehouse, records }: AuditParts): Promise<Finding[]>
     after = last.accountId;
   }
   for (const base of basesOf(records)) {
-    if (seen.has(`${base.periodId} ${base.accountId}`)) continue;
+    if (seen.has(toLedgerKey(base))) continue;
     const sum = { ...base, microByTier: nothingUsed };
     if (!isSame(sum, base)) findings.push(toSumFinding(sum, base));
   }
@@ -185,11 +187,7 @@ function isSame({ microByTier: sum }: PeriodSums, base: Base | undefined): boole
 }
 
 function toSumFinding(sum: PeriodSums, base: Base | undefined): Finding {
-  const [stored, known] = [totalOf(sum), base === undefined ? 0n : totalOf(base)];
+  const [stored, known] = [totalOf(sum.microByTier), totalOf(base?.microByTier ?? nothingUsed)];
   const message = `account ${sum.accountId}, ${sum.periodId}: ${stored} micro-credits are stored, ${known} confirmed`;
   return { audit: "sums", severity: "error", message };
-}
-
-function totalOf({ microByTier }: Pick<PeriodSums, "microByTier">): bigint {
-  return Object.values(microByTier).reduce((total, micro) => total + micro, 0n);
 }

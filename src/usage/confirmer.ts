@@ -2,7 +2,7 @@
 import { EventKind } from "../gen/optamil/v1/event_pb.ts";
 import type { ConfirmedPeriod, ConsumerParts } from "./consumer-parts.ts";
 import type { ConsumerProgress } from "./consumer-store.ts";
-import { nothingUsed, type PlacedEvent } from "./warehouse.ts";
+import { nothingUsed, type PlacedEvent, toLedgerKey } from "./warehouse.ts";
 
 /** An account and period with events since it was last confirmed. */
 type Touched = {
@@ -47,7 +47,7 @@ export class Confirmer {
   add({ offset, event, eventId }: PlacedEvent): void {
     if (event.rev === 0 || event.kind === EventKind.REJECTED) return;
     const { accountId, periodId } = event;
-    const key = `${periodId} ${accountId}`;
+    const key = toLedgerKey(event);
     const entry = this.#touched.get(key);
     this.#waitingIds++;
     if (entry !== undefined) entry.eventIds.push(eventId);
@@ -80,9 +80,9 @@ export class Confirmer {
     // The offset after it: written down but not delivered, the ids would stay open for ever.
     const confirmed = { ...progress, confirmedOffset };
     await store.save({ logName: log.name, progress: confirmed });
-    for (const { periodId, accountId, eventIds } of entries) {
-      this.#touched.delete(`${periodId} ${accountId}`);
-      this.#waitingIds -= eventIds.length;
+    for (const entry of entries) {
+      this.#touched.delete(toLedgerKey(entry));
+      this.#waitingIds -= entry.eventIds.length;
     }
     return confirmed;
   }
@@ -97,10 +97,10 @@ export class Confirmer {
     const endedAtMs = clock.monotonicMs();
     const pauseMs = Math.max(confirmEveryMs, confirmPauseFactor * (endedAtMs - startedAtMs));
     this.#dueAtMs = endedAtMs + pauseMs;
-    const byKey = new Map(found.map((sum) => [`${sum.periodId} ${sum.accountId}`, sum]));
-    return entries.map(({ accountId, periodId, eventIds }) => {
-      const sum = byKey.get(`${periodId} ${accountId}`);
-      const baseByTierMicro = sum?.microByTier ?? nothingUsed;
+    const byKey = new Map(found.map((sum) => [toLedgerKey(sum), sum]));
+    return entries.map((entry) => {
+      const { accountId, periodId, eventIds } = entry;
+      const baseByTierMicro = byKey.get(toLedgerKey(entry))?.microByTier ?? nothingUsed;
       return { accountId, periodId, baseByTierMicro, includedIds: eventIds };
     });
   }

@@ -15,6 +15,7 @@ import {
   type StoredBase,
   type StoredEvent,
   type StoredLogs,
+  toLedgerKey,
   type Warehouse,
 } from "./warehouse.ts";
 
@@ -82,11 +83,9 @@ export abstract class StoredUsage
     };
     const rows = await this.ask("bases", parameters);
     const byLedger = Map.groupBy(rows, (row) =>
-      toLedgerKey(text(row, "account_id"), text(row, "period_id")),
+      toLedgerKey({ accountId: text(row, "account_id"), periodId: text(row, "period_id") }),
     );
-    return asked.map(({ accountId, periodId }) =>
-      toBase(byLedger.get(toLedgerKey(accountId, periodId)) ?? []),
-    );
+    return asked.map((ledger) => toBase(byLedger.get(toLedgerKey(ledger)) ?? []));
   }
 
   async id(): Promise<string> {
@@ -160,9 +159,9 @@ function toSums(rows: readonly Row[]): readonly PeriodSums[] {
     { accountId: string; periodId: string; microByTier: MutableMicro }
   >();
   for (const row of rows) {
-    const [accountId, periodId] = [text(row, "account_id"), text(row, "period_id")];
-    const key = toLedgerKey(accountId, periodId);
-    const sum = sums.get(key) ?? { accountId, periodId, microByTier: { ...nothingUsed } };
+    const ledger = { accountId: text(row, "account_id"), periodId: text(row, "period_id") };
+    const key = toLedgerKey(ledger);
+    const sum = sums.get(key) ?? { ...ledger, microByTier: { ...nothingUsed } };
     const tier = toTierName(text(row, "tier"));
     if (tier !== undefined) sum.microByTier[tier] = BigInt(text(row, "credits_micro"));
     sums.set(key, sum);
@@ -180,10 +179,6 @@ function toBase(rows: readonly Row[]): StoredBase {
     if (included !== "") includedIds.push(...included.split(","));
   }
   return { microByTier, includedIds };
-}
-
-function toLedgerKey(accountId: string, periodId: string): string {
-  return `${periodId} ${accountId}`;
 }
 
 type MutableMicro = Record<TierName, bigint>;

@@ -49,6 +49,19 @@ export type PeriodSums = {
 /** Nothing used. */
 export const nothingUsed: MicroByTier = { free: 0n, budget: 0n, mid: 0n, premium: 0n, ultra: 0n };
 
+/** All tiers together, micro-credits. */
+export function totalOf(microByTier: MicroByTier): bigint {
+  return Object.values(microByTier).reduce((total, micro) => total + micro, 0n);
+}
+
+/** The key of an account's period in a map. */
+export function toLedgerKey({
+  accountId,
+  periodId,
+}: Pick<PeriodSums, "accountId" | "periodId">): string {
+  return `${periodId} ${accountId}`;
+}
+
 /** Rows that the warehouse refuses for what is in them. */
 export class BatchRejected extends Error {
   override readonly name = "BatchRejected";
