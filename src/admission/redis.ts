@@ -1,11 +1,13 @@
 // The connection to Redis, behind which the counters and the keyed requests of a fleet are kept.
 import { once } from "node:events";
 import { Redis } from "ioredis";
+import { within } from "../platform/within.ts";
 import type { RedisConnection, ReplyField } from "./redis/connection.ts";
 import type { Script } from "./redis/scripts.ts";
 import { CountersUnreachable } from "./shared-counters.ts";
 
-export { type LedgerCheck, RedisCounters, redisMicroMax } from "./redis/counters.ts";
+export { redisMicroMax } from "./redis/arguments.ts";
+export { type LedgerCheck, RedisCounters } from "./redis/counters.ts";
 export { RedisIdempotency } from "./redis/idempotency.ts";
 
 /** How a connection is made. */
@@ -24,7 +26,6 @@ const readyTimeoutMs = 10_000;
 export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   const { url, commandTimeoutMs = 250, commandsMax = 10_000 } = options;
   const client = new Redis(url, {
-    commandTimeout: commandTimeoutMs,
     connectTimeout: 2_000,
     // A peer that has vanished without a word: a new connection, and what it was sent is forgotten.
     socketTimeout: 5_000,
@@ -43,12 +44,13 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   let waiting = 0;
   let lastRoundTripMs: number | undefined;
 
-  async function send<Value>(command: () => Promise<Value>): Promise<Value> {
+  async function send(command: () => Promise<unknown>): Promise<unknown> {
     if (waiting >= commandsMax) throw new CountersUnreachable("down");
     waiting += 1;
     const startedMs = performance.now();
     try {
-      const answer = await command();
+      const answer = await within(commandTimeoutMs, command());
+      if (answer === undefined) throw new Error("no answer in time");
       lastRoundTripMs = performance.now() - startedMs;
       return answer;
     } catch (error) {

@@ -41,7 +41,10 @@ export type KnownRequest = {
   readonly settled: { readonly tier: TierName; readonly creditsMicro: bigint } | undefined;
 };
 
-/** A base read anew, and which of the ids asked about it includes. */
+/**
+ * A base read anew, and which it includes of the ids asked about and of those in the log; `pending` are the others
+ * in the log.
+ */
 export type RebuiltBase = LoadedBase & { readonly includedIds: readonly string[] };
 
 /** Counters in a store that can be out of reach; every operation throws `CountersUnreachable` then. */

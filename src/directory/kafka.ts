@@ -16,6 +16,7 @@ import { openTopicReader, type TopicReader } from "../platform/kafka/reader.ts";
 import { type KafkaSender, type Message, openKafkaSender } from "../platform/kafka/sender.ts";
 import { ensureTopic, safeSettings, type TopicFinding } from "../platform/kafka/topic.ts";
 import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
+import { within } from "../platform/within.ts";
 import type {
   AccountsPage,
   ChangesPage,
@@ -188,14 +189,8 @@ class FoldedTopic implements KafkaDirectory {
   }
 
   async #catchesUpWithin(timeoutMs: number): Promise<boolean> {
-    const late = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => late.resolve(false), timeoutMs);
     const caughtUp = this.#caughtUp.promise.then(() => true);
-    try {
-      return await Promise.race([caughtUp, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return (await within(timeoutMs, caughtUp)) ?? false;
   }
 
   /**

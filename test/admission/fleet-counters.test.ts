@@ -107,6 +107,37 @@ await describeWith(
       expect((await gateway.usage("account", rich)).usedMicro).toBe(3n * credit);
     });
 
+    it.each([
+      ["in the log only", { pending: ["before", "others"], base: 0n, included: [] }],
+      ["in the warehouse", { pending: [], base: 2n, included: ["before", "others"] }],
+      ["in a warehouse that has lost it again", { pending: [], base: -1n, included: ["before"] }],
+    ])("was frozen counts once what is %s by now, before it is confirmed", async (_, found) => {
+      const server = await redisOfTest();
+      const mid = (credits: bigint) => ({ ...emptyBase.baseByTierMicro, mid: credits * credit });
+      const readBase: ReadBase = async () => ({
+        ...emptyBase,
+        baseByTierMicro: mid(3n + found.base),
+        pending: found.pending.map((eventId) => ({ eventId, tier: "mid", creditsMicro: credit })),
+        includedIds: found.included,
+      });
+      const { gateway } = await openGateway(server, { readBase });
+      for (const eventId of ["before", "others"]) await gateway.admit(paid(eventId));
+      const sums = { accountId: "account", periodId: "2026-04", version: { epoch: 0, offset: 1 } };
+      await gateway.confirm({ ...sums, baseByTierMicro: mid(3n), includedIds: [] });
+      server.pause();
+      for (const eventId of ["before", "others"]) await gateway.settle(eventId, usedOne);
+      server.resume();
+      await untilUp(gateway);
+      expect(await gateway.usage("account", rich)).toMatchObject({
+        usedMicro: 5n * credit,
+        heldMicro: 0n,
+      });
+      const later = { ...sums, version: { epoch: 0, offset: 3 } };
+      const includedIds = ["before", "others"];
+      await gateway.confirm({ ...later, baseByTierMicro: mid(5n), includedIds });
+      expect((await gateway.usage("account", rich)).usedMicro).toBe(5n * credit);
+    });
+
     it("lost everything is told what is open and what is settled, by every gateway, once", async () => {
       const server = await redisOfTest();
       const gateways = [await openGateway(server), await openGateway(server)];

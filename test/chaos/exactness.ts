@@ -88,6 +88,7 @@ async function known({ url, key }: Address): Promise<void> {
 
 async function readUsage({ url, key }: Address): Promise<{ used: number; remaining: number }> {
   const reply = await sendHttp1(url, { path: "/v1/usage", headers: bearer(key) });
+  expect(reply.status, reply.text).toBe(200);
   const { credits_used: used, credits_remaining: remaining } = JSON.parse(reply.text);
   return { used, remaining };
 }

@@ -42,7 +42,7 @@ describe("what the counters of a fleet load", () => {
       baseByTierMicro: { ...nothingUsed, mid: 1n },
       version: { epoch: 1, offset: 9 },
       pending: [pending],
-      includedIds: ["mine", "in-the-log"],
+      includedIds: ["mine", "stored"],
     });
   });
 

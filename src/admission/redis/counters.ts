@@ -1,15 +1,12 @@
 // The counters in Redis: one script, and so one atomic step and one round trip, for each operation.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { tierNames } from "../../catalogue/tiers.ts";
 import {
   type AccountUsage,
   type Admission,
   type AdmitRequest,
   type ConfirmedSums,
   type HoldRef,
-  type KeyPart,
-  type Limits,
   type LoadBase,
   type LoadedBase,
   type RateSnapshot,
@@ -28,6 +25,18 @@ import {
   type RebuiltBase,
   type SharedCounters,
 } from "../shared-counters.ts";
+import {
+  bounded,
+  exact,
+  inParts,
+  toArguments,
+  toBase,
+  toIdParts,
+  toKnown,
+  toParts,
+  toSettled,
+  toTraffic,
+} from "./arguments.ts";
 import { numberAt, type RedisConnection, type ReplyField, textAt } from "./connection.ts";
 import { toAdmission, toMicroByTier, toRate, toSweptHolds } from "./replies.ts";
 import { type Script, scripts } from "./scripts.ts";
@@ -60,17 +69,16 @@ export type LedgerCheck = {
   readonly marginMicro: CheckedSum;
 };
 
-/**
- * Largest amount, micro-credits: 4.5 billion credits. Lua counts in doubles, exact to 2^53; the sum or the
- * difference of two amounts must stay below. A larger total counts as this one.
- */
-export const redisMicroMax = 2n ** 52n;
 /** Accounts share so many hash tags: each its index of leases, which one call sweeps. */
 const shardCount = 64;
 /** A ledger is kept so long after the end of its period. */
 const ledgerKeptMs = 48 * 3_600_000;
 /** Tries to load an account: a second one is needed when the month has just ended. */
 const loadTriesMax = 4;
+/** Requests that are handed in with one call. */
+const knownMax = sweptMax / 10;
+/** Older than any. */
+const noVersion = { epoch: -1, offset: -1 };
 /** A gateway counts as alive so long after its last sign. */
 const aliveMs = 10_000;
 
@@ -156,8 +164,11 @@ export class RedisCounters implements SharedCounters {
     return swept;
   }
 
-  confirm(sums: ConfirmedSums): Promise<void> {
-    return this.#confirm(sums, "confirms");
+  async confirm(sums: ConfirmedSums): Promise<void> {
+    // The base with the first ids: between two steps an account only seems poorer.
+    for (const [at, ids] of toIdParts(sums.includedIds).entries()) {
+      await this.#confirm(at === 0 ? sums : { ...sums, version: noVersion }, ids, "");
+    }
   }
 
   async rate(load: Parameters<SharedCounters["rate"]>[0]): Promise<RateSnapshot> {
@@ -226,16 +237,35 @@ export class RedisCounters implements SharedCounters {
   ): Promise<boolean> {
     const [confirms = 0] = await this.#run(scripts.confirms, accountId, [periodId]);
     const base = await readBase();
-    const { baseByTierMicro, version, includedIds } = base;
     await this.#install(accountId, periodId, base, this.#wallMs?.() ?? Date.now());
-    const counted = new Set([...includedIds, ...base.pending.map(({ eventId }) => eventId)]);
+    const { pending, includedIds } = base;
+    const head = [periodId, String(confirms)];
+    const included = new Set(includedIds);
+    const counted = new Set([...includedIds, ...pending.map(({ eventId }) => eventId)]);
     const missing = known.filter(({ eventId }) => !counted.has(eventId));
-    for (const part of inParts(missing, sweptMax / 10)) {
-      const args = [periodId, String(confirms), ...part.flatMap(toKnown)];
-      if (textAt(await this.#run(scripts.restore, accountId, args), 0) !== "done") return false;
+    // What is counted first, and what counts it twice after it: between two steps an account only seems poorer.
+    const toCount = [...pending.map(toSettled), ...missing.map(toKnown)];
+    if (!(await this.#handIn(accountId, head, toCount))) return false;
+    for (const ids of toIdParts(includedIds)) {
+      const result = await this.#confirm({ accountId, periodId, ...base }, ids, confirms);
+      if (result === "stale") return false;
+      if (result === "done") continue;
+      const inBase = known.filter(({ eventId }) => included.has(eventId));
+      return this.#handIn(accountId, head, inBase.map(toKnown));
     }
-    // After what was handed in: between two steps an account only seems poorer.
-    await this.#confirm({ accountId, periodId, baseByTierMicro, version, includedIds }, "");
+    return true;
+  }
+
+  /** Whether no sums were confirmed since the ones that `head` begins with. */
+  async #handIn(
+    accountId: string,
+    head: Arguments,
+    requests: readonly (string | number)[][],
+  ): Promise<boolean> {
+    for (const part of inParts(requests, knownMax)) {
+      const reply = await this.#run(scripts.restore, accountId, [...head, ...part.flat()]);
+      if (textAt(reply, 0) !== "done") return false;
+    }
     return true;
   }
 
@@ -243,18 +273,16 @@ export class RedisCounters implements SharedCounters {
     return this.#connection.lastRoundTripMs();
   }
 
-  /** `countedAs`: the ledger's field that counts such confirmations; "" for none. */
-  async #confirm(sums: ConfirmedSums, countedAs: "confirms" | ""): Promise<void> {
-    const { accountId, periodId, baseByTierMicro, version, includedIds } = sums;
-    const base = toBase(baseByTierMicro);
-    const parts = includedIds.length === 0 ? [[]] : inParts(includedIds, sweptMax);
-    // The ids first, the base with the last of them: between two steps an account only seems poorer.
-    for (const [at, ids] of parts.entries()) {
-      const isLast = at === parts.length - 1;
-      const { epoch, offset } = isLast ? version : { epoch: -1, offset: -1 };
-      const args = [periodId, countedAs, epoch, offset, ...base, ...ids];
-      await this.#run(scripts.confirm, accountId, args);
-    }
+  /** `confirms`: how many there were when these sums were read anew; "" for a confirmation. */
+  async #confirm(
+    sums: Omit<ConfirmedSums, "includedIds">,
+    ids: readonly string[],
+    confirms: ReplyField,
+  ): Promise<string> {
+    const { accountId, periodId, baseByTierMicro, version } = sums;
+    const { epoch, offset } = version;
+    const args = [periodId, String(confirms), epoch, offset, ...toBase(baseByTierMicro), ...ids];
+    return textAt(await this.#run(scripts.confirm, accountId, args), 0);
   }
 
   /** Runs a script that needs the account's ledger, which is loaded where it is absent. */
@@ -324,65 +352,4 @@ export class RedisCounters implements SharedCounters {
   #shardName(number: number): string {
     return `${this.#prefix}:{${number}}`;
   }
-}
-
-function toArguments(limits: Partial<Limits>): (string | number)[] {
-  const { requestsPerMinute, requestsPerDay, tokensPerMinute } = limits;
-  return [requestsPerMinute ?? "", requestsPerDay ?? "", tokensPerMinute ?? ""];
-}
-
-/** Three fields of each part. */
-function toParts(parts: readonly KeyPart[]): (string | number)[] {
-  return parts.flatMap(({ id, limits: { requestsPerMinute, requestsPerDay } }) => [
-    id,
-    requestsPerMinute ?? "",
-    requestsPerDay ?? "",
-  ]);
-}
-
-function toBase(byTier: LoadedBase["baseByTierMicro"]): string[] {
-  return tierNames.map((tier) => exact(byTier[tier]));
-}
-
-/** What the limits need; how many come first. */
-function toTraffic(traffic: LoadedBase["traffic"]): (string | number)[] {
-  const requests = traffic?.requests ?? [];
-  const today = [...(traffic?.todayByKey ?? [])];
-  const taken = requests.flatMap(({ keyId, admittedAtMs, tokens }) => [
-    keyId,
-    admittedAtMs,
-    tokens,
-  ]);
-  return [requests.length, ...taken, today.length, ...today.flat()];
-}
-
-function toKnown(known: KnownRequest): (string | number)[] {
-  return [
-    known.eventId,
-    known.settled?.tier ?? "",
-    exact(known.settled?.creditsMicro ?? 0n),
-    exact(known.heldMicro),
-    exact(known.lowestMicro),
-    exact(known.marginMicro),
-    known.tokens,
-    known.admittedAtMs,
-    known.keyId,
-  ];
-}
-
-/** What is granted or asked for: more than the bound is as good as the bound. */
-function bounded(micro: bigint): string {
-  return (micro > redisMicroMax ? redisMicroMax : micro).toString();
-}
-
-/** What is counted: never beyond the bound. */
-function exact(micro: bigint): string {
-  assert(-redisMicroMax <= micro && micro <= redisMicroMax, "an amount beyond what Redis counts");
-  return micro.toString();
-}
-
-function inParts<Value>(values: readonly Value[], countMax: number): Value[][] {
-  const parts: Value[][] = [];
-  for (let at = 0; at < values.length; at += countMax) parts.push(values.slice(at, at + countMax));
-  return parts;
 }

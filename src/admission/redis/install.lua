@@ -4,6 +4,7 @@
 local ledger = ledgerOf(ARGV[4])
 if call("EXISTS", ledger) == 1 then return { "there" } end
 local early = ledger .. ":early"
+setVersion(ledger, ARGV[6], ARGV[7])
 setBase(ledger, 8)
 call("HSET", ledger, "held", 0, "lowest", 0, "margin", 0)
 increase(ledger, "confirms", field(early, "confirms"))
@@ -15,7 +16,7 @@ for at = restoreTraffic(13), #ARGV, 3 do
 end
 local version = call("HMGET", early, "epoch", "offset")
 if version[1] and isLater(tonumber(version[1]), tonumber(version[2]), ledger) then
-  call("HSET", ledger, "epoch", version[1], "offset", version[2])
+  setVersion(ledger, version[1], version[2])
   for _, tier in ipairs(tierNames) do
     local base = call("HGET", early, "base:" .. tier)
     increase(ledger, "used", tonumber(base) - field(ledger, "base:" .. tier))

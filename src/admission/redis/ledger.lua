@@ -60,9 +60,9 @@ local function dropPending(ledger, eventId)
   increase(ledger, "pending:" .. tier, -micro)
   increase(ledger, "used", -micro)
 end
--- Sets the base from five arguments at `at`, and its version from the two before them.
+local function setVersion(ledger, epoch, offset) call("HSET", ledger, "epoch", epoch, "offset", offset) end
+-- Sets the base from five arguments at `at`.
 local function setBase(ledger, at)
-  call("HSET", ledger, "epoch", ARGV[at - 2], "offset", ARGV[at - 1])
   for index, tier in ipairs(tierNames) do
     local change = tonumber(ARGV[at + index - 1]) - field(ledger, "base:" .. tier)
     increase(ledger, "used", change)

@@ -1,6 +1,7 @@
 // Reads partitions from anywhere, for a process that consumes nothing: a gateway's tail, dead letters, epochs.
 import { randomUUID } from "node:crypto";
 import type { Admin } from "kafkajs";
+import { within } from "../within.ts";
 import type { FetchLimits } from "./buffer.ts";
 import { type KafkaConnection, openAdmin, type Reconnecting } from "./client.ts";
 import { Feed, type FetchedBatch, type PartitionReader } from "./feed.ts";
@@ -93,10 +94,7 @@ class LoneReader implements TopicReader {
     if (this.#closed) throw new Error(`the reader of ${this.#topic} is closed`);
     if (!this.#started) this.#membership.start();
     this.#started = true;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, joinTimeoutMs);
-    await Promise.race([this.#assigned.promise, late.promise]);
-    clearTimeout(timer);
+    await within(joinTimeoutMs, this.#assigned.promise);
     if (this.#feed === undefined) throw new Error(`cannot read ${this.#topic}: ${this.#trouble}`);
     return this.#feed;
   }

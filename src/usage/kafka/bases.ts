@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { Batched } from "../../platform/batched.ts";
 import { OptamilError } from "../../platform/errors.ts";
+import { within } from "../../platform/within.ts";
 import type { AccountTail } from "../account-tail.ts";
 import { type AskedBase, askedIdsMax, type BaseSource, type StoredBase } from "../warehouse.ts";
 import type { KafkaTail } from "./tail.ts";
 
-/** What an account has used, and which of the events asked about that includes. */
+/** What an account has used by the warehouse, which of the events asked about or in the log that includes, and the rest of the log. */
 export type FleetBase = AccountTail & { readonly includedIds: readonly string[] };
 
 /** Reads bases, many at a time as one. */
@@ -44,19 +45,19 @@ export function openFleetBases({ openTail, warehouse }: FleetBasesOptions): Flee
     const asked = [...new Set([...eventIds, ...pending.map(({ eventId }) => eventId)])];
     const stored = await bases.ask({ accountId, periodId, eventIds: asked });
     const included = new Set(stored.includedIds);
-    const missing = pending.filter(({ eventId }) => !included.has(eventId));
-    const known = new Set([...included, ...missing.map(({ eventId }) => eventId)]);
     return {
       baseByTierMicro: stored.microByTier,
       version,
-      pending: missing,
-      includedIds: eventIds.filter((eventId) => known.has(eventId)),
+      pending: pending.filter(({ eventId }) => !included.has(eventId)),
+      includedIds: stored.includedIds,
     };
   };
   return {
     async read(accountId, periodId, eventIds) {
       try {
-        return await withDeadline(read(accountId, periodId, eventIds));
+        const base = await within(readTimeoutMs, read(accountId, periodId, eventIds));
+        if (base === undefined) throw new Error("no answer in time");
+        return base;
       } catch (cause) {
         const message = "What the account has used cannot be read at the moment.";
         throw new OptamilError("service_unavailable", message, { cause, retryAfterMs: 2_000 });
@@ -110,10 +111,4 @@ function toPieces(asked: readonly AskedBase[]): Part[][] {
   }
   pieces.push(piece);
   return pieces;
-}
-
-function withDeadline<Value>(work: Promise<Value>): Promise<Value> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("no answer in time")), readTimeoutMs);
-  return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
