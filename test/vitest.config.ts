@@ -19,6 +19,9 @@ const limits = {
   setupFiles: ["test/setup/stop-processes.ts"],
 };
 
+/** One file at a time: a fleet has two cores to itself, or its deadlines say more of the machine than of it. */
+const alone = { fileParallelism: false };
+
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
@@ -61,9 +64,10 @@ export default defineConfig({
           exclude: long,
           sequence: { groupOrder: 3 },
           ...limits,
+          ...alone,
         },
       },
-      { test: { name: "long", include: long, sequence: { groupOrder: 4 }, ...limits } },
+      { test: { name: "long", include: long, sequence: { groupOrder: 4 }, ...limits, ...alone } },
     ],
   },
 });
