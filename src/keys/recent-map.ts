@@ -34,6 +34,12 @@ export class RecentMap<Key, Value> {
     this.#young.set(key, value);
   }
 
+  /** Forgets an entry. */
+  delete(key: Key): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#young = new Map();
