@@ -1,13 +1,7 @@
 // The directory of a fleet: a Kafka topic of one partition, folded into tables of each replica's own.
 import { Buffer } from "node:buffer";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type AccountState,
-  type ChangeEntry,
-  type DirectoryRecord,
-  DirectoryRecordSchema,
-  type KeyState,
-} from "../gen/optamil/v1/directory_pb.ts";
+import { type DirectoryRecord, DirectoryRecordSchema } from "../gen/optamil/v1/directory_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { type KafkaConnection, openAdmin } from "../platform/kafka/client.ts";
@@ -15,16 +9,10 @@ import type { PartitionReader } from "../platform/kafka/feed.ts";
 import { openTopicReader, type TopicReader } from "../platform/kafka/reader.ts";
 import { type KafkaSender, type Message, openKafkaSender } from "../platform/kafka/sender.ts";
 import { ensureTopic, safeSettings, type TopicFinding } from "../platform/kafka/topic.ts";
-import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
 import { within } from "../platform/within.ts";
-import type {
-  AccountsPage,
-  ChangesPage,
-  Directory,
-  DirectoryChange,
-  DirectoryWrite,
-} from "./directory.ts";
+import type { Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
 import { type DirectoryTables, KeptState } from "./kept-state.ts";
+import { createRecordSource } from "./record.ts";
 
 /** Name of the topic. */
 const directoryTopic = "optamil.directory.v1";
@@ -108,11 +96,10 @@ type Waiting = {
   reject(reason: unknown): void;
 };
 
-class FoldedTopic implements KafkaDirectory {
+class FoldedTopic extends KeptState implements KafkaDirectory {
   readonly #options: KafkaDirectoryOptions;
   readonly #topic: string;
-  readonly #state: KeptState;
-  readonly #uuids: UuidSource;
+  readonly #toRecord: ReturnType<typeof createRecordSource>;
   readonly #reader: TopicReader;
   readonly #log: PartitionReader;
   readonly #sender: KafkaSender;
@@ -132,45 +119,17 @@ class FoldedTopic implements KafkaDirectory {
 
   constructor(options: KafkaDirectoryOptions) {
     const { connection, tables, clock, topic = directoryTopic } = options;
+    super(tables);
     this.#options = options;
     this.#topic = topic;
-    this.#state = new KeptState(tables);
     this.#hadSnapshot = tables.applied > 0;
-    this.#uuids = createUuidSource(clock);
+    this.#toRecord = createRecordSource(clock);
     this.#reader = openTopicReader(connection, topic);
     this.#log = this.#reader.partition(0, 0);
     this.#sender = openKafkaSender(connection);
     // Who waits for it hears of it there.
     this.#caughtUp.promise.catch(() => undefined);
     this.#running = this.#run();
-  }
-
-  account(accountId: string): AccountState | undefined {
-    return this.#state.account(accountId);
-  }
-
-  accountOf(email: string): AccountState | undefined {
-    return this.#state.accountOf(email);
-  }
-
-  key(keyId: string): KeyState | undefined {
-    return this.#state.key(keyId);
-  }
-
-  keysOf(accountId: string): KeyState[] {
-    return this.#state.keysOf(accountId);
-  }
-
-  accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
-    return this.#state.accounts(page);
-  }
-
-  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
-    return this.#state.changes(page);
-  }
-
-  onChange(listener: (record: DirectoryRecord) => void): () => void {
-    return this.#state.onChange(listener);
   }
 
   status(): DirectoryStatus {
@@ -198,13 +157,7 @@ class FoldedTopic implements KafkaDirectory {
    * Changes of the same turn of the event loop stand together in the topic, in their order.
    */
   async append(change: DirectoryChange, write: DirectoryWrite): Promise<void> {
-    const record = create(DirectoryRecordSchema, {
-      recordId: this.#uuids.text(),
-      writtenAtUs: BigInt(Math.floor(this.#options.clock.wallMs() * 1_000)),
-      actor: write.actor,
-      expectedVersion: write.expectedVersion,
-      change,
-    });
+    const record = this.#toRecord(change, write);
     if (this.#broken !== undefined) throw notSaved(this.#broken);
     if (this.#waiting.size >= waitingMax) throw notSaved(new Error("too many changes wait"));
     await this.#send(record);
@@ -292,7 +245,7 @@ class FoldedTopic implements KafkaDirectory {
     if (found !== from)
       throw new Error(`${this.#topic} gives ${found} where ${from} was asked for`);
     const parsed = records.map(({ offset, bytes }) => this.#parse(offset, bytes));
-    const refusals = await this.#state.apply(parsed, true);
+    const refusals = await this.apply(parsed, true);
     for (const [at, { recordId }] of parsed.entries()) {
       const waiting = this.#waiting.get(recordId);
       const refusal = refusals[at];

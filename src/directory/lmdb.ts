@@ -1,24 +1,11 @@
 // The directory of one machine: log and state in an LMDB environment that this process owns.
-import { create } from "@bufbuild/protobuf";
-import {
-  type AccountState,
-  type ChangeEntry,
-  type DirectoryRecord,
-  DirectoryRecordSchema,
-  type KeyState,
-} from "../gen/optamil/v1/directory_pb.ts";
+import type { DirectoryRecord } from "../gen/optamil/v1/directory_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
-import { createUuidSource, type UuidSource } from "../platform/uuid.ts";
-import type {
-  AccountsPage,
-  ChangesPage,
-  Directory,
-  DirectoryChange,
-  DirectoryWrite,
-} from "./directory.ts";
+import type { Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
 import { KeptState } from "./kept-state.ts";
 import { LmdbTables } from "./lmdb-tables.ts";
+import { createRecordSource } from "./record.ts";
 
 /** How to open the directory. */
 export type LmdbDirectoryOptions = {
@@ -42,61 +29,25 @@ export function openLmdbDirectory(options: LmdbDirectoryOptions): Directory {
   return new LmdbDirectory(options);
 }
 
-class LmdbDirectory implements Directory {
+class LmdbDirectory extends KeptState implements Directory {
   readonly #tables: LmdbTables;
-  readonly #state: KeptState;
-  readonly #clock: Clock;
-  readonly #uuids: UuidSource;
+  readonly #toRecord: ReturnType<typeof createRecordSource>;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
   constructor({ path, clock }: LmdbDirectoryOptions) {
-    this.#tables = new LmdbTables(path);
-    this.#state = new KeptState(this.#tables);
-    this.#clock = clock;
-    this.#uuids = createUuidSource(clock);
+    const tables = new LmdbTables(path);
+    super(tables);
+    this.#tables = tables;
+    this.#toRecord = createRecordSource(clock);
   }
 
-  account(accountId: string): AccountState | undefined {
-    return this.#state.account(accountId);
-  }
-
-  accountOf(email: string): AccountState | undefined {
-    return this.#state.accountOf(email);
-  }
-
-  key(keyId: string): KeyState | undefined {
-    return this.#state.key(keyId);
-  }
-
-  keysOf(accountId: string): KeyState[] {
-    return this.#state.keysOf(accountId);
-  }
-
-  accounts(page: AccountsPage): { accounts: AccountState[]; hasMore: boolean } {
-    return this.#state.accounts(page);
-  }
-
-  changes(page: ChangesPage): { changes: ChangeEntry[]; hasMore: boolean } {
-    return this.#state.changes(page);
-  }
-
-  append(change: DirectoryChange, { actor, expectedVersion }: DirectoryWrite): Promise<void> {
-    const record = create(DirectoryRecordSchema, {
-      recordId: this.#uuids.text(),
-      writtenAtUs: BigInt(Math.floor(this.#clock.wallMs() * 1_000)),
-      actor,
-      expectedVersion,
-      change,
-    });
+  append(change: DirectoryChange, write: DirectoryWrite): Promise<void> {
+    const record = this.#toRecord(change, write);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ record, resolve, reject });
       this.#writing ??= this.#writeAll();
     });
-  }
-
-  onChange(listener: (record: DirectoryRecord) => void): () => void {
-    return this.#state.onChange(listener);
   }
 
   async close(): Promise<void> {
@@ -117,7 +68,7 @@ class LmdbDirectory implements Directory {
   async #writeRound(round: readonly Waiting[]): Promise<void> {
     const records = round.map(({ record }) => record);
     try {
-      const refusals = await this.#state.apply(records, false);
+      const refusals = await this.apply(records, false);
       for (const [at, { resolve, reject }] of round.entries()) {
         const refusal = refusals[at];
         if (refusal === undefined) resolve();
