@@ -1,0 +1,260 @@
+/** Two gateways on one Redis that fails, with a log and a warehouse that are always right. */
+import type { ConfirmedSums } from "../../src/admission/counters.ts";
+import { FleetCounters } from "../../src/admission/fleet-counters.ts";
+import { MemoryCounters } from "../../src/admission/memory.ts";
+import type { ReadBase } from "../../src/admission/recovery.ts";
+import type { RedisConnection } from "../../src/admission/redis/connection.ts";
+import { RedisCounters } from "../../src/admission/redis.ts";
+import { CountersUnreachable } from "../../src/admission/shared-counters.ts";
+import { ManualClock } from "./manual-clock.ts";
+import { byTier, credit, emptyBase, request } from "./requests.ts";
+
+/** What happens next; `dice` decides what is left open. */
+export type Happening = {
+  readonly name: "admit" | "settle" | "insert" | "confirm" | "tick" | "fail" | "mend" | "lose";
+  readonly gateway: number;
+  readonly dice: number;
+};
+
+type Recorded = { readonly eventId: string; readonly creditsMicro: bigint };
+
+const accountId = "account";
+const periodId = "2026-04";
+const rich = 1_000_000n * credit;
+const leaseMs = 30_000;
+
+/** The world of one run. */
+export class RebuildWorld {
+  readonly #clock = new ManualClock();
+  readonly #links: FailingLink[] = [];
+  readonly #gateways: FleetCounters[] = [];
+  readonly #consumer: RedisCounters;
+  readonly #wipe: () => Promise<void>;
+  readonly #open: { eventId: string; gateway: number }[] = [];
+  /** All that has ended, in the order of its end. */
+  readonly #log: Recorded[] = [];
+  #inserted = 0;
+  #confirmed = 0;
+  #settledMicro = 0n;
+  #admitted = 0;
+  #reads = 0;
+
+  /** `connection` reaches a server that nobody else uses. */
+  constructor(connection: RedisConnection, wipe: () => Promise<void>) {
+    this.#wipe = wipe;
+    const keyPrefix = crypto.randomUUID();
+    const clock = this.#clock;
+    const toShared = (replicaId?: string) => {
+      const link = new FailingLink(connection);
+      this.#links.push(link);
+      const common = { connection: link, keyPrefix, wallMs: () => clock.wallMs() };
+      return new RedisCounters({ ...common, replicaId, loadBase: () => this.#readBase([]) });
+    };
+    for (const replicaId of ["one", "other"]) {
+      const local = new MemoryCounters({ clock, loadBase: () => emptyBase });
+      const readBase: ReadBase = (_account, _period, eventIds) => this.#readBase(eventIds);
+      const shared = toShared(replicaId);
+      this.#gateways.push(new FleetCounters({ shared, local, readBase, clock }));
+    }
+    this.#consumer = toShared();
+  }
+
+  /** Lets one thing happen. */
+  async happen({ name, gateway, dice }: Happening): Promise<void> {
+    switch (name) {
+      case "admit":
+        return this.#admit(gateway);
+      case "settle":
+        return this.#settle(dice);
+      case "insert":
+        this.#inserted += dice % (this.#log.length - this.#inserted + 1);
+        return;
+      case "confirm":
+        return this.#confirm();
+      case "tick":
+        this.#clock.advance(1_000);
+        return this.#gateways[gateway % 2]?.tick();
+      case "fail":
+        return this.#links[dice % 3]?.fail(dice);
+      case "mend":
+        return this.#links[dice % 3]?.mend(dice);
+      case "lose":
+        await this.#wipe();
+    }
+  }
+
+  /** Whether all gateways trust a Redis in which nothing can come late any more. */
+  get trusted(): boolean {
+    return (
+      this.#gateways.every((gateway) => gateway.status().state === "up") &&
+      this.#links.every(({ quiet }) => quiet)
+    );
+  }
+
+  /** What Redis counts, beside what has been charged; undefined if it has just lost it. */
+  async usage(): Promise<{ usedMicro: bigint; chargedMicro: bigint } | undefined> {
+    try {
+      const { usedMicro } = (await this.#gateways[0]?.usage(accountId, rich)) ?? {};
+      return usedMicro === undefined ? undefined : { usedMicro, chargedMicro: this.#settledMicro };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Mends everything, ends every request, and lets the consumers confirm all. */
+  async calmDown() {
+    for (const link of this.#links) await link.mend(0);
+    await this.#untilUp();
+    while (this.#open.length > 0) await this.#settle(0);
+    await this.#untilUp();
+    await this.#consumeAll();
+    // What was admitted by a command that came late belongs to nobody, and is swept.
+    this.#clock.advance(leaseMs + 1);
+    for (const gateway of this.#gateways) await gateway.sweep();
+    const usage = await this.#gateways[0]?.usage(accountId, rich);
+    const { usedMicro, heldMicro } = usage ?? {};
+    return { usedMicro, heldMicro, chargedMicro: this.#settledMicro };
+  }
+
+  async #untilUp(): Promise<void> {
+    for (let round = 0; round < 20; round += 1) {
+      this.#clock.advance(1_000);
+      for (const gateway of this.#gateways) await gateway.tick();
+      if (round > 1 && this.trusted) return;
+    }
+    throw new Error("the counters did not come back");
+  }
+
+  async #admit(gateway: number): Promise<void> {
+    this.#admitted += 1;
+    const eventId = `event-${this.#admitted}`;
+    const asked = request({ eventId, totalMicro: rich, overdraftMicro: rich });
+    try {
+      const admission = await this.#gateways[gateway % 2]?.admit(asked);
+      if (admission?.admitted) this.#open.push({ eventId, gateway: gateway % 2 });
+    } catch {
+      // Refused: nothing has begun.
+    }
+  }
+
+  /** The log first, then the counters: as a request ends. */
+  async #settle(dice: number): Promise<void> {
+    const [ended] = this.#open.splice(dice % Math.max(1, this.#open.length), 1);
+    if (ended === undefined) return;
+    const { eventId, gateway } = ended;
+    const creditsMicro = credit + BigInt(dice % 7);
+    this.#log.push({ eventId, creditsMicro });
+    const settlement = { accountId, tokens: 10, tier: "mid", creditsMicro } as const;
+    await this.#gateways[gateway]?.settle(eventId, settlement);
+    this.#settledMicro += creditsMicro;
+  }
+
+  async #confirm(): Promise<void> {
+    if (this.#inserted === this.#confirmed) return;
+    const offset = this.#inserted;
+    const sums: ConfirmedSums = {
+      ...{ accountId, periodId, version: { epoch: 0, offset } },
+      baseByTierMicro: byTier({ mid: this.#sumOf(offset) }),
+      includedIds: this.#log.slice(this.#confirmed, offset).map(({ eventId }) => eventId),
+    };
+    try {
+      await this.#consumer.open((await this.#consumer.beat(false)).generation);
+      await this.#consumer.confirm(sums);
+      this.#confirmed = offset;
+    } catch (error) {
+      if (!(error instanceof CountersUnreachable)) throw error;
+    }
+  }
+
+  /** The log's tail, then the warehouse's sums; now and then the consumers go on between the two, or after them. */
+  async #readBase(asked: readonly string[]) {
+    const tail = this.#log.slice(this.#confirmed);
+    const version = { epoch: 0, offset: this.#confirmed };
+    this.#reads += 1;
+    if (this.#reads % 3 === 1) await this.#consumeAll();
+    const stored = new Set(this.#log.slice(0, this.#inserted).map(({ eventId }) => eventId));
+    const ids = new Set([...asked, ...tail.map(({ eventId }) => eventId)]);
+    const base = {
+      baseByTierMicro: byTier({ mid: this.#sumOf(this.#inserted) }),
+      version,
+      pending: tail
+        .filter(({ eventId }) => !stored.has(eventId))
+        .map((recorded) => ({ ...recorded, tier: "mid" as const })),
+      includedIds: [...ids].filter((eventId) => stored.has(eventId)),
+    };
+    if (this.#reads % 3 === 2) await this.#consumeAll();
+    return base;
+  }
+
+  async #consumeAll(): Promise<void> {
+    this.#inserted = this.#log.length;
+    await this.#confirm();
+  }
+
+  #sumOf(offset: number): bigint {
+    return this.#log.slice(0, offset).reduce((sum, { creditsMicro }) => sum + creditsMicro, 0n);
+  }
+}
+
+/** A connection that loses commands, or their answers, or carries them out when nobody expects it any more. */
+class FailingLink implements RedisConnection {
+  readonly #connection: RedisConnection;
+  readonly #late: (() => Promise<unknown>)[] = [];
+  #failing: number | undefined;
+  #sessions = 0;
+
+  constructor(connection: RedisConnection) {
+    this.#connection = connection;
+  }
+
+  get quiet(): boolean {
+    return this.#failing === undefined && this.#late.length === 0;
+  }
+
+  fail(dice: number): void {
+    this.#failing = dice;
+  }
+
+  /** Half of the commands that are late come at once, the others between later ones. */
+  async mend(dice: number): Promise<void> {
+    this.#failing = undefined;
+    if (dice % 2 === 1) this.#sessions += 1;
+    const now = dice === 0 ? this.#late.length : Math.ceil(this.#late.length / 2);
+    for (const command of this.#late.splice(0, now)) await command();
+  }
+
+  async run(...command: Parameters<RedisConnection["run"]>) {
+    const carryOut = () => this.#connection.run(...command);
+    if (this.#failing === undefined) {
+      await this.#late.shift()?.();
+      return carryOut();
+    }
+    // Each command fails in its own way, the same in every run of the same dice.
+    this.#failing = (Math.imul(this.#failing, 1_664_525) + 1_013_904_223) >>> 0;
+    const way = (this.#failing >>> 16) % 3;
+    if (way === 0) this.#late.push(carryOut);
+    if (way === 1) await carryOut();
+    throw new CountersUnreachable("down");
+  }
+
+  async set(key: string, value: string): Promise<void> {
+    if (this.#failing !== undefined) throw new CountersUnreachable("down");
+    await this.#connection.set(key, value);
+  }
+
+  ready(): Promise<void> {
+    return this.#connection.ready();
+  }
+
+  sessions(): number {
+    return this.#sessions;
+  }
+
+  lastRoundTripMs(): number | undefined {
+    return this.#connection.lastRoundTripMs();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
