@@ -6,6 +6,7 @@ import { toModelOverrides } from "./catalogue/model-config.ts";
 import { type Catalogue, createCatalogue } from "./catalogue/models.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans } from "./catalogue/plans.ts";
+import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
 import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
@@ -176,7 +177,7 @@ function createEntries(
     clock,
     uuids,
     network: openNetwork(),
-    random: Math.random,
+    health: new DeploymentHealth({ clock }),
     pingAfterMs,
     onUnremembered: (error, requestId) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),

@@ -6,7 +6,7 @@ import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
 import { textOf } from "./content.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
-import { relayStream } from "./relay.ts";
+import { type Attempted, relayStream } from "./relay.ts";
 import { type Candidate, findRoute, type Route, type RouteParts } from "./route.ts";
 
 /** What answering needs; made once at start. */
@@ -34,9 +34,11 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     const startedAtMs = parts.clock.monotonicMs();
     const elapsedMs = startedAtMs - call.receivedAtMs;
     const trial = { candidate, route, request, elapsedMs, overheadMs: elapsedMs - upstreamMs };
-    const failure = await attempt(call, sink, parts, trial);
+    parts.health.began(candidate.deployment);
+    const { hasBegun, failure } = await attempt(call, sink, parts, trial);
+    parts.health.ended(candidate.deployment, failure);
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
-    if (failure === undefined) return;
+    if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;
     request.attempted({ ...namesOf(candidate), ...failure, latencyMs });
@@ -57,13 +59,13 @@ type Trial = {
   readonly overheadMs: number;
 };
 
-/** One candidate: undefined when it has answered, the failure when it has not even begun. */
+/** One candidate. */
 async function attempt(
   call: ChatCall,
   sink: AnswerSink,
   parts: ChatParts,
   trial: Trial,
-): Promise<ProviderFailure | undefined> {
+): Promise<Attempted> {
   const { model, deployment } = trial.candidate;
   const { request } = trial;
   const provider = parts.providers.get(deployment.provider);
@@ -84,7 +86,7 @@ async function attempt(
     return relayStream(provider, providerCall, sink, { head, model, request, clock, pingAfterMs });
   }
   const result = await provider.complete(providerCall);
-  if (!result.ok) return result;
+  if (!result.ok) return { hasBegun: false, failure: result };
   await request.committed;
   const { cancelled } = call.cancellation;
   const creditsMicro = await request.settle({
@@ -100,7 +102,7 @@ async function attempt(
   sink.head({ ...head, creditsMicro });
   if (result.body.form === "json") sink.json(result.body.bytes);
   else sink.message(result.body.message);
-  return undefined;
+  return { hasBegun: true, failure: undefined };
 }
 
 function namesOf({ model, deployment }: Candidate): { model: string; provider: string } {

@@ -24,20 +24,28 @@ export type RelayParts = {
   readonly pingAfterMs: number;
 };
 
+/** What became of an answer by one candidate. */
+export type Attempted = {
+  /** Whether any of it has gone to the client: then nobody else can answer. */
+  readonly hasBegun: boolean;
+  /** How the provider failed; undefined: it did not. */
+  readonly failure: ProviderFailure | undefined;
+};
+
 /**
  * Streams from a provider to a sink. No byte goes out before the admission is recorded, and the stream does
  * not end well before its end is durable.
  *
- * Resolves with undefined when the answer has ended, completely or with an error frame after its first
- * event; resolves with the failure when there was no event, so that another candidate can be tried. Rejects
- * when the admission could not be recorded.
+ * Resolves when the answer has ended, completely or with an error frame after its first event, or when the provider
+ * failed without an event, so that another candidate can be tried. Rejects when the admission could not be
+ * recorded.
  */
 export function relayStream(
   provider: Provider,
   call: ProviderCall,
   sink: AnswerSink,
   parts: RelayParts,
-): Promise<ProviderFailure | undefined> {
+): Promise<Attempted> {
   return new Promise((resolve, reject) => {
     const relay = new Relay(call, sink, parts, resolve, reject);
     relay.run(provider.stream(call, relay));
@@ -49,7 +57,7 @@ class Relay implements StreamReceiver {
   readonly #call: ProviderCall;
   readonly #sink: AnswerSink;
   readonly #parts: RelayParts;
-  readonly #resolve: (failure: ProviderFailure | undefined) => void;
+  readonly #resolve: (attempted: Attempted) => void;
   readonly #reject: (error: unknown) => void;
   readonly #pings: ReturnType<typeof setInterval>;
   #stream: ProviderStream | undefined = undefined;
@@ -65,7 +73,7 @@ class Relay implements StreamReceiver {
     call: ProviderCall,
     sink: AnswerSink,
     parts: RelayParts,
-    resolve: (failure: ProviderFailure | undefined) => void,
+    resolve: (attempted: Attempted) => void,
     reject: (error: unknown) => void,
   ) {
     this.#call = call;
@@ -112,9 +120,9 @@ class Relay implements StreamReceiver {
     this.#settle("complete", usage, 200).then(
       (creditsMicro) => {
         this.#sink.end(creditsMicro);
-        this.#resolve(undefined);
+        this.#resolve({ hasBegun: true, failure: undefined });
       },
-      (error: unknown) => this.#fail(error, 0n),
+      (error: unknown) => this.#fail(error, 0n, undefined),
     );
   }
 
@@ -122,13 +130,13 @@ class Relay implements StreamReceiver {
     if (this.#isEarly(() => this.onFailure(failure))) return;
     this.#stop();
     if (!this.#eventSent) {
-      this.#resolve(failure);
+      this.#resolve({ hasBegun: false, failure });
       return;
     }
     const { cancellation } = this.#call;
     this.#settle(endedBy(cancellation), undefined, cancellation.cancelled ? 499 : 200).then(
-      (creditsMicro) => this.#fail(failure.error, creditsMicro),
-      (error: unknown) => this.#fail(error, 0n),
+      (creditsMicro) => this.#fail(failure.error, creditsMicro, failure),
+      (error: unknown) => this.#fail(error, 0n, failure),
     );
   }
 
@@ -190,9 +198,9 @@ class Relay implements StreamReceiver {
     });
   }
 
-  #fail(error: unknown, creditsMicro: bigint): void {
+  #fail(error: unknown, creditsMicro: bigint, failure: ProviderFailure | undefined): void {
     this.#sink.fail(toOptamilError(error, this.#call.requestId), creditsMicro);
-    this.#resolve(undefined);
+    this.#resolve({ hasBegun: true, failure });
   }
 
   #stop(): void {

@@ -8,6 +8,8 @@ import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
 import { readPreferences } from "../router/read-preferences.ts";
 import type { ChatCall } from "./call.ts";
+import type { DeploymentHealth } from "./deployment-health.ts";
+import { affinityOf, orderDeployments } from "./order-deployments.ts";
 
 /** A model at a provider that can be tried. */
 export type Candidate = { readonly model: Model; readonly deployment: Deployment };
@@ -32,8 +34,7 @@ export type RouteParts = {
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
   /** Chooses for `auto`. */
   readonly network: Network;
-  /** A number from 0 up to 1, for the weights. */
-  readonly random: () => number;
+  readonly health: DeploymentHealth;
 };
 
 /** Deployments tried for one request, at most: each costs the client's time. */
@@ -66,8 +67,9 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
     const message = `This key may not use models of the tier '${model.tier}'.`;
     throw new OptamilError("permission_denied", message, { param: "model" });
   }
-  const candidates = candidatesOf(model, parts);
-  if (candidates.length === 0) throw notConfigured(model, call);
+  if (!parts.deployments.has(name)) throw notConfigured(model, call);
+  const candidates = candidatesOf(model, call, parts);
+  if (candidates.length === 0) throw notWell([model], parts);
   return {
     candidates: candidates.slice(0, candidatesMax),
     features: readFeatures(call.request),
@@ -80,10 +82,13 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const allowed = new Set(call.caller.models);
   allowed.delete(parts.catalogue.autoModel.name);
   // A key for `auto` alone may be given any model; one that names models too gets only those.
-  const models = parts.catalogue.models.filter(
+  const configured = parts.catalogue.models.filter(
     ({ name }) => parts.deployments.has(name) && (allowed.size === 0 || allowed.has(name)),
   );
-  if (models.length === 0) throw new OptamilError("service_unavailable", "No model is available.");
+  const models = parts.health.allWell
+    ? configured
+    : configured.filter(({ name }) => isWell(name, parts));
+  if (models.length === 0) throw notWell(configured, parts);
   const features = readFeatures(call.request);
   const decision = choose(
     features,
@@ -93,7 +98,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   );
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
-    candidates.push(...candidatesOf(model, parts));
+    candidates.push(...candidatesOf(model, call, parts));
     if (candidates.length >= candidatesMax) break;
   }
   return {
@@ -110,23 +115,32 @@ function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
   return tiers === undefined || tiers.includes(tier);
 }
 
-/** The deployments of a model: one drawn by weight, then the others, heaviest first. */
-function candidatesOf(model: Model, parts: RouteParts): Candidate[] {
-  const deployments = parts.deployments.get(model.name) ?? [];
-  const [only] = deployments;
-  if (only === undefined) return [];
-  if (deployments.length === 1) return [{ model, deployment: only }];
-  const drawn = drawByWeight(deployments, parts.random()) ?? only;
-  const others = deployments.filter((deployment) => deployment !== drawn);
-  others.sort((a, b) => b.weight - a.weight);
-  return [drawn, ...others].map((deployment) => ({ model, deployment }));
+/** The deployments of a model that may be asked now, in the order in which they should be. */
+function candidatesOf(
+  model: Model,
+  call: ChatCall,
+  { deployments, health }: RouteParts,
+): Candidate[] {
+  const well = (deployments.get(model.name) ?? []).filter((one) => health.waitMs(one) === 0);
+  const ordered = well.length < 2 ? well : orderDeployments(well, affinityOf(call.request));
+  return ordered.map((deployment) => ({ model, deployment }));
 }
 
-function drawByWeight(deployments: readonly Deployment[], at: number): Deployment | undefined {
-  let rest = at * deployments.reduce((sum, { weight }) => sum + weight, 0);
-  return deployments.find(({ weight }) => {
-    rest -= weight;
-    return rest < 0;
+function isWell(name: string, { deployments, health }: RouteParts): boolean {
+  return (deployments.get(name) ?? []).some((deployment) => health.waitMs(deployment) === 0);
+}
+
+/** All have just failed: when the first of them may be asked again. */
+function notWell(models: readonly Model[], { deployments, health }: RouteParts): OptamilError {
+  const waitsMs = models
+    .flatMap(({ name }) => deployments.get(name) ?? [])
+    .map((deployment) => health.waitMs(deployment));
+  const [model] = models;
+  const which =
+    models.length === 1 && model !== undefined ? `The model '${model.name}'` : "No model";
+  const state = models.length === 1 ? "is temporarily unavailable" : "is available";
+  return new OptamilError("service_unavailable", `${which} ${state}.`, {
+    ...(waitsMs.length > 0 && { retryAfterMs: Math.max(1, Math.min(...waitsMs)) }),
   });
 }
 

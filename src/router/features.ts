@@ -67,7 +67,8 @@ function readPrompt(messages: readonly ChatMessage[]): string {
   return prompt;
 }
 
-function readText(content: ChatContent | undefined): string {
+/** The texts of a message. */
+export function readText(content: ChatContent | undefined): string {
   if (content?.kind.case === "text") return content.kind.value;
   if (content?.kind.case !== "parts") return "";
   return content.kind.value.values.map(({ text }) => text ?? "").join("\n");

@@ -4,14 +4,16 @@ import { MemoryCounters } from "../../src/admission/memory.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { answer, type ChatParts } from "../../src/chat/answer.ts";
 import type { ChatCall } from "../../src/chat/call.ts";
+import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { Meter } from "../../src/chat/meter.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
+import { OptamilError } from "../../src/platform/errors.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import type { Deployment } from "../../src/providers/deployment.ts";
-import type { StreamReceiver } from "../../src/providers/provider.ts";
+import type { ProviderFailure, StreamReceiver } from "../../src/providers/provider.ts";
 import { openNetwork } from "../../src/router/network.ts";
 import { defaultSchedule } from "../../src/usage/charge.ts";
 import { nothingUsed } from "../../src/usage/warehouse.ts";
@@ -44,7 +46,7 @@ function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatP
     providers: new Map(providers.map((provider) => [provider.name, provider])),
     clock,
     network,
-    random: () => 0,
+    health: new DeploymentHealth({ clock }),
     pingAfterMs: 15_000,
   };
 }
@@ -70,6 +72,13 @@ function createMeter(): Meter {
   });
 }
 
+/** What a deployment says that takes no more for a while: "one" for 3 seconds, others for 9. */
+function limited(name: string): ProviderFailure {
+  const retryAfterMs = name === "one" ? 3_000 : 9_000;
+  const error = new OptamilError("service_unavailable", "limited", { retryAfterMs });
+  return { ok: false, error, status: 429, errorClass: "http_429", tryNext: true };
+}
+
 const keyCaller: ChatCall["caller"] = {
   accountId: "account-1",
   keyId: "key-1",
@@ -79,7 +88,10 @@ const keyCaller: ChatCall["caller"] = {
   expiresAt: 4_000_000_000,
 };
 
-function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string } = {}): Told {
+function ask(
+  chatParts: ChatParts,
+  change: Partial<ChatCall> & { model?: string; user?: string } = {},
+): Told {
   const sink = new RecordingSink();
   const call: ChatCall = {
     requestId: "request-1",
@@ -87,6 +99,7 @@ function ask(chatParts: ChatParts, change: Partial<ChatCall> & { model?: string 
     request: create(CreateChatCompletionRequestSchema, {
       model: change.model ?? "gpt-5",
       messages: [{ role: "user", content: { kind: { case: "text", value: "Hello" } } }],
+      ...(change.user !== undefined && { user: change.user }),
     }),
     body: undefined,
     stream: false,
@@ -217,24 +230,56 @@ describe("failover", () => {
     expect(two.calls).toMatchObject([{ timeoutMs: 54_990 }]);
   });
 
-  it("draws the first deployment by weight and keeps the others, heaviest first", async () => {
-    const providers = ["a", "b", "c"].map((name) => scriptedProvider(name, [failure(name)]));
-    const deployments = [
-      deployment("a", "gpt-5", 1),
-      deployment("b", "gpt-5", 2),
-      deployment("c", "gpt-5", 7),
-    ];
-    const seen: string[] = [];
-    for (const provider of providers) {
-      const { complete } = provider;
-      provider.complete = (call) => {
-        seen.push(provider.name);
-        return complete(call);
-      };
+  it("answers all of 1,000 requests beside a deployment that always fails, and hardly asks that one", async () => {
+    const names = ["well", "flapping", "other"];
+    const seen = new Map(names.map((name) => [name, 0]));
+    const providers = names.map((name) => ({
+      ...scriptedProvider(name),
+      complete: async () => {
+        seen.set(name, (seen.get(name) ?? 0) + 1);
+        return name === "flapping" ? failure("http_5xx") : completion("answer");
+      },
+    }));
+    const chatParts = parts(providers);
+    for (let number = 0; number < 1_000; number += 1) {
+      nowMs += 10;
+      const { sink, done } = ask(chatParts, { user: `user-${number}` });
+      await done;
+      expect(sink.told.at(-1)).toBe("message answer");
     }
-    const chatParts = { ...parts(providers, deployments), random: () => 0.25 };
-    await expect(ask(chatParts).done).rejects.toMatchObject({ message: "a" });
-    expect(seen).toEqual(["b", "c", "a"]);
+    // Five until it is left alone, then one in each rest: 2, 4 and 8 seconds of ten.
+    expect(seen.get("flapping")).toBe(7);
+    expect(seen.get("well")).toBeGreaterThan(400);
+  });
+
+  it("asks nobody while all are left alone, and says when the first of them may be asked", async () => {
+    const [one, two] = ["one", "two"].map((name) => scriptedProvider(name, [limited(name)]));
+    const chatParts = parts([one, two].filter((provider) => provider !== undefined));
+    await expect(ask(chatParts).done).rejects.toMatchObject({ code: "service_unavailable" });
+    nowMs += 500;
+    await expect(ask(chatParts).done).rejects.toMatchObject({
+      code: "service_unavailable",
+      retryAfterMs: 2_500,
+      message: "The model 'gpt-5' is temporarily unavailable.",
+    });
+    await expect(ask(chatParts, { model: "auto" }).done).rejects.toMatchObject({
+      retryAfterMs: 2_500,
+    });
+    expect([one?.calls.length, two?.calls.length]).toEqual([1, 1]);
+  });
+
+  it("counts a stream that breaks after its first event against its deployment", async () => {
+    const one = scriptedProvider("one");
+    const chatParts = parts([one]);
+    for (let round = 0; round < 5; round += 1) {
+      one.receivers.length = 0;
+      const { done } = ask(chatParts, { stream: true });
+      const receiver = await receiverOf(one);
+      receiver.onChunks([chunk("1")]);
+      receiver.onFailure(failure("cut"));
+      await done;
+    }
+    await expect(ask(chatParts).done).rejects.toMatchObject({ retryAfterMs: 2_000 });
   });
 
   it("stops at a failure that is the request's own fault", async () => {

@@ -7,6 +7,7 @@ import { type LmdbIdempotency, openLmdbIdempotency } from "../../src/admission/l
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { toCompletionText, toEventsText } from "../../src/chat/answer-json.ts";
 import type { AnswerSink, ChatCall } from "../../src/chat/call.ts";
+import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { answerOnce } from "../../src/chat/idempotent.ts";
 import { RecordingRoom } from "../../src/chat/recorder.ts";
 import { MessageSink } from "../../src/gateway/message-sink.ts";
@@ -62,7 +63,7 @@ export function createKeyedBench(roomBytes?: number): KeyedBench {
     meter: meters.meter,
     clock,
     network,
-    random: () => 0,
+    health: new DeploymentHealth({ clock }),
     pingAfterMs: 15_000,
     idempotency: store,
     uuids: createUuidSource(clock),

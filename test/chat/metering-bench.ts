@@ -4,6 +4,7 @@ import type { Limits } from "../../src/admission/counters.ts";
 import { MemoryCounters } from "../../src/admission/memory.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { answer } from "../../src/chat/answer.ts";
+import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { Meter } from "../../src/chat/meter.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
@@ -114,7 +115,7 @@ export function createBench(): MeteringBench {
           meter,
           clock,
           network,
-          random: () => 0,
+          health: new DeploymentHealth({ clock }),
           pingAfterMs: 15_000,
         },
       );

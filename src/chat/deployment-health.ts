@@ -1,0 +1,104 @@
+// A circuit breaker for each deployment: what has just failed again and again is left alone for a while.
+import type { Clock } from "../platform/clock.ts";
+import type { Deployment } from "../providers/deployment.ts";
+import type { ProviderFailure } from "../providers/provider.ts";
+
+/** How long a deployment is left alone, and after what. */
+export type HealthOptions = {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Failures in a row that open the circuit. Default 5: a few are what any upstream has. */
+  readonly failuresMax?: number | undefined;
+  /** The first rest, milliseconds. Default 2,000; each failed probe doubles it. */
+  readonly restMs?: number | undefined;
+  /** The longest rest, milliseconds. Default 60,000. */
+  readonly restMsMax?: number | undefined;
+};
+
+type Circuit = {
+  /** Failures in a row. */
+  failures: number;
+  /** The last rest; 0: the circuit was never open. */
+  restMs: number;
+  openUntilMs: number;
+  /** Until when somebody tries whether it is well again, if nobody says before what became of it. */
+  probedUntilMs: number;
+};
+
+const probeMsMax = 30_000;
+/** What becomes of a probe is known soon, as a rule. */
+const probeWaitMs = 1_000;
+/** An upstream that asks for more is asked all the same. */
+const retryAfterMsMax = 600_000;
+
+/** The health of all deployments of a gateway. A deployment without failures costs nothing. */
+export class DeploymentHealth {
+  readonly #options: HealthOptions;
+  /** Those whose last request failed. */
+  readonly #circuits = new Map<string, Circuit>();
+
+  constructor(options: HealthOptions) {
+    this.#options = options;
+  }
+
+  /** Whether none has failed lately. */
+  get allWell(): boolean {
+    return this.#circuits.size === 0;
+  }
+
+  /** Milliseconds until a deployment should be asked again; 0: it may be now. */
+  waitMs(deployment: Deployment): number {
+    const circuit = this.#find(deployment);
+    if (circuit === undefined) return 0;
+    const nowMs = this.#options.clock.monotonicMs();
+    const probeMs = Math.min(probeWaitMs, circuit.probedUntilMs - nowMs);
+    return Math.max(0, circuit.openUntilMs - nowMs, probeMs);
+  }
+
+  /** To be told of each request to a deployment: the first one after a rest is a probe, which others wait for. */
+  began(deployment: Deployment): void {
+    const circuit = this.#find(deployment);
+    if (circuit === undefined || circuit.restMs === 0) return;
+    circuit.probedUntilMs = this.#options.clock.monotonicMs() + probeMsMax;
+  }
+
+  /** To be told how each request to a deployment ended; undefined: well. */
+  ended(deployment: Deployment, failure: ProviderFailure | undefined): void {
+    if (failure === undefined && this.allWell) return;
+    const circuit = this.#find(deployment);
+    if (failure?.tryNext) {
+      this.#fail(circuit ?? this.#add(deployment), failure);
+    } else if (failure === undefined || failure.status > 0) {
+      // It has answered, if only that the request is wrong.
+      this.#circuits.delete(keyOf(deployment));
+    } else if (circuit !== undefined) circuit.probedUntilMs = 0;
+  }
+
+  #fail(circuit: Circuit, { status, error }: ProviderFailure): void {
+    const { clock, failuresMax = 5, restMs = 2_000, restMsMax = 60_000 } = this.#options;
+    const nowMs = clock.monotonicMs();
+    circuit.failures += 1;
+    circuit.probedUntilMs = 0;
+    const isLimited = status === 429;
+    // Those that were under way when it opened say nothing new.
+    if (nowMs < circuit.openUntilMs || (!isLimited && circuit.failures < failuresMax)) return;
+    circuit.restMs = Math.min(restMsMax, circuit.restMs === 0 ? restMs : 2 * circuit.restMs);
+    const askedMs = Math.min(retryAfterMsMax, error.retryAfterMs ?? 0);
+    const waitMs = isLimited ? askedMs : Math.max(circuit.restMs, askedMs);
+    circuit.openUntilMs = nowMs + waitMs;
+  }
+
+  #find(deployment: Deployment): Circuit | undefined {
+    return this.allWell ? undefined : this.#circuits.get(keyOf(deployment));
+  }
+
+  #add(deployment: Deployment): Circuit {
+    const circuit = { failures: 0, restMs: 0, openUntilMs: 0, probedUntilMs: 0 };
+    this.#circuits.set(keyOf(deployment), circuit);
+    return circuit;
+  }
+}
+
+/** By name: a deployment stays what it is when the configuration is read anew. */
+function keyOf({ provider, model, upstreamModel }: Deployment): string {
+  return `${provider}\n${model}\n${upstreamModel}`;
+}

@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
+import { OptamilError } from "../../src/platform/errors.ts";
+import type { ProviderFailure } from "../../src/providers/provider.ts";
+import { ManualClock } from "../admission/manual-clock.ts";
+import { failure } from "../fakes/scripted-provider.ts";
+
+const one = { model: "m", provider: "one", upstreamModel: "m-1", weight: 1, live: true };
+const other = { ...one, provider: "other" };
+
+let clock = new ManualClock();
+let health = new DeploymentHealth({ clock });
+
+beforeEach(() => {
+  clock = new ManualClock();
+  health = new DeploymentHealth({ clock });
+});
+
+function ask(how: ProviderFailure | undefined): void {
+  health.began(one);
+  health.ended(one, how);
+}
+
+function fail(times: number): void {
+  for (let count = 0; count < times; count += 1) ask(failure("http_5xx"));
+}
+
+function limited(retryAfterMs: number): ProviderFailure {
+  const error = new OptamilError("service_unavailable", "limited", { retryAfterMs });
+  return { ok: false, error, status: 429, errorClass: "http_429", tryNext: true };
+}
+
+describe("a deployment", () => {
+  it("is asked on after four failures in a row, and left alone for 2 seconds after five", () => {
+    fail(4);
+    expect(health.waitMs(one)).toBe(0);
+    fail(1);
+    expect(health.waitMs(one)).toBe(2_000);
+    clock.advance(1_500);
+    expect(health.waitMs(one)).toBe(500);
+    expect(health.waitMs(other)).toBe(0);
+  });
+
+  it("begins anew after an answer, and after a refusal that is the request's own fault", () => {
+    fail(4);
+    ask(undefined);
+    fail(4);
+    ask({ ...failure("http_400", false), status: 400 });
+    fail(4);
+    expect(health.waitMs(one)).toBe(0);
+    expect(health.allWell).toBe(false);
+    ask(undefined);
+    expect(health.allWell).toBe(true);
+  });
+
+  it("is probed by one request after its rest, while others wait", () => {
+    fail(5);
+    clock.advance(2_000);
+    expect(health.waitMs(one)).toBe(0);
+    health.began(one);
+    expect(health.waitMs(one)).toBe(1_000);
+    health.ended(one, undefined);
+    expect(health.waitMs(one)).toBe(0);
+    expect(health.allWell).toBe(true);
+  });
+
+  it("rests twice as long after each failed probe, a minute at most", () => {
+    fail(5);
+    const rests = [];
+    for (let probe = 0; probe < 7; probe += 1) {
+      clock.advance(health.waitMs(one));
+      fail(1);
+      rests.push(health.waitMs(one));
+    }
+    expect(rests).toEqual([4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  it("is free for the next probe when nobody has waited for the last one's answer", () => {
+    fail(5);
+    clock.advance(2_000);
+    ask(failure("cancelled", false));
+    expect(health.waitMs(one)).toBe(0);
+    health.began(one);
+    clock.advance(30_000);
+    expect(health.waitMs(one)).toBe(0);
+  });
+
+  it("that answers 429 is left alone for as long as it asks, ten minutes at most", () => {
+    ask(limited(7_000));
+    expect(health.waitMs(one)).toBe(7_000);
+    clock.advance(7_000);
+    ask(limited(86_400_000));
+    expect(health.waitMs(one)).toBe(600_000);
+  });
+
+  it("is not left alone longer for what was under way when it failed", () => {
+    fail(25);
+    expect(health.waitMs(one)).toBe(2_000);
+  });
+});
