@@ -135,11 +135,9 @@ function notWell(models: readonly Model[], { deployments, health }: RouteParts):
   const waitsMs = models
     .flatMap(({ name }) => deployments.get(name) ?? [])
     .map((deployment) => health.waitMs(deployment));
-  const [model] = models;
-  const which =
-    models.length === 1 && model !== undefined ? `The model '${model.name}'` : "No model";
-  const state = models.length === 1 ? "is temporarily unavailable" : "is available";
-  return new OptamilError("service_unavailable", `${which} ${state}.`, {
+  const message =
+    models.length === 1 ? "The model is temporarily unavailable." : "No model is available.";
+  return new OptamilError("service_unavailable", message, {
     ...(waitsMs.length > 0 && { retryAfterMs: Math.max(1, Math.min(...waitsMs)) }),
   });
 }

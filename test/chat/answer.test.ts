@@ -260,7 +260,7 @@ describe("failover", () => {
     await expect(ask(chatParts).done).rejects.toMatchObject({
       code: "service_unavailable",
       retryAfterMs: 2_500,
-      message: "The model 'gpt-5' is temporarily unavailable.",
+      message: "The model is temporarily unavailable.",
     });
     await expect(ask(chatParts, { model: "auto" }).done).rejects.toMatchObject({
       retryAfterMs: 2_500,
