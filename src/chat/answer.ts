@@ -99,7 +99,7 @@ async function attempt(
     httpStatus: cancelled ? 499 : 200,
     firstContentAtMs: clock.monotonicMs(),
   });
-  sink.head({ ...head, creditsMicro });
+  sink.head({ ...head, creditsMicro, dropped: result.dropped });
   if (result.body.form === "json") sink.json(result.body.bytes);
   else sink.message(result.body.message);
   return { hasBegun: true, failure: undefined };

@@ -50,6 +50,8 @@ export type AnswerHead = {
   readonly includeUsage: boolean;
   /** The charge of an answer in one piece, the hold of a stream, micro-credits. */
   readonly creditsMicro: bigint;
+  /** Parameters that the model's API cannot be told, by name. Default: none. */
+  readonly dropped?: readonly string[] | undefined;
   /** Whether this is the answer of an earlier request with the same Idempotency-Key. */
   readonly replayed: boolean;
 };

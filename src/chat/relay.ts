@@ -169,7 +169,9 @@ class Relay implements StreamReceiver {
   #sendHead(): void {
     if (this.#headSent) return;
     this.#headSent = true;
-    this.#sink.head(this.#parts.head);
+    const { head } = this.#parts;
+    const dropped = this.#stream?.dropped ?? [];
+    this.#sink.head(dropped.length === 0 ? head : { ...head, dropped });
   }
 
   /** A proxy in between cuts silent streams: after a quiet interval the head goes out, then pings. */

@@ -11,6 +11,7 @@ const exposedHeaders = [
   "x-optamil-overhead-ms",
   "x-optamil-route",
   "x-optamil-credits",
+  "x-optamil-dropped-params",
   "x-optamil-idempotent-replay",
   "x-should-retry",
   "retry-after",

@@ -16,7 +16,16 @@ export function setAnswerHeaders(head: AnswerHead, set: SetHeader): void {
   set("x-optamil-overhead-ms", head.overheadMs.toFixed(2));
   set("x-optamil-credits", toCredits(head.creditsMicro));
   if (head.route !== undefined) set("x-optamil-route", head.route);
+  if (head.dropped?.length) set("x-optamil-dropped-params", toHeaderText(head.dropped));
   if (head.replayed) set("x-optamil-idempotent-replay", "true");
+}
+
+/** Names are the client's own: what no header can carry becomes "?", and 1 kB is enough to see what is wrong. */
+function toHeaderText(names: readonly string[]): string {
+  return names
+    .join(",")
+    .replace(/[^\x21-\x7e]/g, "?")
+    .slice(0, 1_024);
 }
 
 /** Micro-credits as an exact decimal of credits: 1000000 is "1", 342250 is "0.34225". */

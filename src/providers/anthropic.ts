@@ -1,6 +1,6 @@
 // Anthropic's Messages API as a dialect.
 import { createEvents, toCompletion } from "./anthropic/answer.ts";
-import { toMessagesRequest } from "./anthropic/request.ts";
+import { toDropped, toMessagesRequest } from "./anthropic/request.ts";
 import type { Dialect } from "./dialect.ts";
 
 /** The version of the API that these translations were written for. */
@@ -14,6 +14,7 @@ export const anthropic: Dialect = {
     ...(apiKey === undefined ? [] : ["x-api-key", apiKey]),
   ],
   request: toMessagesRequest,
+  dropped: toDropped,
   answer: toCompletion,
   events: createEvents,
 };

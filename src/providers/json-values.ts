@@ -40,3 +40,19 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
     return undefined;
   }
 }
+
+/** The members of an object that are not among the known ones. */
+export function namesBeyond(
+  value: Readonly<Record<string, unknown>>,
+  known: ReadonlySet<string>,
+): string[] {
+  return Object.keys(value).filter((name) => !known.has(name));
+}
+
+/** Those of the names that an object has as members. */
+export function namesIn(
+  value: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): string[] {
+  return names.filter((name) => Object.hasOwn(value, name));
+}

@@ -66,22 +66,32 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     clock: options.clock ?? systemClock,
     dialect,
   };
-  const toRequest = (call: ProviderCall, isStream: boolean): Dispatcher.DispatchOptions => ({
+  const toBody = (exchange: Exchange, call: ProviderCall, isStream: boolean): Uint8Array => {
+    if (dialect === undefined) return toUpstreamBody(call, isStream);
+    const { bytes, dropped } = toTranslatedBody(call, isStream, dialect);
+    exchange.dropped = dropped;
+    return bytes;
+  };
+  const toRequest = (exchange: Exchange, call: ProviderCall, isStream: boolean) => ({
     path: pathOf(call, isStream),
-    method: "POST",
+    method: "POST" as const,
     headers: toHeaders(staticHeaders, call.requestId, isStream),
-    body: dialect ? toTranslatedBody(call, isStream, dialect) : toUpstreamBody(call, isStream),
+    body: toBody(exchange, call, isStream),
   });
   return {
     name: options.name,
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
-      const exchange = new Exchange(
+      const settle = (result: ProviderAnswer | ProviderFailure) => {
+        const { dropped } = exchange;
+        resolve(result.ok && dropped.length > 0 ? { ...result, dropped } : result);
+      };
+      const exchange: Exchange = new Exchange(
         call,
         setting,
-        (steer) => new AnswerCollector(steer, call, setting, resolve),
+        (steer) => new AnswerCollector(steer, call, setting, settle),
       );
-      startExchange(exchange, () => toRequest(call, false));
+      startExchange(exchange, () => toRequest(exchange, call, false));
       return promise;
     },
     stream: (call, receiver) => {
@@ -90,7 +100,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
         setting,
         (steer) => new StreamRelay(steer, call, setting, receiver),
       );
-      startExchange(exchange, () => toRequest(call, true));
+      startExchange(exchange, () => toRequest(exchange, call, true));
       return exchange;
     },
     // Not close(): that would wait for answers that nobody reads any more.

@@ -52,6 +52,8 @@ export type ProviderAnswer = {
     | { readonly form: "message"; readonly message: CreateChatCompletionResponse };
   /** Tokens as the provider counted them; undefined if it gave none. */
   readonly usage: ChatUsage | undefined;
+  /** Parameters that the API cannot be told, by name. Default: none. */
+  readonly dropped?: readonly string[] | undefined;
 };
 
 /** A failure of the upstream, before or after the first event. */
@@ -69,6 +71,8 @@ export type ProviderFailure = {
 
 /** A running stream, as its reader steers it. */
 export interface ProviderStream {
+  /** Parameters that the API cannot be told, by name. Default: none. */
+  readonly dropped?: readonly string[] | undefined;
   /** Stops reading from upstream until `resume`. */
   pause(): void;
   resume(): void;

@@ -8,6 +8,7 @@ import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { Meter } from "../../src/chat/meter.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
+import { setAnswerHeaders } from "../../src/gateway/headers.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
 import { OptamilError } from "../../src/platform/errors.ts";
@@ -165,6 +166,31 @@ describe("the model that was asked for", () => {
     });
     const admin = { ...call.caller, scopes: ["chat", "admin"] };
     await expect(ask(chatParts, { caller: admin }).done).rejects.toThrow("provider 'openai'");
+  });
+});
+
+describe("parameters that the model's API cannot be told", () => {
+  it("are named in the head of an answer", async () => {
+    const answered = { ...completion("answer-1"), dropped: ["logit_bias", "seed"] };
+    const { sink, done } = ask(parts([scriptedProvider("one", [answered])]));
+    await done;
+    expect(sink.heads).toMatchObject([{ dropped: ["logit_bias", "seed"] }]);
+    const headers = new Map<string, string>();
+    for (const head of sink.heads)
+      setAnswerHeaders(head, (name, value) => headers.set(name, value));
+    expect(headers.get("x-optamil-dropped-params")).toBe("logit_bias,seed");
+  });
+
+  it("are named in the head of a stream", async () => {
+    const provider = scriptedProvider("one");
+    const { stream } = provider;
+    provider.stream = (...call) => ({ ...stream(...call), dropped: ["seed"] });
+    const { sink, done } = ask(parts([provider]), { stream: true });
+    const receiver = await receiverOf(provider);
+    receiver.onChunks([chunk("1")]);
+    receiver.onEnd(undefined);
+    await done;
+    expect(sink.heads).toMatchObject([{ dropped: ["seed"] }]);
   });
 });
 

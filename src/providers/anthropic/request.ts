@@ -2,7 +2,7 @@
 // Source: Anthropic API reference, "Create a Message" (anthropic-version 2023-06-01).
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
-import { toObject, toObjects } from "../json-values.ts";
+import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
 
 type Block = Record<string, unknown>;
 type Turn = { role: "user" | "assistant"; content: Block[] };
@@ -18,6 +18,30 @@ const thinkingTokens: Readonly<Record<string, number>> = {
 const thinkingTokensMin = 1_024;
 const dataUrl = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s;
 
+/** Members that have a counterpart, or are the gateway's own affair. */
+const carried: ReadonlySet<string> = new Set([
+  ...["model", "messages", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens"],
+  ...[
+    "reasoning_effort",
+    "response_format",
+    "stop",
+    "temperature",
+    "top_p",
+    "user",
+    "safety_identifier",
+  ],
+  ...["tools", "tool_choice", "parallel_tool_calls"],
+]);
+
+/** The members that the API cannot be told; while it thinks, how to sample is not ours to say. */
+export function toDropped(request: JsonObject): readonly string[] {
+  const { reasoning_effort: effort } = request;
+  const thinks = toThinking(effort, toMaxTokens(request)) !== undefined;
+  const sampling = thinks ? namesIn(request, ["temperature", "top_p"]) : [];
+  const ignored = thinks || effort === "none" ? [] : namesIn(request, ["reasoning_effort"]);
+  return [...namesBeyond(request, carried), ...sampling, ...ignored];
+}
+
 /** The body of the upstream request. Throws `invalid_request` for sounds, and for more than one choice. */
 export function toMessagesRequest(
   request: JsonObject,
@@ -28,9 +52,7 @@ export function toMessagesRequest(
     throw invalidRequest("This model gives one choice: n must be 1.", "n");
   }
   const messages = toObjects(request["messages"]);
-  const maxTokens = Number(
-    request["max_completion_tokens"] ?? request["max_tokens"] ?? maxTokensDefault,
-  );
+  const maxTokens = toMaxTokens(request);
   const thinking = toThinking(request["reasoning_effort"], maxTokens);
   const system = toSystem(messages, request["response_format"]);
   const stop = request["stop"];
@@ -44,8 +66,18 @@ export function toMessagesRequest(
     ...toSampling(request, thinking !== undefined),
     ...(thinking !== undefined && { thinking }),
     ...toTools(request),
-    ...(typeof request["user"] === "string" && { metadata: { user_id: request["user"] } }),
+    ...toMetadata(request),
   };
+}
+
+function toMaxTokens(request: JsonObject): number {
+  return Number(request["max_completion_tokens"] ?? request["max_tokens"] ?? maxTokensDefault);
+}
+
+/** One id of the end user: OpenAI's newer member goes before its older one. */
+function toMetadata({ safety_identifier: identifier, user }: JsonObject): JsonObject {
+  const id = identifier ?? user;
+  return typeof id === "string" ? { metadata: { user_id: id } } : {};
 }
 
 /** Thinking goes with the API's own temperature only; OpenAI's reaches to 2, this one's to 1. */

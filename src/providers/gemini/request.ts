@@ -2,7 +2,7 @@
 // Source: Gemini API reference, "Generating content", v1beta.
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
-import { toObject, toObjects } from "../json-values.ts";
+import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
 
 type Part = Record<string, unknown>;
 type Content = { role: "user" | "model"; parts: Part[] };
@@ -13,6 +13,22 @@ const thinkingTokens: Readonly<Record<string, number>> = {
 };
 const dataUrl = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s;
 const modes: Readonly<Record<string, string>> = { auto: "AUTO", required: "ANY", none: "NONE" };
+
+/** Members that have a counterpart, or are the gateway's own affair. */
+const carried: ReadonlySet<string> = new Set([
+  ...["model", "messages", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens"],
+  ...["reasoning_effort", "response_format", "stop", "temperature", "top_p", "seed"],
+  ...["presence_penalty", "frequency_penalty", "tools", "tool_choice"],
+]);
+
+/** The members that the API cannot be told. */
+export function toDropped(request: JsonObject): readonly string[] {
+  const isKnown = Object.hasOwn(thinkingTokens, String(request["reasoning_effort"]));
+  return [
+    ...namesBeyond(request, carried),
+    ...(isKnown ? [] : namesIn(request, ["reasoning_effort"])),
+  ];
+}
 
 /** The body of the upstream request. Throws `invalid_request` for parts that the API does not know. */
 export function toGenerateRequest(request: JsonObject): JsonObject {

@@ -52,6 +52,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   readonly #call: ProviderCall;
   readonly #setting: ExchangeSetting;
   readonly #receiver: ExchangeReceiver;
+  /** Names of the request's members that the API cannot be told. */
+  dropped: readonly string[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #forgetCancellation: () => void = () => {};

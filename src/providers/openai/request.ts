@@ -46,15 +46,17 @@ function toEdits(
   return edits;
 }
 
-/** The body of a request to an API with a dialect of its own. */
+/** The body of a request to an API with a dialect of its own, and the members that it cannot say. */
 export function toTranslatedBody(
   { request, upstreamModel }: ProviderCall,
   isStream: boolean,
   dialect: Dialect,
-): Uint8Array {
+): { bytes: Uint8Array; dropped: readonly string[] } {
   const { [gatewayMember]: _, ...extra } = request.extra ?? {};
   const text = requestCodec.encodeText({ ...request, optamil: undefined, extra });
-  return toJson(dialect.request(JSON.parse(text), upstreamModel, isStream));
+  const value = JSON.parse(text);
+  const bytes = toJson(dialect.request(value, upstreamModel, isStream));
+  return { bytes, dropped: dialect.dropped(value).toSorted() };
 }
 
 function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boolean): Uint8Array {
