@@ -36,8 +36,8 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     const trial = { candidate, route, request, elapsedMs, overheadMs: elapsedMs - upstreamMs };
     parts.health.began(candidate.deployment);
     const { hasBegun, failure } = await attempt(call, sink, parts, trial);
-    parts.health.ended(candidate.deployment, failure);
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
+    parts.health.ended(candidate.deployment, failure, latencyMs);
     if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;

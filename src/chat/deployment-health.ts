@@ -27,6 +27,10 @@ type Circuit = {
 const probeMsMax = 30_000;
 /** What becomes of a probe is known soon, as a rule. */
 const probeWaitMs = 1_000;
+/** An upstream that does not answer for so long is not well, whatever the client's deadline. */
+const patienceMs = 4_000;
+/** Failures that another deployment may not have, and that still say nothing of this one. */
+const ofRequest: ReadonlySet<string> = new Set(["unsupported"]);
 /** An upstream that asks for more is asked all the same. */
 const retryAfterMsMax = 600_000;
 
@@ -61,11 +65,11 @@ export class DeploymentHealth {
     circuit.probedUntilMs = this.#options.clock.monotonicMs() + probeMsMax;
   }
 
-  /** To be told how each request to a deployment ended; undefined: well. */
-  ended(deployment: Deployment, failure: ProviderFailure | undefined): void {
+  /** To be told how each request to a deployment ended, after how many milliseconds; undefined: well. */
+  ended(deployment: Deployment, failure: ProviderFailure | undefined, tookMs: number): void {
     if (failure === undefined && this.allWell) return;
     const circuit = this.#find(deployment);
-    if (failure?.tryNext) {
+    if (failure !== undefined && isOfDeployment(failure, tookMs)) {
       this.#fail(circuit ?? this.#add(deployment), failure);
     } else if (failure === undefined || failure.status > 0) {
       // It has answered, if only that the request is wrong.
@@ -101,4 +105,10 @@ export class DeploymentHealth {
 /** By name: a deployment stays what it is when the configuration is read anew. */
 function keyOf({ provider, model, upstreamModel }: Deployment): string {
   return `${provider}\n${model}\n${upstreamModel}`;
+}
+
+/** Nobody can make others wait by what he asks for, or by how little time he gives. */
+function isOfDeployment({ tryNext, errorClass }: ProviderFailure, tookMs: number): boolean {
+  if (errorClass === "timeout") return tookMs >= patienceMs;
+  return tryNext && !ofRequest.has(errorClass);
 }

@@ -16,9 +16,9 @@ beforeEach(() => {
   health = new DeploymentHealth({ clock });
 });
 
-function ask(how: ProviderFailure | undefined): void {
+function ask(how: ProviderFailure | undefined, tookMs = 100): void {
   health.began(one);
-  health.ended(one, how);
+  health.ended(one, how, tookMs);
 }
 
 function fail(times: number): void {
@@ -59,7 +59,7 @@ describe("a deployment", () => {
     expect(health.waitMs(one)).toBe(0);
     health.began(one);
     expect(health.waitMs(one)).toBe(1_000);
-    health.ended(one, undefined);
+    health.ended(one, undefined, 100);
     expect(health.waitMs(one)).toBe(0);
     expect(health.allWell).toBe(true);
   });
@@ -91,6 +91,14 @@ describe("a deployment", () => {
     clock.advance(7_000);
     ask(limited(86_400_000));
     expect(health.waitMs(one)).toBe(600_000);
+  });
+
+  it("is not left alone for what its API cannot be asked, nor for a client's short deadline", () => {
+    for (let count = 0; count < 9; count += 1) ask(failure("unsupported"));
+    for (let count = 0; count < 9; count += 1) ask(failure("timeout"), 3_999);
+    expect(health.waitMs(one)).toBe(0);
+    for (let count = 0; count < 5; count += 1) ask(failure("timeout"), 4_000);
+    expect(health.waitMs(one)).toBe(2_000);
   });
 
   it("is not left alone longer for what was under way when it failed", () => {
