@@ -33,6 +33,7 @@ const packageHomes: Record<string, RegExp> = {
   chdb: /^src\/usage\/chdb\.ts$/,
   ioredis: /^src\/admission\/redis\.ts$/,
   jose: /^src\/keys\//,
+  jsonrepair: /^src\/chat\//,
   kafkajs: /^src\/(platform|usage)\/kafka\/[a-z-]+\.ts$/,
   lmdb: /\/lmdb[^/]*\.ts$/,
   pino: /^src\/platform\//,

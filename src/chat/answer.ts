@@ -1,9 +1,16 @@
 // The use case: one chat request from its route to the end of its answer.
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
-import type { Provider, ProviderCall, ProviderFailure } from "../providers/provider.ts";
+import type {
+  Provider,
+  ProviderCall,
+  ProviderFailure,
+  StreamReceiver,
+} from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
 import { textOf } from "./content.ts";
+import { completeJson, streamJson } from "./json-answer.ts";
+import { jsonFormOf } from "./json-form.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
 import { type Attempted, relayStream } from "./relay.ts";
@@ -82,10 +89,17 @@ async function attempt(
     replayed: false,
   };
   const { clock, pingAfterMs } = parts;
+  const json = jsonFormOf(call.request);
   if (call.stream) {
-    return relayStream(provider, providerCall, sink, { head, model, request, clock, pingAfterMs });
+    const start = (receiver: StreamReceiver) =>
+      json !== undefined && provider.json === "instructed"
+        ? streamJson(provider, providerCall, json, receiver)
+        : provider.stream(providerCall, receiver);
+    return relayStream(start, providerCall, sink, { head, model, request, clock, pingAfterMs });
   }
-  const result = await provider.complete(providerCall);
+  const result = await (json === undefined
+    ? provider.complete(providerCall)
+    : completeJson(provider, providerCall, json));
   if (!result.ok) return { hasBegun: false, failure: result };
   await request.committed;
   const { cancelled } = call.cancellation;

@@ -4,7 +4,6 @@ import type { ChatUsage, StreamChatCompletionResponse } from "../gen/optamil/v1/
 import type { Clock } from "../platform/clock.ts";
 import { toOptamilError } from "../platform/errors.ts";
 import type {
-  Provider,
   ProviderCall,
   ProviderFailure,
   ProviderStream,
@@ -41,14 +40,14 @@ export type Attempted = {
  * recorded.
  */
 export function relayStream(
-  provider: Provider,
+  start: (receiver: StreamReceiver) => ProviderStream,
   call: ProviderCall,
   sink: AnswerSink,
   parts: RelayParts,
 ): Promise<Attempted> {
   return new Promise((resolve, reject) => {
     const relay = new Relay(call, sink, parts, resolve, reject);
-    relay.run(provider.stream(call, relay));
+    relay.run(start(relay));
   });
 }
 

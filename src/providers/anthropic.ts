@@ -8,6 +8,7 @@ const apiVersion = "2023-06-01";
 
 /** What Anthropic does otherwise than OpenAI. */
 export const anthropic: Dialect = {
+  json: "instructed",
   path: () => "/messages",
   headers: (apiKey) => [
     ...["anthropic-version", apiVersion],

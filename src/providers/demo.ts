@@ -37,6 +37,7 @@ export function openDemo({ name, clock }: DemoOptions): Provider {
   const now = () => BigInt(Math.floor(clock.wallMs() / 1000));
   return {
     name,
+    json: "native",
     complete: async (call) => {
       const { cancelled, reason } = call.cancellation;
       if (cancelled) return toCancelledFailure(reason, 0);

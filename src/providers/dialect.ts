@@ -5,6 +5,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** What an API does otherwise. Nothing here touches the network. */
 export interface Dialect {
+  /** Whether the API has a mode for JSON, or models are only told what is wanted. */
+  readonly json: "native" | "instructed";
   /** Path behind the base URL. */
   path(upstreamModel: string, isStream: boolean): string;
   /** Headers beside the common ones, names and values in turn. */

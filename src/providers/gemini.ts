@@ -5,6 +5,7 @@ import { toDropped, toGenerateRequest } from "./gemini/request.ts";
 
 /** What Gemini does otherwise than OpenAI: the model stands in the path. */
 export const gemini: Dialect = {
+  json: "native",
   path: (upstreamModel, isStream) =>
     `/models/${encodeURIComponent(upstreamModel)}:${isStream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
   headers: (apiKey) => (apiKey === undefined ? [] : ["x-goog-api-key", apiKey]),

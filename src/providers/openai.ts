@@ -80,6 +80,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
   });
   return {
     name: options.name,
+    json: dialect?.json ?? "native",
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
       const settle = (result: ProviderAnswer | ProviderFailure) => {

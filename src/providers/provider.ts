@@ -13,6 +13,8 @@ import type { JsonBody } from "../platform/json-body.ts";
 export interface Provider {
   /** Name of the configuration, shown in headers and events. */
   readonly name: string;
+  /** Whether its API has a mode for JSON, or models are only told what is wanted. */
+  readonly json: "native" | "instructed";
   /** Answers in one piece. Never throws for what an upstream does: that is a ProviderFailure. */
   complete(call: ProviderCall): Promise<ProviderAnswer | ProviderFailure>;
   /** Starts a stream and returns at once; everything else goes to the receiver, never before this returns. */

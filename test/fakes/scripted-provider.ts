@@ -23,12 +23,14 @@ export type ScriptedProvider = Provider & {
 export function scriptedProvider(
   name: string,
   results: (ProviderAnswer | ProviderFailure)[] = [],
+  json: Provider["json"] = "native",
 ): ScriptedProvider {
   const calls: ProviderCall[] = [];
   const receivers: StreamReceiver[] = [];
   const steering: ("pause" | "resume")[] = [];
   return {
     name,
+    json,
     calls,
     receivers,
     steering,
