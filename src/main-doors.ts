@@ -6,7 +6,7 @@ import type { MethodEntry } from "./gateway/exchange.ts";
 import { createHealth } from "./gateway/health.ts";
 import type { DoorHandler } from "./gateway/listen.ts";
 import { createOpenApi } from "./gateway/openapi.ts";
-import { createPages } from "./gateway/pages.ts";
+import { createPages, type PageParts } from "./gateway/pages.ts";
 import type { Rates } from "./gateway/rate-headers.ts";
 import { createReflection } from "./gateway/reflection.ts";
 import { createRestDoor } from "./gateway/rest.ts";
@@ -56,6 +56,7 @@ export type DoorParts = {
   readonly settings: Settings;
   readonly accounts: Accounts;
   readonly rates: Rates;
+  readonly config: PageParts["config"];
   readonly log: Log;
   readonly state: DoorState;
 };
@@ -88,6 +89,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
       ...common,
       pages: createPages({
         ready,
+        config: parts.config,
         openApi: createServedOpenApi(settings.publicUrl || "/"),
         jwks: accounts.jwks,
         publicUrl: () => state.publicUrl,

@@ -6,7 +6,7 @@ import type { Idempotency } from "./admission/idempotency.ts";
 import { openLmdbIdempotency } from "./admission/lmdb-idempotency.ts";
 import { MemoryCounters } from "./admission/memory.ts";
 import { createPeriodFinder } from "./admission/period.ts";
-import type { Catalogue } from "./catalogue/models.ts";
+import type { Model } from "./catalogue/models.ts";
 import type { Plans } from "./catalogue/plans.ts";
 import { Meter } from "./chat/meter.ts";
 import type { Entitlement } from "./chat/meter-parts.ts";
@@ -19,14 +19,12 @@ import type { Caller } from "./keys/verify.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
-import type { Deployment } from "./providers/deployment.ts";
 import { readAccountTail } from "./usage/account-tail.ts";
 import type { Finding } from "./usage/audit.ts";
 import { defaultSchedule } from "./usage/charge.ts";
 import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
 import type { ConsumerRecords } from "./usage/consumer-store.ts";
-import { findBaseline } from "./usage/cost.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
 import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
 import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
@@ -45,8 +43,8 @@ export type MeteringOptions = {
   readonly entry: string;
   readonly directory: DirectoryReader & Pick<Directory, "onChange">;
   readonly plans: Plans;
-  readonly catalogue: Catalogue;
-  readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+  /** Against whose cost savings are counted now. */
+  readonly baseline: () => Model | undefined;
   readonly uuids: UuidSource;
   readonly log: Log;
   /** Ends the process: nothing can be recorded any more. */
@@ -180,7 +178,7 @@ function createEntitlement({ directory, plans }: MeteringOptions): (caller: Call
 }
 
 function createMeter(
-  { catalogue, deployments, uuids, log }: MeteringOptions,
+  { baseline, uuids, log }: MeteringOptions,
   counters: Counters,
   usageLog: UsageLog,
   entitlement: (caller: Caller) => Entitlement,
@@ -191,7 +189,9 @@ function createMeter(
     clock: systemClock,
     uuids,
     schedule: defaultSchedule,
-    baseline: findBaseline(catalogue.models.filter(({ name }) => deployments.has(name))),
+    get baseline() {
+      return baseline();
+    },
     entitlementOf: entitlement,
     rejections: new Rejections(usageLog, (error) =>
       log.warn({ error: String(error) }, "a refusal was not recorded"),

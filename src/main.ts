@@ -2,10 +2,6 @@
 // The composition root: settings in, rooms opened, port listened on, everything closed again.
 import { readFile, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { toModelOverrides } from "./catalogue/model-config.ts";
-import { type Catalogue, createCatalogue } from "./catalogue/models.ts";
-import { toPlanOverrides } from "./catalogue/plan-config.ts";
-import { createPlans } from "./catalogue/plans.ts";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
 import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
@@ -31,6 +27,12 @@ import {
   rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
+import {
+  type Configuration,
+  checkConfiguration,
+  openConfiguration,
+  type Serving,
+} from "./main-config.ts";
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
 import {
   bootstrapFleet,
@@ -51,7 +53,6 @@ import {
   SettingsError,
 } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
-import { type OpenProviders, openProviders } from "./providers/all.ts";
 import { openNetwork } from "./router/network.ts";
 
 /** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
@@ -60,6 +61,8 @@ const pingAfterMs = 15_000;
 /** A gateway that serves until it is closed. */
 export type Gateway = {
   readonly serving: ServingGateway;
+  /** Reads the configuration file anew. Mistakes are logged, and change nothing. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -83,19 +86,11 @@ async function compose(
   const log = openLog(settings.logLevel);
   resources.defer(() => log.close());
   await refuseSecondGateway(settings.dataDirectory);
-  const catalogue = createCatalogue(toModelOverrides(settings.models));
   const { connectTimeoutMs, providerSilenceTimeoutMs: silenceTimeoutMs } = settings.limits;
-  const surroundings = {
-    environment,
-    catalogue,
-    clock,
-    version,
-    connectTimeoutMs,
-    silenceTimeoutMs,
-  };
-  const providers = openProviders(settings.providers, surroundings);
-  resources.defer(() => providers.close());
-  const plans = createPlans(toPlanOverrides(settings.plans));
+  const fixed = { environment, clock, version, connectTimeoutMs, silenceTimeoutMs, log };
+  const configuration = await openConfiguration(settings, fixed);
+  const { servings, plans } = configuration;
+  resources.defer(() => configuration.close());
   const { fleet } = settings;
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const accounts = await (fleet
@@ -106,13 +101,15 @@ async function compose(
   const first = fleet ? noFirstKey : await accounts.bootstrap();
 
   const uuids = createUuidSource(clock);
-  const rooms = { ...providers, directory: accounts.directory, plans, catalogue, uuids, log };
+  const baseline = () => servings.current.baseline;
+  const rooms = { directory: accounts.directory, plans, baseline, uuids, log };
   const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
-  const entries = createEntries(settings, { catalogue, providers, accounts, metering, uuids, log });
+  const entries = createEntries(settings, { servings, accounts, metering, uuids, log });
   const state = { publicUrl: "", stopping: new AbortController() };
   const rates = createRates(metering, uuids);
-  const door = createDoors({ entries, settings, accounts, rates, log, state });
+  const config = () => servings.current.config;
+  const door = createDoors({ entries, settings, accounts, rates, config, log, state });
   const listener = await listen(door, {
     host: settings.host,
     port: settings.port,
@@ -125,14 +122,16 @@ async function compose(
   state.publicUrl = settings.publicUrl || listener.url;
   await announce(settings.dataDirectory, listener);
   resources.defer(() => rm(servingFile(settings.dataDirectory), { force: true }));
+  resources.defer(configuration.watch());
   return {
     serving: {
       publicUrl: state.publicUrl,
       firstKey: first.created ? first.firstKey : undefined,
       firstKeyFile: firstKeyFile(settings.dataDirectory),
-      providers: [...providers.providers.keys()],
-      notices: providers.notices,
+      providers: [...servings.current.providers.keys()],
+      notices: servings.current.notices,
     },
+    reload: () => configuration.reload(),
     async close() {
       state.stopping.abort();
       await resources.disposeAsync();
@@ -156,8 +155,7 @@ function openMetering(
 }
 
 type Rooms = {
-  readonly catalogue: Catalogue;
-  readonly providers: OpenProviders;
+  readonly servings: Configuration["servings"];
   readonly accounts: Accounts;
   readonly metering: Metering;
   readonly uuids: UuidSource;
@@ -167,25 +165,26 @@ type Rooms = {
 /** Every method that is served, over its rooms. */
 function createEntries(
   settings: Settings,
-  { catalogue, providers, accounts, metering, uuids, log }: Rooms,
+  { servings, accounts, metering, uuids, log }: Rooms,
 ): MethodEntry[] {
   const clock = systemClock;
-  const chat: OnceParts = {
-    ...providers,
+  const chat = {
     ...metering,
-    catalogue,
     clock,
     uuids,
     network: openNetwork(),
-    health: new DeploymentHealth({ clock }),
     pingAfterMs,
-    onUnremembered: (error, requestId) =>
+    onUnremembered: (error: unknown, requestId: string) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
   };
+  const partsOf = rememberLast((serving: Serving): OnceParts => {
+    // A deployment may be another one under its old name: each version finds out anew which are well.
+    return { ...serving, ...chat, health: new DeploymentHealth({ clock }) };
+  });
   return [
-    ...chatMethods(chat),
-    ...routerMethods(chat),
-    ...modelMethods({ catalogue, deployments: providers.deployments }),
+    ...chatMethods((run) => servings.use((serving) => run(partsOf(serving)))),
+    ...routerMethods(() => partsOf(servings.current)),
+    ...modelMethods(() => servings.current),
     ...keyMethods(accounts.manager),
     ...accountMethods({
       ...accounts,
@@ -203,6 +202,15 @@ function createEntries(
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
+}
+
+/** A mapping that is made anew only when its source is another one. */
+function rememberLast<Source, Result>(map: (source: Source) => Result): (source: Source) => Result {
+  let last: { readonly source: Source; readonly result: Result } | undefined;
+  return (source) => {
+    if (last?.source !== source) last = { source, result: map(source) };
+    return last.result;
+  };
 }
 
 async function readTls(tls: { certFile: string; keyFile: string }) {
@@ -241,7 +249,12 @@ async function serve(
 ): Promise<void> {
   // Listened for first: whoever reads the ready line may send the signal at once.
   const stopped = untilStopped();
-  const gateway = await openGateway(loadSettings(environment), environment);
+  const settings = loadSettings(environment);
+  let reload = async () => {};
+  // Without a file there is nothing to read anew, and a closed terminal ends the gateway as it always did.
+  if (settings.configFile !== undefined) process.on("SIGHUP", () => void reload());
+  const gateway = await openGateway(settings, environment);
+  reload = () => gateway.reload();
   onReady(gateway.serving);
   await stopped;
   await gateway.close();
@@ -292,6 +305,7 @@ if (import.meta.main) {
     migrate: () => migrate(process.env),
     consume: (tell) => consumeAlone(process.env, tell),
     openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
+    checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
     openApi: () => createServedOpenApi("/"),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);

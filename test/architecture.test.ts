@@ -53,6 +53,11 @@ const nodeHomes: Record<string, { values: RegExp; types: RegExp }> = {
       { values: /^src\/gateway\/listen(-[a-z0-9]+)?\.ts$/, types: /^src\/gateway\// },
     ]),
   ),
+  // The guard of upstream addresses needs its lists of networks, and opens no socket.
+  "node:net": {
+    values: /^src\/(gateway\/listen(-[a-z0-9]+)?|providers\/egress)\.ts$/,
+    types: /^src\/(gateway\/|providers\/egress\.ts$)/,
+  },
   "node:process": { values: /^src\/(main\.ts|cli\/)/, types: /^src\/(main\.ts|cli\/)/ },
 };
 

@@ -102,7 +102,6 @@ export class DeploymentHealth {
   }
 }
 
-/** By name: a deployment stays what it is when the configuration is read anew. */
 function keyOf({ provider, model, upstreamModel }: Deployment): string {
   return `${provider}\n${model}\n${upstreamModel}`;
 }

@@ -24,7 +24,7 @@ export type MeterParts = {
   readonly clock: Clock;
   readonly uuids: UuidSource;
   readonly schedule: Schedule;
-  /** Against whose cost savings are counted. */
+  /** Against whose cost savings are counted, of the requests that are admitted now. */
   readonly baseline: Model | undefined;
   /** What the account of a caller may use now. */
   readonly entitlementOf: (caller: Caller) => Entitlement;

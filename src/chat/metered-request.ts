@@ -72,6 +72,8 @@ export class MeteredRequest {
   readonly eventId: string;
   readonly hold: UsageEvent;
   readonly #parts: Parts;
+  /** That of its admission: the configuration may change before its end. */
+  readonly #baseline: Model | undefined;
   readonly #opened: Opened;
   readonly #onClosed: () => void;
   readonly #attempts: AttemptRecord[] = [];
@@ -79,6 +81,7 @@ export class MeteredRequest {
 
   constructor(parts: Parts, opened: Opened, onClosed: () => void) {
     this.#parts = parts;
+    this.#baseline = parts.baseline;
     this.#opened = opened;
     this.#onClosed = onClosed;
     this.committed = opened.committed;
@@ -147,7 +150,8 @@ export class MeteredRequest {
   }
 
   #toEvent(ending: RequestEnding) {
-    const { schedule, baseline, clock } = this.#parts;
+    const { schedule, clock } = this.#parts;
+    const baseline = this.#baseline;
     const { call, route, hold, admitted } = this.#opened;
     const { served, contentSent } = ending;
     const outcome = toOutcome({ by: ending.by, stream: call.stream, contentSent });

@@ -36,8 +36,18 @@ export type CommandContext = {
   readonly consume: (tell: (line: string) => void) => Promise<void>;
   /** A fleet's records that no warehouse can take. */
   readonly openDeadLetters: () => Promise<DeadLetterOperations>;
+  /** What a gateway would make of a configuration file. Throws SettingsError with every problem. */
+  readonly checkConfig: (file: string) => Promise<CheckedConfig>;
   /** The OpenAPI document of the gateway. */
   readonly openApi: () => object;
+};
+
+/** A configuration that a gateway can start with. */
+export type CheckedConfig = {
+  /** Short hash of the file, as `/readyz` shows it. */
+  readonly version: string;
+  /** What the operator should know, a line each. */
+  readonly notices: readonly string[];
 };
 
 /** A gateway that serves. */

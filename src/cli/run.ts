@@ -6,6 +6,7 @@ import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { changes } from "./changes.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
+import { config } from "./config.ts";
 import { consumer } from "./consumer.ts";
 import { dlq } from "./dlq.ts";
 import { gateway } from "./gateway.ts";
@@ -30,6 +31,7 @@ const commands: Readonly<Record<string, Command>> = {
   consumer,
   migrate,
   dlq,
+  config,
   openapi,
 };
 

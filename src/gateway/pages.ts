@@ -8,6 +8,8 @@ export type Page = (response: Reply) => void;
 export type PageParts = {
   /** Whether chat requests can be served. */
   readonly ready: () => boolean;
+  /** Which configuration is in force. */
+  readonly config: () => { readonly version: string; readonly loadedAt: string };
   readonly openApi: object;
   /** The public signing keys (RFC 7517); asked for at each request, because keys rotate. */
   readonly jwks: () => object;
@@ -25,7 +27,8 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
       "/readyz",
       (response) => {
         const ready = parts.ready();
-        endJson(response, ready ? 200 : 503, `{"status":"${ready ? "ready" : "not_ready"}"}`);
+        const body = { status: ready ? "ready" : "not_ready", config: parts.config() };
+        endJson(response, ready ? 200 : 503, JSON.stringify(body));
       },
     ],
     ["/openapi.json", (response) => endJson(response, 200, openApi)],

@@ -16,8 +16,13 @@ import { violationsOf } from "./validate.ts";
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** A configuration file as it was read. */
+export type ConfigFile = { readonly path: string; readonly text: string };
+
 /** What the process runs with: the file, then the environment over it, then the defaults of config.proto. */
 export type Settings = {
+  /** The file that they were read from; undefined: there is none. */
+  readonly configFile: ConfigFile | undefined;
   readonly host: string;
   readonly port: number;
   readonly dataDirectory: string;
@@ -65,9 +70,10 @@ export class SettingsError extends Error {
 
 /** The settings of this environment; throws SettingsError with every mistake that the file and the variables have. */
 export function loadSettings(environment: Environment): Settings {
-  const file = environment["OPTAMIL_CONFIG"];
-  const config = file ? readConfig(file) : create(ConfigSchema);
-  return toSettings(config, environment);
+  const path = environment["OPTAMIL_CONFIG"];
+  if (!path) return toSettings(create(ConfigSchema), undefined, environment);
+  const text = readText(path);
+  return toSettings(parseConfig(text, path), { path, text }, environment);
 }
 
 /** Parses the text of a configuration file, YAML or JSON (which is YAML). Throws SettingsError. */
@@ -89,24 +95,27 @@ export function parseConfig(text: string, name: string): Config {
   throw new SettingsError(all.map(({ message }) => `${name}: ${message}`));
 }
 
-function readConfig(file: string): Config {
-  let text: string;
+function readText(path: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(path, "utf8");
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SettingsError([`OPTAMIL_CONFIG: cannot read the file: ${reason}`]);
   }
-  return parseConfig(text, file);
 }
 
-function toSettings(config: Config, environment: Environment): Settings {
+function toSettings(
+  config: Config,
+  configFile: ConfigFile | undefined,
+  environment: Environment,
+): Settings {
   const { limits } = config;
   const tls = config.tls;
   const host = environment["HOST"] || config.host || "127.0.0.1";
   const { fleet, problems } = readFleet(config, environment);
   if (problems.length > 0) throw new SettingsError(problems);
   return {
+    configFile,
     host,
     port: readPort(environment["PORT"]) ?? config.port ?? 8080,
     dataDirectory: environment["OPTAMIL_DATA"] || config.data || ".optamil",

@@ -3,19 +3,18 @@
 import type { Catalogue } from "../catalogue/models.ts";
 import type { ProviderConfig } from "../gen/optamil/config/v1/config_pb.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type Environment, SettingsError } from "../platform/settings.ts";
+import { SettingsError } from "../platform/settings.ts";
 import { anthropic } from "./anthropic.ts";
 import { openDemo } from "./demo.ts";
 import type { Deployment } from "./deployment.ts";
 import { gemini } from "./gemini.ts";
 import { openOpenAi } from "./openai.ts";
-import { type ProviderPlan, toPlan } from "./plan.ts";
+import { type Plan, type ProviderPlan, toPlan } from "./plan.ts";
 import type { Provider } from "./provider.ts";
+import type { KeySources } from "./provider-key.ts";
 
 /** What the providers need of the process. */
-export type ProviderSurroundings = {
-  /** Environment variables: the keys are in them. */
-  readonly environment: Environment;
+export type ProviderSurroundings = KeySources & {
   readonly catalogue: Catalogue;
   readonly clock: Clock;
   /** Version of Optamil, for `user-agent`. */
@@ -24,6 +23,8 @@ export type ProviderSurroundings = {
   readonly connectTimeoutMs: number;
   /** A provider may be silent for this long, milliseconds. */
   readonly silenceTimeoutMs: number;
+  /** Told what the operator should know of a provider's host. */
+  readonly onTrouble: (message: string) => void;
 };
 
 /** The open providers. */
@@ -33,8 +34,10 @@ export type OpenProviders = {
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
   /** What the operator should know, a line each. */
   readonly notices: readonly string[];
-  /** Closes all pooled connections. */
-  close(): Promise<void>;
+  /** How each is reached, in one line that holds its key too. */
+  readonly reached: ReadonlyMap<Provider, string>;
+  /** Closes all pooled connections, except those of the providers that are named. */
+  close(but?: ReadonlySet<Provider>): Promise<void>;
 };
 
 /** The adapters by kind. */
@@ -47,30 +50,50 @@ const adapters: Readonly<
   demo: ({ name }, { clock }) => openDemo({ name, clock }),
 };
 
+/** The providers that the configuration asks for; throws SettingsError with the path of every mistake in it. */
+export function planProviders(
+  configs: readonly ProviderConfig[],
+  sources: KeySources,
+  catalogue: Catalogue,
+): Plan {
+  const plan = toPlan(configs, sources, catalogue);
+  if (plan.problems.length > 0) throw new SettingsError(plan.problems);
+  return plan;
+}
+
 /**
  * Opens the configured providers; without any, those presets whose key is in the environment; without any
- * of these, the demo provider in place of every model.
+ * of these, the demo provider in place of every model. Those of `previous` that are reached just the same stay
+ * as they are, with their connections.
  *
- * Throws SettingsError with the path of every mistake in the configuration; nothing is open then.
+ * Throws as `planProviders` does; nothing is open then.
  */
 export function openProviders(
   configs: readonly ProviderConfig[],
   surroundings: ProviderSurroundings,
+  previous?: OpenProviders,
 ): OpenProviders {
-  const { environment, catalogue } = surroundings;
-  const plan = toPlan(configs, environment, catalogue);
-  if (plan.problems.length > 0) throw new SettingsError(plan.problems);
+  const plan = planProviders(configs, surroundings, surroundings.catalogue);
   const providers = new Map<string, Provider>();
+  const reached = new Map<Provider, string>();
   for (const row of plan.providers) {
-    providers.set(row.name, adapters[row.kind](row, surroundings));
+    const { deployments: _, ...connection } = row;
+    const how = JSON.stringify(connection);
+    const before = previous?.providers.get(row.name);
+    const isSame = before !== undefined && previous?.reached.get(before) === how;
+    const provider = isSame ? before : adapters[row.kind](row, surroundings);
+    providers.set(row.name, provider);
+    reached.set(provider, how);
   }
   const deployments = plan.providers.flatMap((row) => row.deployments);
   return {
     providers,
+    reached,
     deployments: Map.groupBy(deployments, ({ model }) => model),
     notices: plan.notices,
-    close: async () => {
-      await Promise.all([...providers.values()].map((provider) => provider.close()));
+    close: async (but = new Set()) => {
+      const closing = [...reached.keys()].filter((provider) => !but.has(provider));
+      await Promise.all(closing.map((provider) => provider.close()));
     },
   };
 }

@@ -4,6 +4,7 @@ import { type Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { Dialect } from "./dialect.ts";
+import { createGuardedLookup, type EgressOptions } from "./egress.ts";
 import { AnswerCollector } from "./openai/answer.ts";
 import { Exchange } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
@@ -11,10 +12,8 @@ import { StreamRelay } from "./openai/relay.ts";
 import { toHeaders, toStaticHeaders, toTranslatedBody, toUpstreamBody } from "./openai/request.ts";
 import type { Provider, ProviderAnswer, ProviderCall, ProviderFailure } from "./provider.ts";
 
-/** How an OpenAI-compatible provider is reached. */
-export type OpenAiOptions = {
-  /** Name of the configuration. */
-  readonly name: string;
+/** How an OpenAI-compatible provider is reached, and what addresses its host may lead to. */
+export type OpenAiOptions = Omit<EgressOptions, "host"> & {
   /** Up to and including the version, such as `https://api.openai.com/v1`; a query stays behind the path. */
   readonly baseUrl: string;
   /** Sent as a bearer token; undefined: no `authorization` at all, as own servers often want it. */
@@ -46,6 +45,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     connectTimeout: options.connectTimeoutMs,
     headersTimeout: options.silenceTimeoutMs,
     bodyTimeout: options.silenceTimeoutMs,
+    connect: { lookup: createGuardedLookup({ ...options, host: baseUrl.hostname }) },
   });
   const { dialect } = options;
   const prefix = baseUrl.pathname.replace(/\/+$/, "");

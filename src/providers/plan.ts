@@ -1,10 +1,10 @@
 // Decides from configuration and environment which providers there are and what each serves.
 
 import type { Catalogue, Model } from "../catalogue/models.ts";
-import { type ProviderKind, type ProviderPreset, providerPresets } from "../catalogue/presets.ts";
+import { type ProviderKind, providerPresets } from "../catalogue/presets.ts";
 import type { ProviderConfig, ProviderModel } from "../gen/optamil/config/v1/config_pb.ts";
-import type { Environment } from "../platform/settings.ts";
 import type { Deployment } from "./deployment.ts";
+import { findKey, type KeySources, noKey, readKeyVariable } from "./provider-key.ts";
 
 /** A provider to open. */
 export type ProviderPlan = {
@@ -13,6 +13,7 @@ export type ProviderPlan = {
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
   readonly relay: "verbatim" | "normalised";
+  readonly allowPrivateNetwork: boolean;
   readonly deployments: readonly Deployment[];
 };
 
@@ -34,13 +35,13 @@ type Row = { readonly provider?: ProviderPlan; readonly problems: readonly strin
 /** The plan for the configured providers; without any, for the presets with a key, else for the demo. */
 export function toPlan(
   configs: readonly ProviderConfig[],
-  environment: Environment,
+  sources: KeySources,
   catalogue: Catalogue,
 ): Plan {
   const rows =
     configs.length > 0
-      ? configs.map((config, at) => toConfiguredRow(config, at, configs, environment, catalogue))
-      : toPresetRows(environment, catalogue);
+      ? configs.map((config, at) => toConfiguredRow(config, at, configs, sources, catalogue))
+      : toPresetRows(sources, catalogue);
   const providers = rows.flatMap(({ provider }) => provider ?? []);
   const problems = rows.flatMap((row) => row.problems);
   const notices = providers
@@ -56,14 +57,19 @@ function toDemo(catalogue: Catalogue): ProviderPlan {
   return { ...blank, name: "demo", kind: "demo", deployments };
 }
 
-const blank = { baseUrl: "", apiKey: undefined, relay: "verbatim" } as const;
+const blank = {
+  baseUrl: "",
+  apiKey: undefined,
+  relay: "verbatim",
+  allowPrivateNetwork: false,
+} as const;
 
-function toPresetRows(environment: Environment, catalogue: Catalogue): Row[] {
+function toPresetRows(sources: KeySources, catalogue: Catalogue): Row[] {
   return providerPresets
-    .filter(({ apiKeyEnv }) => environment[apiKeyEnv]?.trim())
+    .filter(({ apiKeyEnv }) => sources.environment[apiKeyEnv]?.trim())
     .map((preset) => {
       const { name, kind, baseUrl, apiKeyEnv } = preset;
-      const key = readKey(environment, apiKeyEnv, apiKeyEnv);
+      const key = readKeyVariable(sources, apiKeyEnv, apiKeyEnv);
       const models = catalogue.models.filter(({ provider }) => provider === name);
       const deployments = toDeployments(models, name, true);
       const provider = { ...blank, name, kind, baseUrl, apiKey: key.apiKey, deployments };
@@ -75,7 +81,7 @@ function toConfiguredRow(
   config: ProviderConfig,
   at: number,
   configs: readonly ProviderConfig[],
-  environment: Environment,
+  sources: KeySources,
   catalogue: Catalogue,
 ): Row {
   const path = `providers[${at}]`;
@@ -93,37 +99,22 @@ function toConfiguredRow(
   } else if (kind !== "demo" && !/^https?:\/\/[^/@]+(\/|$)/.test(baseUrl)) {
     problems.push(`${path}.baseUrl: must be an http or https URL without user and password`);
   }
-  const key = kind === "demo" ? noKey : findKey(config, preset, environment, path);
+  const key = kind === "demo" ? noKey : findKey(config, preset, sources, path);
   const served = findModels(config, kind !== "demo", catalogue, path);
   const relay = config.relay === "normalised" ? "normalised" : "verbatim";
+  const { apiKey } = key;
   const { deployments } = served;
-  const provider = { name, kind, baseUrl, apiKey: key.apiKey, relay, deployments } as const;
+  const { allowPrivateNetwork } = config;
+  const provider = {
+    name,
+    kind,
+    baseUrl,
+    apiKey,
+    relay,
+    allowPrivateNetwork,
+    deployments,
+  } as const;
   return { provider, problems: [...problems, ...key.problems, ...served.problems] };
-}
-
-type Key = { readonly apiKey: string | undefined; readonly problems: readonly string[] };
-
-const noKey: Key = { apiKey: undefined, problems: [] };
-
-function findKey(
-  config: ProviderConfig,
-  preset: ProviderPreset | undefined,
-  environment: Environment,
-  path: string,
-): Key {
-  if (config.apiKeyEnv !== "") return readKey(environment, config.apiKeyEnv, `${path}.apiKeyEnv`);
-  if (preset === undefined) return noKey;
-  // A preset's name with another address is somebody's own server, which may want no key.
-  const isOwn = config.baseUrl !== "" && !environment[preset.apiKeyEnv];
-  return isOwn ? noKey : readKey(environment, preset.apiKeyEnv, path);
-}
-
-function readKey(environment: Environment, variable: string, path: string): Key {
-  const apiKey = environment[variable]?.trim();
-  if (!apiKey) return { ...noKey, problems: [`${path}: the variable ${variable} is not set`] };
-  if (/^[\x21-\x7e]+$/.test(apiKey)) return { apiKey, problems: [] };
-  const problem = `${path}: the key in ${variable} has characters that no header can carry`;
-  return { ...noKey, problems: [problem] };
 }
 
 type Served = { readonly deployments: readonly Deployment[]; readonly problems: readonly string[] };

@@ -27,11 +27,12 @@ export type FakeOperations = {
   readonly deadLetters?: Partial<DeadLetterOperations>;
   readonly migration?: Migration;
   readonly consume?: CommandContext["consume"];
+  readonly checkConfig?: CommandContext["checkConfig"];
 };
 
 /** Runs `optamil <words…>` over fakes. */
 export async function runWith(
-  { accounts = {}, metering, deadLetters, migration, consume }: FakeOperations,
+  { accounts = {}, metering, deadLetters, migration, consume, checkConfig }: FakeOperations,
   ...words: string[]
 ): Promise<CommandResult> {
   const printed: string[] = [];
@@ -48,6 +49,7 @@ export async function runWith(
     consume: consume ?? refuse,
     openDeadLetters: async () => ({ ...noDeadLetters, ...deadLetters }),
     openMetering: async () => metering && { ...noMetering, ...metering },
+    checkConfig: checkConfig ?? refuse,
     openApi: refuse,
   };
   return { code: await runCommand(words, context), printed, warned };

@@ -1,24 +1,27 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { completion, openUpstream } from "../fakes/openai-upstream.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
-import { runOptamil, startGateway } from "./gateway.ts";
+import { runOptamil, startGateway, temporaryFolder } from "./gateway.ts";
 import { refusalOf } from "./refusals.ts";
 import { type RestRequest, sendHttp1 } from "./rest-client.ts";
 
 const password = "canary-password-7f3a";
 const providerKey = "sk-canary-provider-2b9c";
+const fileKey = "sk-canary-in-a-file-91e7";
 const prompt = "canary-prompt-c41d";
 const answer = "canary-answer-55e0";
 const upstream = await openUpstream((response, { text }) => {
   const status = text.includes("fail") ? 500 : 200;
   response.writeHead(status, { "content-type": "application/json" });
   // A provider that repeats what it was sent, key and all, must not put it into our answers and logs.
-  const error = { error: { message: `bad key ${providerKey} for ${prompt}` } };
+  const error = { error: { message: `bad keys ${providerKey}, ${fileKey} for ${prompt}` } };
   response.end(JSON.stringify(status === 200 ? completion(answer) : error));
 });
 afterAll(upstream.close);
+const keyFile = join(await temporaryFolder(), "provider-key");
+await writeFile(keyFile, fileKey);
 const gateway = await startGateway({
   config: {
     providers: [
@@ -27,6 +30,13 @@ const gateway = await startGateway({
         kind: "openai",
         baseUrl: upstream.baseUrl,
         apiKeyEnv: "CANARY_PROVIDER_KEY",
+        models: ["gpt-4.1"],
+      },
+      {
+        name: "mounted",
+        kind: "openai",
+        baseUrl: upstream.baseUrl,
+        apiKeyFile: keyFile,
         models: ["gpt-4.1"],
       },
     ],
@@ -38,6 +48,7 @@ const admin = bearer(gateway.key);
 const canaries = new Map<string, string>([
   ["the password", password],
   ["the provider's key", providerKey],
+  ["the provider's key in a file", fileKey],
   ["the prompt", prompt],
   ["the answer", answer],
 ]);
@@ -91,6 +102,8 @@ async function useSecrets(): Promise<void> {
   await post("/v1/accounts", { email: "no address", password });
   await post("/v1/keys", { name: "x", scopes: [key] }, admin);
   await useDoorsBadly(key);
+  // A key that cannot be one: the file is refused, and what it holds is not told.
+  await writeFile(keyFile, `${fileKey} and more`);
   await send({ path: `/v1/keys/${info.id}?reason=leaked`, method: "DELETE", headers: admin });
   await post("/v1/chat/completions", chat(prompt), bearer(key));
 }
@@ -123,12 +136,18 @@ describe("after every secret was used, well and badly", () => {
     // Lines are written a little later than answers, in their order.
     await send({ path: "/v1/the-last-line" });
     await expect.poll(read).toContain('"path":"/v1/the-last-line"');
+    await expect.poll(read, { timeout: 10_000 }).toContain("no header can carry");
     const log = read();
     expect(log).toContain('"path":"/v1/chat/completions"');
     // What the first start prints once, for its owner.
     const lines = log.split("\n").filter((line) => line.startsWith("{"));
     expect(lines.length).toBeGreaterThan(40);
     expect(hitsIn(lines.join("\n"))).toEqual([]);
+  });
+
+  it("the providers were sent their keys", () => {
+    const sent = new Set(upstream.requests.map(({ headers }) => headers.authorization));
+    expect(sent).toEqual(new Set([`Bearer ${providerKey}`, `Bearer ${fileKey}`]));
   });
 
   it("the usage events in the warehouse hold none", async () => {

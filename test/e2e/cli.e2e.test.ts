@@ -253,3 +253,16 @@ async function refusesConnections(port: number): Promise<void> {
     }
   }
 }
+
+it("optamil config check tells every problem of a file in a line", async () => {
+  const bad = await writeConfig({ port: 99_999, providers: [{ name: "no preset" }] });
+  const { code, stdout, stderr } = await runOptamil(
+    ["config", "check", bad],
+    await temporaryFolder(),
+  );
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    expect.stringContaining(`${bad}: Invalid 'port'`),
+    expect.stringContaining(`${bad}: Invalid 'providers[0].name'`),
+  ]);
+});

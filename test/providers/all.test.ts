@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { parseConfig, SettingsError } from "../../src/platform/settings.ts";
-import { type OpenProviders, openProviders } from "../../src/providers/all.ts";
+import type { FileContents } from "../../src/platform/watched-files.ts";
+import { type OpenProviders, openProviders, planProviders } from "../../src/providers/all.ts";
 
 const catalogue = createCatalogue([{ name: "my-model", tier: "budget" }]);
 let opened: OpenProviders | undefined;
@@ -12,22 +13,34 @@ afterEach(async () => {
   opened = undefined;
 });
 
-function open(providers: unknown[], environment: Record<string, string> = {}): OpenProviders {
+function open(
+  providers: unknown[],
+  environment: Record<string, string> = {},
+  keyFiles: FileContents = new Map(),
+  previous?: OpenProviders,
+): OpenProviders {
   const config = parseConfig(JSON.stringify({ providers }), "test.yaml");
-  opened = openProviders(config.providers, {
+  const surroundings = {
     environment,
+    keyFiles,
+    onTrouble: () => {},
     catalogue,
     clock: systemClock,
     version: "1.2.3",
     connectTimeoutMs: 5_000,
     silenceTimeoutMs: 10_000,
-  });
+  };
+  opened = openProviders(config.providers, surroundings, previous);
   return opened;
 }
 
-function problemsOf(providers: unknown[], environment: Record<string, string> = {}) {
+function problemsOf(
+  providers: unknown[],
+  environment: Record<string, string> = {},
+  keyFiles: FileContents = new Map(),
+) {
   try {
-    open(providers, environment);
+    open(providers, environment, keyFiles);
   } catch (thrown) {
     if (thrown instanceof SettingsError) return thrown.problems;
     throw thrown;
@@ -138,3 +151,76 @@ describe("with a configuration", () => {
     ]);
   });
 });
+
+describe("a key in a file", () => {
+  const baseUrl = "http://127.0.0.1:9/v1";
+  const lab = { name: "lab", baseUrl, models: ["my-model"], apiKeyFile: "/run/lab-key" };
+  const holding = (text: string): FileContents => new Map([["/run/lab-key", { text }]]);
+
+  it("is the text of the file without the space around it", () => {
+    const [plan] = planOf([lab], holding(" file-key\n")).providers;
+    expect(plan?.apiKey).toBe("file-key");
+  });
+
+  it("goes before a preset's variable", () => {
+    const [plan] = planOf([{ ...lab, name: "openai" }], holding("file-key")).providers;
+    expect(plan?.apiKey).toBe("file-key");
+  });
+
+  it.each<[string, FileContents, string]>([
+    [
+      "that is not there",
+      new Map([["/run/lab-key", { problem: "gone" }]]),
+      "cannot read /run/lab-key: gone",
+    ],
+    ["that is empty", holding(" \n"), "the file /run/lab-key is empty"],
+    [
+      "of two lines",
+      holding("se\ncret"),
+      "the key in /run/lab-key has characters that no header can carry",
+    ],
+    [
+      "that is a whole book",
+      holding("s".repeat(16_385)),
+      "the key in /run/lab-key is longer than 16384 characters",
+    ],
+  ])("%s is a mistake, told without what it holds", (_name, keyFiles, problem) => {
+    expect(problemsOf([lab], {}, keyFiles)).toEqual([`providers[0].apiKeyFile: ${problem}`]);
+  });
+
+  it("and one in a variable are one too many", () => {
+    expect(problemsOf([{ ...lab, apiKeyEnv: "K" }], { K: "k" }, holding("file-key"))).toEqual([
+      "providers[0].apiKeyFile: give this or apiKeyEnv, not both",
+    ]);
+  });
+});
+
+describe("providers that are opened over those of an earlier configuration", () => {
+  const own = { name: "own", baseUrl: "http://127.0.0.1:9/v1", models: ["my-model"] };
+
+  it("stay open where nothing but their models and weights has changed", async () => {
+    const before = open([own]);
+    const models = [{ name: "my-model", weight: 7 }, "gpt-4.1"];
+    const after = open([{ ...own, models }], {}, new Map(), before);
+    expect(after.providers.get("own")).toBe(before.providers.get("own"));
+    expect([...after.deployments.keys()]).toEqual(["my-model", "gpt-4.1"]);
+  });
+
+  it.each<[string, object, Record<string, string>]>([
+    ["address", { baseUrl: "http://127.0.0.1:10/v1" }, {}],
+    ["key", { apiKeyEnv: "K" }, { K: "k" }],
+    ["relay mode", { relay: "normalised" }, {}],
+    ["network", { allowPrivateNetwork: true }, {}],
+    ["kind", { kind: "anthropic" }, {}],
+  ])("are opened anew with another %s", async (_name, change, environment) => {
+    const before = open([own]);
+    const after = open([{ ...own, ...change }], environment, new Map(), before);
+    expect(after.providers.get("own")).not.toBe(before.providers.get("own"));
+    await before.close(new Set(after.providers.values()));
+  });
+});
+
+function planOf(providers: unknown[], keyFiles: FileContents) {
+  const config = parseConfig(JSON.stringify({ providers }), "test.yaml");
+  return planProviders(config.providers, { environment: {}, keyFiles }, catalogue);
+}

@@ -4,12 +4,15 @@ import { answerOnce, type OnceParts } from "../../chat/idempotent.ts";
 import { ChatService, type CreateChatCompletionRequest } from "../../gen/optamil/v1/chat_pb.ts";
 import { answered, type Exchange, type MethodEntry } from "../exchange.ts";
 
+/** Runs the answer to one request with the parts of now, which stay open until its end. */
+export type UseParts = (run: (parts: OnceParts) => Promise<void>) => Promise<void>;
+
 /** The methods of ChatService. */
-export function chatMethods(parts: OnceParts): readonly MethodEntry[] {
+export function chatMethods(use: UseParts): readonly MethodEntry[] {
   const serve =
     (stream: boolean) =>
     (request: CreateChatCompletionRequest, exchange: Exchange, sink: AnswerSink): Promise<void> =>
-      answerOnce({ ...exchange, request, stream }, sink, parts);
+      use((parts) => answerOnce({ ...exchange, request, stream }, sink, parts));
   return [
     answered(ChatService.method.createChatCompletion, serve(false)),
     answered(ChatService.method.streamChatCompletion, serve(true)),

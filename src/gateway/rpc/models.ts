@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { AutoModel, Catalogue, Model } from "../../catalogue/models.ts";
 import {
+  type ListModelsResponse,
   ListModelsResponseSchema,
   type Model as ModelMessage,
   ModelSchema,
@@ -17,22 +18,37 @@ export type ModelParts = {
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
 };
 
-/** The methods of ModelService. Messages are made once: the catalogue changes only with the configuration. */
-export function modelMethods(parts: ModelParts): readonly MethodEntry[] {
-  const messages = new Map<string, ModelMessage>();
-  messages.set(parts.catalogue.autoModel.name, toAutoMessage(parts.catalogue.autoModel, parts));
-  for (const model of parts.catalogue.models) messages.set(model.name, toMessage(model, parts));
-  const list = create(ListModelsResponseSchema, { object: "list", data: [...messages.values()] });
+/** The methods of ModelService. Messages are made once for each version of the configuration. */
+export function modelMethods(current: () => ModelParts): readonly MethodEntry[] {
+  let made: { readonly of: ModelParts; readonly page: ModelPage } | undefined;
+  const page = () => {
+    const parts = current();
+    if (made?.of !== parts) made = { of: parts, page: toPage(parts) };
+    return made.page;
+  };
   return [
-    unary(ModelService.method.listModels, () => list),
+    unary(ModelService.method.listModels, () => page().list),
     unary(ModelService.method.getModel, ({ model }) => {
-      const message = messages.get(model);
+      const message = page().byName.get(model);
       if (message !== undefined) return message;
       throw new OptamilError("model_not_found", `The model '${model}' does not exist.`, {
         param: "model",
       });
     }),
   ];
+}
+
+type ModelPage = {
+  readonly list: ListModelsResponse;
+  readonly byName: ReadonlyMap<string, ModelMessage>;
+};
+
+function toPage(parts: ModelParts): ModelPage {
+  const { autoModel, models } = parts.catalogue;
+  const byName = new Map<string, ModelMessage>([[autoModel.name, toAutoMessage(autoModel, parts)]]);
+  for (const model of models) byName.set(model.name, toMessage(model, parts));
+  const data = [...byName.values()];
+  return { byName, list: create(ListModelsResponseSchema, { object: "list", data }) };
 }
 
 function toAutoMessage(auto: AutoModel, { catalogue, deployments }: ModelParts): ModelMessage {

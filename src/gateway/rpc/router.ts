@@ -8,11 +8,11 @@ import {
 } from "../../gen/optamil/v1/router_pb.ts";
 import { type MethodEntry, unary } from "../exchange.ts";
 
-/** The methods of RouterService. */
-export function routerMethods(parts: RouteParts): readonly MethodEntry[] {
+/** The methods of RouterService; the parts are asked for at each request. */
+export function routerMethods(parts: () => RouteParts): readonly MethodEntry[] {
   return [
     unary(RouterService.method.explainRoute, (request, exchange) =>
-      toMessage(findRoute({ ...exchange, request, stream: false }, parts)),
+      toMessage(findRoute({ ...exchange, request, stream: false }, parts())),
     ),
   ];
 }
