@@ -4,7 +4,7 @@ import { readFile, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
-import type { CommandContext, Migration, ServingGateway } from "./cli/command.ts";
+import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
@@ -27,6 +27,7 @@ import {
   rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
+import { consumeAlone, fleetOf, migrate, untilStopped } from "./main-commands.ts";
 import {
   type Configuration,
   checkConfiguration,
@@ -34,24 +35,11 @@ import {
   type Serving,
 } from "./main-config.ts";
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
-import {
-  bootstrapFleet,
-  consumeFleet,
-  migrateFleet,
-  openFleetAccounts,
-  openFleetDeadLetters,
-  openFleetMeter,
-} from "./main-fleet.ts";
+import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
-import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { type Log, openLog } from "./platform/log.ts";
-import {
-  type Environment,
-  loadSettings,
-  type Settings,
-  SettingsError,
-} from "./platform/settings.ts";
+import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 import { openNetwork } from "./router/network.ts";
 
@@ -235,13 +223,6 @@ async function runConsumer(dataDirectory: string): Promise<void> {
   process.exit(0);
 }
 
-/** Resolves at SIGTERM or SIGINT; a second signal ends the process at once. */
-function untilStopped(): Promise<void> {
-  return new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
-}
-
 /** Serves until the process is told to stop. */
 async function serve(
   environment: Environment,
@@ -258,36 +239,6 @@ async function serve(
   onReady(gateway.serving);
   await stopped;
   await gateway.close();
-}
-
-function fleetOf({ fleet }: Settings): FleetSettings {
-  if (fleet !== undefined) return fleet;
-  throw new SettingsError([
-    "kafka, clickhouse, redis: missing in the configuration; without them everything is in 'optamil start'",
-  ]);
-}
-
-/** Runs a consumer of a fleet until the process is told to stop. */
-async function consumeAlone(environment: Environment, tell: (line: string) => void): Promise<void> {
-  const settings = loadSettings(environment);
-  const fleet = fleetOf(settings);
-  const log = openLog(settings.logLevel);
-  const stopped = untilStopped();
-  tell(`Consumer ${settings.gatewayId} is running`);
-  await consumeFleet(fleet, settings.gatewayId, { stopped, log });
-  await log.close();
-}
-
-/** Makes what a fleet needs before its first replica. */
-async function migrate(environment: Environment): Promise<Migration> {
-  const settings = loadSettings(environment);
-  const fleet = fleetOf(settings);
-  const made = await migrateFleet(fleet);
-  const accounts = await bootstrapFleet(settings, fleet);
-  return {
-    done: [...made.done, ...accounts.done],
-    differences: [...made.differences, ...accounts.differences],
-  };
 }
 
 if (import.meta.main) {

@@ -1,0 +1,52 @@
+// Part of the composition root: the commands of a fleet that open no gateway.
+import type { Migration } from "./cli/command.ts";
+import { bootstrapFleet, consumeFleet, migrateFleet } from "./main-fleet.ts";
+import type { FleetSettings } from "./platform/fleet-settings.ts";
+import { openLog } from "./platform/log.ts";
+import {
+  type Environment,
+  loadSettings,
+  type Settings,
+  SettingsError,
+} from "./platform/settings.ts";
+
+/** Resolves at SIGTERM or SIGINT; a second signal ends the process at once. */
+export function untilStopped(): Promise<void> {
+  return new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** What the replicas share. Throws SettingsError if the configuration names no fleet. */
+export function fleetOf({ fleet }: Settings): FleetSettings {
+  if (fleet !== undefined) return fleet;
+  throw new SettingsError([
+    "kafka, clickhouse, redis: missing in the configuration; without them everything is in 'optamil start'",
+  ]);
+}
+
+/** Runs a consumer of a fleet until the process is told to stop. */
+export async function consumeAlone(
+  environment: Environment,
+  tell: (line: string) => void,
+): Promise<void> {
+  const settings = loadSettings(environment);
+  const fleet = fleetOf(settings);
+  const log = openLog(settings.logLevel);
+  const stopped = untilStopped();
+  tell(`Consumer ${settings.gatewayId} is running`);
+  await consumeFleet(fleet, settings.gatewayId, { stopped, log });
+  await log.close();
+}
+
+/** Makes what a fleet needs before its first replica. */
+export async function migrate(environment: Environment): Promise<Migration> {
+  const settings = loadSettings(environment);
+  const fleet = fleetOf(settings);
+  const made = await migrateFleet(fleet);
+  const accounts = await bootstrapFleet(settings, fleet);
+  return {
+    done: [...made.done, ...accounts.done],
+    differences: [...made.differences, ...accounts.differences],
+  };
+}
