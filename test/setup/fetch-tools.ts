@@ -5,6 +5,7 @@ import { debianTool } from "./debian-tool.ts";
 import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
 import { isCi, MissingToolError } from "./missing-tool.ts";
+import { npmPackages } from "./npm-packages.ts";
 import { pythonPackages } from "./python-packages.ts";
 import { projectRoot } from "./runtime.ts";
 
@@ -13,8 +14,12 @@ type Needs = Record<string, () => Promise<unknown>>;
 const endToEnd: Needs = {
   curl: () => debianTool("curl"),
   grpcurl: () => goTool("grpcurl"),
-  "go openai": () => goProgram(join(projectRoot, "test/e2e/retry")),
+  "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
+  "go openai": () => goProgram(join(projectRoot, "test/e2e/clients/go")),
+  "npm clients": () => npmPackages("clients"),
   "python openai": () => pythonPackages("openai"),
+  "python langchain": () => pythonPackages("langchain"),
+  "python schemathesis": () => pythonPackages("schemathesis"),
   "python grpc": () => pythonPackages("grpc"),
 };
 

@@ -1,9 +1,10 @@
 /** Go programs that the tests use, built by `go install` at pinned versions. */
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cached } from "./cache.ts";
 import { MissingToolError } from "./missing-tool.ts";
+import { newestDay } from "./newest.ts";
 import { type RunResult, run } from "./process.ts";
 import { installPython } from "./python-packages.ts";
 
@@ -41,22 +42,41 @@ export async function goTool(name: GoTool): Promise<string> {
   return join(folder, name);
 }
 
-/** The path of a program whose module lies in a folder, built on first use. Throws `MissingToolError`. */
+/**
+ * The path of a program whose module lies in a folder, built on first use. With `OPTAMIL_TEST_NEWEST=1` the
+ * newest releases of what its go.mod names are taken. Throws `MissingToolError`.
+ */
 export async function goProgram(folder: string): Promise<string> {
   const files = (await readdir(folder)).filter((name) => /^go\.(mod|sum)$|\.go$/.test(name));
-  const hash = createHash("sha256");
+  const day = newestDay();
+  const hash = createHash("sha256").update(day ?? "");
   for (const name of files.toSorted()) hash.update(await readFile(join(folder, name)));
   const name = basename(folder);
   const built = await cached(`go/${name}-${hash.digest("hex").slice(0, 12)}`, async (temporary) => {
-    const args = ["build", "-o", join(temporary, name), "."];
-    const env = { GOFLAGS: "-mod=readonly" };
-    const options = { cwd: folder, timeoutMs: buildTimeoutMs, env };
-    const { code, stderr } = await run(await goCommand(), args, options).catch(failed);
-    if (code === 0) return;
-    const remedy = "give `go build` access to a Go module proxy (GOPROXY) and run the tests again";
-    throw new MissingToolError(`the Go program ${name}`, `go build: ${stderr}`, remedy);
+    const program = join(temporary, name);
+    if (day === undefined) return buildGo(folder, ["build", "-o", program, "."]);
+    // `go get` writes into go.mod, so it works on a copy.
+    const copy = join(temporary, "source");
+    await cp(folder, copy, { recursive: true });
+    await buildGo(copy, ["get", "-u", "."]);
+    await buildGo(copy, ["build", "-o", program, "."]);
+    await rm(copy, { recursive: true });
   });
   return join(built, name);
+}
+
+async function buildGo(cwd: string, args: readonly string[]): Promise<void> {
+  const go = await goCommand();
+  const env = { GOFLAGS: args[0] === "build" ? "-mod=readonly" : "" };
+  const { code, stderr } = await run(go, args, { cwd, timeoutMs: buildTimeoutMs, env }).catch(
+    failed,
+  );
+  if (code === 0) return;
+  throw new MissingToolError(
+    `the Go program in ${basename(cwd)}`,
+    `go ${args[0]}: ${stderr}`,
+    `give \`go ${args[0]}\` access to a Go module proxy (GOPROXY) and run the tests again`,
+  );
 }
 
 async function goCommand(): Promise<string> {

@@ -2,10 +2,13 @@
 import { createHash } from "node:crypto";
 import { cached } from "./cache.ts";
 import { MissingToolError } from "./missing-tool.ts";
+import { newestDay } from "./newest.ts";
 import { run } from "./process.ts";
 
 const pythonSets = {
   openai: ["openai==3.54.0"],
+  langchain: ["langchain-openai==1.7.4"],
+  schemathesis: ["schemathesis==4.32.5"],
   grpc: [
     "grpcio==1.85.1",
     "grpcio-tools==1.85.1",
@@ -23,12 +26,22 @@ export interface PythonEnvironment {
   env: { PYTHONPATH: string; PYTHONDONTWRITEBYTECODE: string };
 }
 
+/** The sets that `OPTAMIL_TEST_NEWEST=1` takes at their newest releases. */
+const clientSets: readonly string[] = ["openai", "langchain"] satisfies PythonSet[];
+
 const command = "python3";
 const installTimeoutMs = 600_000;
 
 /** A Python that can import the packages of a set, installed on first use. Throws `MissingToolError`. */
 export async function pythonPackages(set: PythonSet): Promise<PythonEnvironment> {
-  const folder = await installPython(set, pythonSets[set]);
+  const pinned: readonly string[] = pythonSets[set];
+  const day = clientSets.includes(set) ? newestDay() : undefined;
+  const folder = day
+    ? await installPython(
+        `${set}-${day}`,
+        pinned.map((name) => name.replace(/==.*/, "")),
+      )
+    : await installPython(set, pinned);
   return { command, env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "1" } };
 }
 
