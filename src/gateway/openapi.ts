@@ -142,16 +142,18 @@ function createContent(alternatives: readonly Route[], schemas: Schemas): JsonOb
 
 /** One server-sent event, not the whole stream: OpenAPI 3.1 has no words for a sequence. */
 function eventSchema(output: DescMessage, done: string, schemas: Schemas): JsonObject {
+  const error = { $ref: "#/components/schemas/Error" };
+  const message = {
+    description: "A message, or the refusal that ends the stream.",
+    contentMediaType: "application/json",
+    contentSchema: { anyOf: [schemas.refer(output), error] },
+  };
+  const end = { description: "The last event.", const: done };
   return {
     type: "object",
     required: ["data"],
     properties: {
-      data: {
-        type: "string",
-        description: done === "" ? "A message." : `A message, or \`${done}\` in the last event.`,
-        contentMediaType: "application/json",
-        contentSchema: schemas.refer(output),
-      },
+      data: { type: "string", ...(done === "" ? message : { anyOf: [end, message] }) },
     },
   };
 }

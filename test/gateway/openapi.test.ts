@@ -154,9 +154,19 @@ describe("the chat operation", () => {
           properties: {
             data: {
               type: "string",
-              description: "A message, or `[DONE]` in the last event.",
-              contentMediaType: "application/json",
-              contentSchema: { $ref: "#/components/schemas/StreamChatCompletionResponse" },
+              anyOf: [
+                { description: "The last event.", const: "[DONE]" },
+                {
+                  description: "A message, or the refusal that ends the stream.",
+                  contentMediaType: "application/json",
+                  contentSchema: {
+                    anyOf: [
+                      { $ref: "#/components/schemas/StreamChatCompletionResponse" },
+                      { $ref: "#/components/schemas/Error" },
+                    ],
+                  },
+                },
+              ],
             },
           },
         },
