@@ -2,6 +2,8 @@
 // Source: JSON Schema 2020-12, the keywords of OpenAI's structured outputs. `pattern` and `format` are annotations here:
 // expressions of strangers can take for ever.
 
+import { isObject } from "../providers/json-values.ts";
+
 type Schema = Readonly<Record<string, unknown>>;
 
 /** Schemas that a value is held against, at most: references can branch without end. */
@@ -136,8 +138,4 @@ function isInRange(value: number, schema: Schema): boolean {
 function isWithin(count: number, schema: Schema, least: string, most: string): boolean {
   const [min, max] = [schema[least], schema[most]];
   return (typeof min !== "number" || count >= min) && (typeof max !== "number" || count <= max);
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -7,6 +7,8 @@ import {
   StreamChatCompletionResponseSchema,
 } from "../gen/optamil/v1/chat_pb.ts";
 import { OptamilError, toOptamilError } from "../platform/errors.ts";
+import type { JsonObject } from "../providers/dialect.ts";
+import { toObject, toObjects } from "../providers/json-values.ts";
 import type {
   Provider,
   ProviderAnswer,
@@ -15,7 +17,6 @@ import type {
   ProviderStream,
   StreamReceiver,
 } from "../providers/provider.ts";
-import { fromCompletionText, toCompletionText } from "./answer-json.ts";
 import { type JsonForm, mendJson } from "./json-form.ts";
 
 /**
@@ -47,30 +48,54 @@ export function streamJson(
     (result) => {
       if (!result.ok) return receiver.onFailure(result);
       stream.dropped = result.dropped;
-      receiver.onChunks(toChunks(toMessage(result), result, call));
+      if (result.body.form === "message") {
+        receiver.onChunks(toChunks(result.body.message, result, call));
+      }
       receiver.onEnd(result.usage);
     },
-    (thrown: unknown) => receiver.onFailure(toFailure(toOptamilError(thrown, call.requestId))),
+    (thrown: unknown) => {
+      const error = toOptamilError(thrown, call.requestId);
+      receiver.onFailure({ ok: false, error, status: 0, errorClass: "internal", tryNext: false });
+    },
   );
   return stream;
 }
 
 function checked(answer: ProviderAnswer, form: JsonForm): ProviderAnswer | ProviderFailure {
-  const message = toMessage(answer);
-  let isMended = false;
-  for (const choice of message.choices) {
-    const text = finalTextOf(choice);
-    if (text === undefined || choice.message === undefined) continue;
-    const mended = mendJson(text, form);
+  const { body } = answer;
+  if (body.form === "message") {
+    const { choices } = body.message;
+    const mended = mendAll(choices.map(finalTextOf), form);
     if (mended === undefined) return notJson();
-    if (mended === text) continue;
-    choice.message.content = mended;
-    isMended = true;
+    for (const [at, { message }] of choices.entries()) {
+      const text = mended[at];
+      if (message !== undefined && text !== undefined) message.content = text;
+    }
+    return answer;
   }
-  if (!isMended) return answer;
-  if (answer.body.form === "message") return { ...answer, body: { form: "message", message } };
-  const bytes = new TextEncoder().encode(toCompletionText(message));
-  return { ...answer, body: { form: "json", bytes } };
+  const value: unknown = JSON.parse(new TextDecoder().decode(body.bytes));
+  const choices = toObjects(toObject(value)["choices"]);
+  const texts = choices.map(finalTextInJson);
+  const mended = mendAll(texts, form);
+  if (mended === undefined) return notJson();
+  if (mended.every((text, at) => text === texts[at])) return answer;
+  const mendedChoices = choices.map((choice, at) => {
+    const content = mended[at];
+    if (content === undefined) return choice;
+    return { ...choice, message: { ...toObject(choice["message"]), content } };
+  });
+  const text = JSON.stringify({ ...toObject(value), choices: mendedChoices });
+  return { ...answer, body: { form: "json", bytes: new TextEncoder().encode(text) } };
+}
+
+/** The texts in the form, undefined where there is none to check; undefined if one cannot be mended. */
+function mendAll(
+  texts: readonly (string | undefined)[],
+  form: JsonForm,
+): (string | undefined)[] | undefined {
+  const mended = texts.map((text) => (text === undefined ? undefined : mendJson(text, form)));
+  const isGood = texts.every((text, at) => text === undefined || mended[at] !== undefined);
+  return isGood ? mended : undefined;
 }
 
 /** The text of a choice that the model has ended by itself, and that is the whole answer. */
@@ -79,9 +104,11 @@ function finalTextOf({ finishReason, message }: ChatChoice): string | undefined 
   return message.refusal || message.toolCalls.length > 0 ? undefined : (message.content ?? "");
 }
 
-function toMessage({ body }: ProviderAnswer): CreateChatCompletionResponse {
-  if (body.form === "message") return body.message;
-  return fromCompletionText(new TextDecoder().decode(body.bytes));
+/** The same in an upstream's own JSON, which may hold what our messages do not. */
+function finalTextInJson({ finish_reason: reason, message }: JsonObject): string | undefined {
+  const { content, refusal, tool_calls: calls } = toObject(message);
+  if (reason !== "stop" || refusal || toObjects(calls).length > 0) return undefined;
+  return typeof content === "string" ? content : "";
 }
 
 /** One chunk with all that was said, one with how it ended, and the usage where it was asked for. */
@@ -124,9 +151,6 @@ function toDelta(message: ChatChoice["message"]) {
 
 function notJson(): ProviderFailure {
   const message = "The model did not answer with JSON as response_format asks. Please try again.";
-  return toFailure(new OptamilError("service_unavailable", message));
-}
-
-function toFailure(error: OptamilError): ProviderFailure {
+  const error = new OptamilError("service_unavailable", message);
   return { ok: false, error, status: 200, errorClass: "invalid_json", tryNext: true };
 }
