@@ -4,6 +4,7 @@ import { readFile, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
+import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
@@ -161,6 +162,7 @@ function createEntries(
     clock,
     uuids,
     network: openNetwork(),
+    slots: new ProviderSlots(),
     pingAfterMs,
     onUnremembered: (error: unknown, requestId: string) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),

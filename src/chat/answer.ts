@@ -13,6 +13,7 @@ import { completeJson, streamJson } from "./json-answer.ts";
 import { jsonFormOf } from "./json-form.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
+import type { ProviderSlots } from "./provider-slots.ts";
 import { type Attempted, relayStream } from "./relay.ts";
 import { type Candidate, findRoute, type Route, type RouteParts } from "./route.ts";
 
@@ -20,6 +21,7 @@ import { type Candidate, findRoute, type Route, type RouteParts } from "./route.
 export type ChatParts = RouteParts & {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly meter: Meter;
+  readonly slots: ProviderSlots;
   readonly clock: Clock;
   /** Silence of a provider after which the client gets a sign of life, milliseconds. */
   readonly pingAfterMs: number;
@@ -41,8 +43,7 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     const startedAtMs = parts.clock.monotonicMs();
     const elapsedMs = startedAtMs - call.receivedAtMs;
     const trial = { candidate, route, request, elapsedMs, overheadMs: elapsedMs - upstreamMs };
-    parts.health.began(candidate.deployment);
-    const { hasBegun, failure } = await attempt(call, sink, parts, trial);
+    const { hasBegun, failure } = await attemptInTurn(call, sink, parts, trial);
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     parts.health.ended(candidate.deployment, failure, latencyMs);
     if (hasBegun || failure === undefined) return;
@@ -65,6 +66,30 @@ type Trial = {
   /** Of that, in the gateway itself. */
   readonly overheadMs: number;
 };
+
+/** One candidate, when its provider has a place for another request. */
+async function attemptInTurn(
+  call: ChatCall,
+  sink: AnswerSink,
+  parts: ChatParts,
+  trial: Trial,
+): Promise<Attempted> {
+  const { deployment } = trial.candidate;
+  const taken = parts.slots.take(deployment, call.caller.accountId);
+  if (!(taken === true || (await taken))) return { hasBegun: false, failure: noSlot() };
+  parts.health.began(deployment);
+  try {
+    return await attempt(call, sink, parts, trial);
+  } finally {
+    parts.slots.give(deployment);
+  }
+}
+
+function noSlot(): ProviderFailure {
+  const message = "The model is busy. Please try again.";
+  const error = new OptamilError("service_unavailable", message, { retryAfterMs: 1_000 });
+  return { ok: false, error, status: 0, errorClass: "no_slot", tryNext: true };
+}
 
 /** One candidate. */
 async function attempt(

@@ -30,7 +30,7 @@ const probeWaitMs = 1_000;
 /** An upstream that does not answer for so long is not well, whatever the client's deadline. */
 const patienceMs = 4_000;
 /** Failures that another deployment may not have, and that still say nothing of this one. */
-const ofRequest: ReadonlySet<string> = new Set(["unsupported", "invalid_json"]);
+const ofRequest: ReadonlySet<string> = new Set([...["unsupported", "invalid_json", "no_slot"]]);
 /** An upstream that asks for more is asked all the same. */
 const retryAfterMsMax = 600_000;
 

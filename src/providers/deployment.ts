@@ -12,4 +12,6 @@ export type Deployment = {
   readonly weight: number;
   /** False where canned answers stand in for the model. */
   readonly live: boolean;
+  /** Requests that its provider takes at once, from all of its deployments together. Default: no bound. */
+  readonly maxConcurrent?: number | undefined;
 };

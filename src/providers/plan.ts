@@ -103,8 +103,11 @@ function toConfiguredRow(
   const served = findModels(config, kind !== "demo", catalogue, path);
   const relay = config.relay === "normalised" ? "normalised" : "verbatim";
   const { apiKey } = key;
-  const { deployments } = served;
-  const { allowPrivateNetwork } = config;
+  const { allowPrivateNetwork, maxConcurrent } = config;
+  const deployments =
+    maxConcurrent === undefined
+      ? served.deployments
+      : served.deployments.map((deployment) => ({ ...deployment, maxConcurrent }));
   const provider = {
     name,
     kind,

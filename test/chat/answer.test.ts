@@ -6,6 +6,7 @@ import { answer, type ChatParts } from "../../src/chat/answer.ts";
 import type { ChatCall } from "../../src/chat/call.ts";
 import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { Meter } from "../../src/chat/meter.ts";
+import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
 import { setAnswerHeaders } from "../../src/gateway/headers.ts";
@@ -48,6 +49,7 @@ function parts(providers: ScriptedProvider[], deployments?: Deployment[]): ChatP
     clock,
     network,
     health: new DeploymentHealth({ clock }),
+    slots: new ProviderSlots(),
     pingAfterMs: 15_000,
   };
 }
@@ -292,6 +294,27 @@ describe("failover", () => {
       retryAfterMs: 2_500,
     });
     expect([one?.calls.length, two?.calls.length]).toEqual([1, 1]);
+  });
+
+  it("asks another deployment while the first one's provider has no slot left", async () => {
+    const [one, two] = [scriptedProvider("one"), scriptedProvider("two", [completion("answer-2")])];
+    const rows = [deployment("one"), deployment("two")].map((row) => ({
+      ...row,
+      maxConcurrent: 1,
+    }));
+    const chatParts = { ...parts([one, two], rows), slots: new ProviderSlots({ waitMsMax: 0 }) };
+    const first = ask(chatParts, { stream: true, user: "user-of-one" });
+    const receiver = await receiverOf(one);
+    const second = ask(chatParts, { user: "user-of-one" });
+    await second.done;
+    expect(second.sink.told).toEqual(["head gpt-5 two", "message answer-2"]);
+    receiver.onChunks([chunk("1")]);
+    receiver.onEnd(undefined);
+    await first.done;
+    one.complete = async () => completion("answer-3");
+    const third = ask(chatParts, { user: "user-of-one" });
+    await third.done;
+    expect(third.sink.told).toEqual(["head gpt-5 one", "message answer-3"]);
   });
 
   it("counts a stream that breaks after its first event against its deployment", async () => {

@@ -9,6 +9,7 @@ import { toCompletionText, toEventsText } from "../../src/chat/answer-json.ts";
 import type { AnswerSink, ChatCall } from "../../src/chat/call.ts";
 import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { answerOnce } from "../../src/chat/idempotent.ts";
+import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import { RecordingRoom } from "../../src/chat/recorder.ts";
 import { MessageSink } from "../../src/gateway/message-sink.ts";
 import type { Reply } from "../../src/gateway/reply.ts";
@@ -64,6 +65,7 @@ export function createKeyedBench(roomBytes?: number): KeyedBench {
     clock,
     network,
     health: new DeploymentHealth({ clock }),
+    slots: new ProviderSlots(),
     pingAfterMs: 15_000,
     idempotency: store,
     uuids: createUuidSource(clock),

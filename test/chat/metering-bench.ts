@@ -6,6 +6,7 @@ import { createCatalogue } from "../../src/catalogue/models.ts";
 import { answer } from "../../src/chat/answer.ts";
 import { DeploymentHealth } from "../../src/chat/deployment-health.ts";
 import { Meter } from "../../src/chat/meter.ts";
+import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
@@ -116,6 +117,7 @@ export function createBench(): MeteringBench {
           clock,
           network,
           health: new DeploymentHealth({ clock }),
+          slots: new ProviderSlots(),
           pingAfterMs: 15_000,
         },
       );
