@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../platform/clock.ts";
-import { toOptamilError } from "../../platform/errors.ts";
+import { OptamilError, toOptamilError } from "../../platform/errors.ts";
 import { timerMsMax, toCancelledFailure, toTimeoutFailure } from "../failure.ts";
 import type { ProviderCall, ProviderFailure } from "../provider.ts";
 import {
@@ -201,9 +201,15 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
     try {
       deliver();
     } catch (thrown) {
-      const error = toOptamilError(thrown, this.#call.requestId);
-      this.fail({ ok: false, error, status: this.#status, errorClass: "internal", tryNext: false });
+      // What our codecs refuse came from the upstream: the client's request is not to blame.
+      if (thrown instanceof OptamilError) this.fail(toProtocolFailure(thrown.message));
+      else this.fail(this.#toInternal(thrown));
     }
+  }
+
+  #toInternal(thrown: unknown): ProviderFailure {
+    const error = toOptamilError(thrown, this.#call.requestId);
+    return { ok: false, error, status: this.#status, errorClass: "internal", tryNext: false };
   }
 
   #toRefusal(): ProviderFailure {

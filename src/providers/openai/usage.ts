@@ -4,18 +4,24 @@ import { type ChatUsage, ChatUsageSchema } from "../../gen/optamil/v1/chat_pb.ts
 import { jsonCodec } from "../../platform/json.ts";
 import { isObject, toCount } from "../json-values.ts";
 
+/** What a count of our messages can hold: 32 bits. */
+const tokensMax = 2 ** 32 - 1;
+
 const usageCodec = jsonCodec(ChatUsageSchema);
 
-/** The usage; undefined if the counts that it must have are missing or no counts. A missing total is the sum. */
+/** The usage; undefined if the counts that it must have are missing, no counts or absurd. A missing total is the sum. */
 export function readUsage(usage: unknown): ChatUsage | undefined {
   if (!isObject(usage)) return undefined;
   const promptTokens = toCount(usage["prompt_tokens"]);
   const completionTokens = toCount(usage["completion_tokens"]);
   if (promptTokens === undefined || completionTokens === undefined) return undefined;
+  // Nobody has used so many: whoever says so has not counted.
+  if (promptTokens + completionTokens > tokensMax) return undefined;
+  const totalTokens = toCount(usage["total_tokens"]) ?? tokensMax + 1;
   const counts = {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
-    total_tokens: toCount(usage["total_tokens"]) ?? promptTokens + completionTokens,
+    total_tokens: totalTokens <= tokensMax ? totalTokens : promptTokens + completionTokens,
   };
   try {
     return usageCodec.decode({ ...usage, ...counts });
