@@ -24,9 +24,16 @@ export function readUsage(usage: unknown): ChatUsage | undefined {
     total_tokens: totalTokens <= tokensMax ? totalTokens : promptTokens + completionTokens,
   };
   try {
-    return usageCodec.decode({ ...usage, ...counts });
+    return usageCodec.decode({ ...usage, ...counts, ...toDetails(usage) });
   } catch {
     // Details in a shape of the provider's own must not cost us the counts.
     return usageCodec.decode(counts);
   }
+}
+
+/** What was read from the cache, where it stands beside the details: in DeepSeek's member, or in Moonshot's. */
+function toDetails(usage: Readonly<Record<string, unknown>>): object {
+  const cached = toCount(usage["prompt_cache_hit_tokens"]) ?? toCount(usage["cached_tokens"]);
+  if (cached === undefined || isObject(usage["prompt_tokens_details"])) return {};
+  return { prompt_tokens_details: { cached_tokens: cached } };
 }
