@@ -8,8 +8,8 @@ import { systemClock } from "../src/platform/clock.ts";
 import { createUuidSource } from "../src/platform/uuid.ts";
 
 const keysCount = 2_000;
-const rounds = 25;
-const callsPerRound = 200;
+const rounds = 1_000;
+const callsPerRound = 5;
 const accountId = "0190b2c4-0000-7000-8000-000000000001";
 
 const jwk = await generateSigningJwk();

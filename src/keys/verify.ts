@@ -5,7 +5,7 @@ import type { Clock } from "../platform/clock.ts";
 import { RecentMap } from "./recent-map.ts";
 import type { KeyRegistry, RegisteredKey } from "./registry.ts";
 import type { PublicKeys } from "./signing-keys.ts";
-import { type Claims, parseToken, toKeysByHeader } from "./token.ts";
+import { type Claims, keyCharactersMax, parseToken, toKeysByHeader } from "./token.ts";
 import { unauthenticated } from "./unauthenticated.ts";
 
 /** Who calls, and what the key allows. Shared between requests. */
@@ -85,19 +85,18 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
 
   function parse(credential: string): Verified {
     followKeySet();
-    const digest = hash("sha256", credential, "binary");
+    // Of what is too long one character more than a key can have is enough to tell it from all keys.
+    const digest = hash("sha256", credential.slice(0, keyCharactersMax + 1), "binary");
     const nowMs = clock.monotonicMs();
     const cached = cache.get(digest);
     if (cached !== undefined && nowMs < cached.staleAtMs) return cached;
     const claims = parseToken(credential, keysByHeader);
     const staleAtMs = nowMs + cachedForMs;
-    const verified = {
+    return {
       ...{ digest, claims, staleAtMs },
       registered: undefined,
       caller: toCaller(claims),
     };
-    cache.set(digest, verified);
-    return verified;
   }
 
   return {
@@ -113,9 +112,10 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
           verified.registered = registered;
           verified.caller = toCaller(claims, registered);
         }
+        // What is refused is checked whole the next time: a quick refusal would tell that the signature is good.
+        cache.set(digest, verified);
         return verified.caller;
       } catch (error) {
-        // What is refused is checked whole the next time: a quick refusal would tell that the signature is good.
         cache.delete(digest);
         throw error;
       }
