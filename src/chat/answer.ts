@@ -11,6 +11,7 @@ import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
 import { textOf } from "./content.ts";
 import { completeJson, streamJson } from "./json-answer.ts";
 import { jsonFormOf } from "./json-form.ts";
+import { watchJson } from "./json-watch.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
 import type { ProviderSlots } from "./provider-slots.ts";
@@ -116,10 +117,11 @@ async function attempt(
   const { clock, pingAfterMs } = parts;
   const json = jsonFormOf(call.request);
   if (call.stream) {
-    const start = (receiver: StreamReceiver) =>
-      json !== undefined && provider.json === "instructed"
-        ? streamJson(provider, providerCall, json, receiver)
-        : provider.stream(providerCall, receiver);
+    const start = (receiver: StreamReceiver) => {
+      if (json === undefined) return provider.stream(providerCall, receiver);
+      const streamChecked = provider.json === "instructed" ? streamJson : watchJson;
+      return streamChecked(provider, providerCall, json, receiver);
+    };
     return relayStream(start, providerCall, sink, { head, model, request, clock, pingAfterMs });
   }
   const result = await (json === undefined

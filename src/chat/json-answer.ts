@@ -6,7 +6,7 @@ import {
   type StreamChatCompletionResponse,
   StreamChatCompletionResponseSchema,
 } from "../gen/optamil/v1/chat_pb.ts";
-import { OptamilError, toOptamilError } from "../platform/errors.ts";
+import { toOptamilError } from "../platform/errors.ts";
 import type { JsonObject } from "../providers/dialect.ts";
 import { toObject, toObjects } from "../providers/json-values.ts";
 import type {
@@ -18,6 +18,7 @@ import type {
   StreamReceiver,
 } from "../providers/provider.ts";
 import { type JsonForm, mendJson } from "./json-form.ts";
+import { notJson } from "./json-watch.ts";
 
 /**
  * A whole answer in a form. What ended early, was refused or calls tools is the model's last word and passes as it
@@ -147,10 +148,4 @@ function toDelta(message: ChatChoice["message"]) {
     ...(reasoningContent !== undefined && { reasoningContent }),
     toolCalls: toolCalls.map((call, index) => ({ ...call, index })),
   };
-}
-
-function notJson(): ProviderFailure {
-  const message = "The model did not answer with JSON as response_format asks. Please try again.";
-  const error = new OptamilError("service_unavailable", message);
-  return { ok: false, error, status: 200, errorClass: "invalid_json", tryNext: true };
 }
