@@ -30,6 +30,7 @@ import { findBaseline } from "./usage/cost.ts";
 export type Serving = OpenProviders & {
   readonly catalogue: Catalogue;
   readonly plans: Plans;
+  readonly parameterPolicy: Settings["parameterPolicy"];
   /** Against whose cost savings are counted. */
   readonly baseline: Model | undefined;
   /** Which version it is, and since when it is in force (ISO 8601). */
@@ -158,7 +159,9 @@ function openServing(
   const served = catalogue.models.filter(({ name }) => opened.deployments.has(name));
   const loadedAt = new Date(systemClock.wallMs()).toISOString();
   const config = { version: versionOf(settings), loadedAt };
-  return { ...opened, catalogue, plans, baseline: findBaseline(served), config };
+  const { parameterPolicy } = settings;
+  const baseline = findBaseline(served);
+  return { ...opened, catalogue, plans, parameterPolicy, baseline, config };
 }
 
 /** Equal for equal files, so that replicas can be compared; the keys' files are no part of it, lest it tell of them. */
@@ -204,7 +207,7 @@ function needingRestart(started: Settings, next: Settings): string[] {
 /** What is only read at a start, by its name in the configuration file. */
 function toFixedSettings(settings: Settings): Readonly<Record<string, unknown>> {
   const { configFile: _file, providers: _p, models: _m, plans: _plans, ...others } = settings;
-  const { dataDirectory: data, fleet, ...fixed } = others;
+  const { dataDirectory: data, fleet, parameterPolicy: _policy, ...fixed } = others;
   const { kafka, clickhouse, redis } = fleet ?? {};
   return { ...fixed, data, kafka, clickhouse, redis };
 }

@@ -1,7 +1,7 @@
 // Reads the models of the configuration into overrides of the catalogue.
 import type { ModelConfig } from "../gen/optamil/config/v1/config_pb.ts";
 import { SettingsError } from "../platform/settings.ts";
-import { createCatalogue, type ModelOverride } from "./models.ts";
+import { createCatalogue, type Model, type ModelOverride } from "./models.ts";
 import { tierNames } from "./tiers.ts";
 
 /** The overrides; throws SettingsError with the path of every mistake. */
@@ -14,15 +14,17 @@ export function toModelOverrides(models: readonly ModelConfig[]): ModelOverride[
     else if (model.tier === "" && builtIn.byName(model.name) === undefined) {
       problems.push(`${path}.tier: is missing; a model that the catalogue does not have needs it`);
     }
-    return toOverride(model);
+    return toOverride(model, builtIn.byName(model.name));
   });
   if (problems.length > 0) throw new SettingsError(problems);
   return overrides;
 }
 
 /** Only what the configuration says: everything else is the catalogue's, or its default. */
-function toOverride(model: ModelConfig): ModelOverride {
+function toOverride(model: ModelConfig, known: Model | undefined): ModelOverride {
   const { contextTokens, maxOutputTokens, tools, vision, jsonMode } = model;
+  const { unsupportedParameters: more, supportedParameters: fewer } = model;
+  const untaken = [...(known?.unsupportedParameters ?? []), ...more];
   const tier = tierNames.find((name) => name === model.tier);
   return {
     name: model.name,
@@ -31,6 +33,9 @@ function toOverride(model: ModelConfig): ModelOverride {
     ...(model.ownedBy !== "" && { ownedBy: model.ownedBy }),
     ...(contextTokens !== undefined && { contextTokens }),
     ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+    ...(more.length + fewer.length > 0 && {
+      unsupportedParameters: untaken.filter((name) => !fewer.includes(name)),
+    }),
     capabilities: {
       ...(tools !== undefined && { tools }),
       ...(vision !== undefined && { vision }),

@@ -50,4 +50,6 @@ export interface Model {
   readonly maxOutputTokens: number;
   readonly capabilities: Capabilities;
   readonly cost: ModelCost;
+  /** Request parameters that it cannot take. Default: none that are known. */
+  readonly unsupportedParameters?: readonly string[];
 }

@@ -1,12 +1,7 @@
 // The use case: one chat request from its route to the end of its answer.
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
-import type {
-  Provider,
-  ProviderCall,
-  ProviderFailure,
-  StreamReceiver,
-} from "../providers/provider.ts";
+import type { ProviderCall, ProviderFailure, StreamReceiver } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
 import { textOf } from "./content.ts";
 import { completeJson, streamJson } from "./json-answer.ts";
@@ -14,13 +9,13 @@ import { jsonFormOf } from "./json-form.ts";
 import { watchJson } from "./json-watch.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
+import { mergeNames, policyOf, untakenBy } from "./parameters.ts";
 import type { ProviderSlots } from "./provider-slots.ts";
 import { type Attempted, relayStream } from "./relay.ts";
 import { type Candidate, findRoute, type Route, type RouteParts } from "./route.ts";
 
 /** What answering needs; made once at start. */
 export type ChatParts = RouteParts & {
-  readonly providers: ReadonlyMap<string, Provider>;
   readonly meter: Meter;
   readonly slots: ProviderSlots;
   readonly clock: Clock;
@@ -103,7 +98,7 @@ async function attempt(
   const { request } = trial;
   const provider = parts.providers.get(deployment.provider);
   if (provider === undefined) throw new Error(`no provider ${deployment.provider} is open`);
-  const providerCall = toProviderCall(call, sink, trial);
+  const providerCall = toProviderCall(call, sink, trial, parts);
   const head: AnswerHead = {
     model: model.name,
     tier: model.tier,
@@ -113,6 +108,7 @@ async function attempt(
     includeUsage: providerCall.includeUsage,
     creditsMicro: request.heldMicro,
     replayed: false,
+    dropped: providerCall.omit,
   };
   const { clock, pingAfterMs } = parts;
   const json = jsonFormOf(call.request);
@@ -140,7 +136,7 @@ async function attempt(
     httpStatus: cancelled ? 499 : 200,
     firstContentAtMs: clock.monotonicMs(),
   });
-  sink.head({ ...head, creditsMicro, dropped: result.dropped });
+  sink.head({ ...head, creditsMicro, dropped: mergeNames(head.dropped, result.dropped) });
   if (result.body.form === "json") sink.json(result.body.bytes);
   else sink.message(result.body.message);
   return { hasBegun: true, failure: undefined };
@@ -150,11 +146,17 @@ function namesOf({ model, deployment }: Candidate): { model: string; provider: s
   return { model: model.name, provider: deployment.provider };
 }
 
-function toProviderCall(call: ChatCall, sink: AnswerSink, trial: Trial): ProviderCall {
+function toProviderCall(
+  call: ChatCall,
+  sink: AnswerSink,
+  trial: Trial,
+  parts: ChatParts,
+): ProviderCall {
   const { model, deployment } = trial.candidate;
   return {
     request: call.request,
     body: call.body,
+    omit: policyOf(call, parts.parameterPolicy) === "forward" ? [] : untakenBy(model, call.request),
     model: model.name,
     upstreamModel: deployment.upstreamModel,
     form: sink.form,

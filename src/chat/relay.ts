@@ -12,6 +12,7 @@ import type {
 import type { AnswerHead, AnswerSink } from "./call.ts";
 import { chunkHasContent, eventsHaveContent } from "./content.ts";
 import { endedBy, type MeteredRequest } from "./metered-request.ts";
+import { mergeNames } from "./parameters.ts";
 
 /** What a relay needs beside its two ends. */
 export type RelayParts = {
@@ -170,7 +171,9 @@ class Relay implements StreamReceiver {
     this.#headSent = true;
     const { head } = this.#parts;
     const dropped = this.#stream?.dropped ?? [];
-    this.#sink.head(dropped.length === 0 ? head : { ...head, dropped });
+    this.#sink.head(
+      dropped.length === 0 ? head : { ...head, dropped: mergeNames(head.dropped, dropped) },
+    );
   }
 
   /** A proxy in between cuts silent streams: after a quiet interval the head goes out, then pings. */

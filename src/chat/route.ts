@@ -2,7 +2,9 @@
 import type { Catalogue, Model } from "../catalogue/models.ts";
 import type { TierName } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
+import type { ParameterPolicy } from "../platform/settings.ts";
 import type { Deployment } from "../providers/deployment.ts";
+import type { Provider } from "../providers/provider.ts";
 import { choose, type Explanation, toExplanationText } from "../router/choose.ts";
 import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
@@ -10,6 +12,7 @@ import { readPreferences } from "../router/read-preferences.ts";
 import type { ChatCall } from "./call.ts";
 import type { DeploymentHealth } from "./deployment-health.ts";
 import { affinityOf, orderDeployments } from "./order-deployments.ts";
+import { policyOf, refuseParameter, untakenAt } from "./parameters.ts";
 
 /** A model at a provider that can be tried. */
 export type Candidate = { readonly model: Model; readonly deployment: Deployment };
@@ -35,6 +38,9 @@ export type RouteParts = {
   /** Chooses for `auto`. */
   readonly network: Network;
   readonly health: DeploymentHealth;
+  readonly providers: ReadonlyMap<string, Provider>;
+  /** What becomes of parameters that a model cannot take, unless the key says otherwise. Default: drop. */
+  readonly parameterPolicy?: ParameterPolicy | undefined;
 };
 
 /** Deployments tried for one request, at most: each costs the client's time. */
@@ -68,6 +74,7 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
     throw new OptamilError("permission_denied", message, { param: "model" });
   }
   if (!parts.deployments.has(name)) throw notConfigured(model, call);
+  refuseUntaken([model], call, parts);
   const candidates = candidatesOf(model, call, parts);
   if (candidates.length === 0) throw notWell([model], parts);
   return {
@@ -85,10 +92,9 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const configured = parts.catalogue.models.filter(
     ({ name }) => parts.deployments.has(name) && (allowed.size === 0 || allowed.has(name)),
   );
-  const models = parts.health.allWell
-    ? configured
-    : configured.filter(({ name }) => isWell(name, parts));
-  if (models.length === 0) throw notWell(configured, parts);
+  const able = refuseUntaken(configured, call, parts);
+  const models = parts.health.allWell ? able : able.filter(({ name }) => isWell(name, parts));
+  if (models.length === 0) throw notWell(able, parts);
   const features = readFeatures(call.request);
   const decision = choose(
     features,
@@ -110,6 +116,25 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   };
 }
 
+/** The models that take every parameter, where what they cannot take is refused; throws if there are none. */
+function refuseUntaken(
+  models: readonly Model[],
+  call: ChatCall,
+  { deployments, providers, parameterPolicy }: RouteParts,
+): readonly Model[] {
+  if (policyOf(call, parameterPolicy) !== "reject" || models.length === 0) return models;
+  let refused = "";
+  const able = models.filter((model) =>
+    (deployments.get(model.name) ?? []).some(({ provider }) => {
+      const [untaken] = untakenAt(model, providers.get(provider), call.request);
+      if (untaken !== undefined) refused = untaken;
+      return untaken === undefined;
+    }),
+  );
+  if (able.length > 0) return able;
+  throw refuseParameter(refused, call.request.model);
+}
+
 /** Whether the caller's key may ask for models of this tier. */
 function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
   return tiers === undefined || tiers.includes(tier);
@@ -119,9 +144,14 @@ function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
 function candidatesOf(
   model: Model,
   call: ChatCall,
-  { deployments, health }: RouteParts,
+  { deployments, health, providers, parameterPolicy }: RouteParts,
 ): Candidate[] {
-  const well = (deployments.get(model.name) ?? []).filter((one) => health.waitMs(one) === 0);
+  const all = deployments.get(model.name) ?? [];
+  const taking =
+    policyOf(call, parameterPolicy) === "reject"
+      ? all.filter((one) => !untakenAt(model, providers.get(one.provider), call.request).length)
+      : all;
+  const well = taking.filter((one) => health.waitMs(one) === 0);
   const ordered = well.length < 2 ? well : orderDeployments(well, affinityOf(call.request));
   return ordered.map((deployment) => ({ model, deployment }));
 }

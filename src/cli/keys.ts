@@ -9,6 +9,7 @@ import {
   KeySchema,
 } from "../gen/optamil/v1/keys_pb.ts";
 import { jsonCodec } from "../platform/json.ts";
+import { toParameterPolicy } from "../platform/settings.ts";
 import { type Command, type CommandContext, type KeyOperations, UsageError } from "./command.ts";
 import { toTable } from "./table.ts";
 
@@ -16,7 +17,8 @@ import { toTable } from "./table.ts";
 export const keys: Command = {
   usage:
     "keys create --name NAME [--scope SCOPE ...] [--model MODEL ...] [--tier TIER ...] [--expires-in-days DAYS]\n" +
-    "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N] [--json]\n" +
+    "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N]\n" +
+    "      [--parameter-policy forward|drop|reject] [--json]\n" +
     "  optamil keys list [--json]\n" +
     "  optamil keys rotate KEY_ID [--overlap-hours HOURS] [--json]\n" +
     "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]\n" +
@@ -57,6 +59,7 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
       "requests-per-day": { type: "string" },
       "tokens-per-minute": { type: "string" },
       concurrent: { type: "string" },
+      "parameter-policy": { type: "string", default: "" },
       "expires-in-days": { type: "string" },
       json,
     },
@@ -69,12 +72,19 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
     scopes: values.scope,
     models: values.model,
     tiers: values.tier,
+    parameterPolicy: readPolicy(values["parameter-policy"]),
     ...(limits !== undefined && { limits }),
     ...(days !== undefined && { expiresAt: BigInt(unixSeconds() + days * secondsPerDay) }),
   });
   const { key, info } = await use(context, (operations) => operations.create(request));
   context.print(values.json ? JSON.stringify({ key, info: codec.encode(info) }) : key);
   return 0;
+}
+
+/** As the request has it: the command line may have nobody else who checks. */
+function readPolicy(word: string): string {
+  if (word === "" || toParameterPolicy(word) !== undefined) return word;
+  throw new UsageError("--parameter-policy takes forward, drop or reject");
 }
 
 async function listKeys(words: readonly string[], context: CommandContext): Promise<number> {

@@ -122,6 +122,7 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     tiers,
     ...(limits !== undefined && { limits }),
     session: made.session,
+    parameterPolicy: made.parameterPolicy,
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,

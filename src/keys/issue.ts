@@ -33,6 +33,8 @@ export type KeyRequest = {
   readonly tiers?: readonly string[] | undefined;
   /** Its limits beside the account's. Default: none. */
   readonly limits?: KeyLimits | undefined;
+  /** What becomes of parameters that a model cannot take. Default, also for "": the gateway's policy. */
+  readonly parameterPolicy?: string | undefined;
   /** Whether it is to be a session's. Default false. */
   readonly session?: boolean | undefined;
   /** Unix seconds. Default: 10 years from now, as keys end by revocation. */
@@ -106,6 +108,7 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         models: [...models],
         tiers: [...(request.tiers ?? [])],
         session: request.session ?? false,
+        parameterPolicy: request.parameterPolicy ?? "",
         ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });

@@ -103,10 +103,13 @@ export function createKeyManager({ store, issuer, clock }: KeyManagerParts): Key
       if (actor.limited && actor.name !== keyId) throw limitedActor();
       const nowMs = clock.wallMs();
       if (old.revokedAtUs !== undefined || Number(old.expiresAt) * 1_000 <= nowMs) throw ended();
-      const { name, scopes, models, tiers, limits } = old;
+      const { name, scopes, models, tiers, limits, parameterPolicy } = old;
       const lifeSeconds = Number(old.expiresAt - old.createdAtUs / microsecondsPerSecond);
       const expiresAt = Math.floor(nowMs / 1_000) + Math.max(1, lifeSeconds);
-      const made = await make({ name, scopes, models, tiers, limits, expiresAt }, actor);
+      const made = await make(
+        { name, scopes, models, tiers, limits, parameterPolicy, expiresAt },
+        actor,
+      );
       try {
         const previous = await end(old, "rotated", nowMs + overlapSeconds * 1_000, actor);
         return { ...made, previous };
@@ -164,6 +167,7 @@ function toKey(state: Readonly<KeyState>): Key {
     expiresAt: state.expiresAt,
     ...(revokedAtUs !== undefined && { revokedAt: revokedAtUs / microsecondsPerSecond }),
     tiers: [...state.tiers],
+    parameterPolicy: state.parameterPolicy,
     ...(limits !== undefined && { limits }),
   });
 }

@@ -12,6 +12,8 @@ export type RegisteredKey = {
   readonly tiers?: readonly string[] | undefined;
   /** Its limits beside the account's. Default: none. */
   readonly limits?: KeyLimits | undefined;
+  /** What becomes of parameters that a model cannot take. Default, also for "": the gateway's policy. */
+  readonly parameterPolicy?: string | undefined;
 };
 
 /** The keys that were ever made. Asked on every request, so it answers from memory or a local table. */

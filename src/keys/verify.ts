@@ -2,6 +2,7 @@
 import { hash, type KeyObject } from "node:crypto";
 import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type ParameterPolicy, toParameterPolicy } from "../platform/settings.ts";
 import { RecentMap } from "./recent-map.ts";
 import type { KeyRegistry, RegisteredKey } from "./registry.ts";
 import type { PublicKeys } from "./signing-keys.ts";
@@ -25,6 +26,8 @@ export type Caller = {
   readonly session?: boolean | undefined;
   /** Limits of the key beside the account's. Default: none. */
   readonly limits?: KeyLimits | undefined;
+  /** What becomes of parameters that a model cannot take. Default: the gateway's policy. */
+  readonly parameterPolicy?: ParameterPolicy | undefined;
 };
 
 /** What a credential is expected to be. */
@@ -123,11 +126,14 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
   };
 }
 
-function toCaller(claims: Claims, { tiers = [], limits }: Partial<RegisteredKey> = {}): Caller {
+function toCaller(claims: Claims, registered: Partial<RegisteredKey> = {}): Caller {
+  const { tiers = [], limits } = registered;
+  const parameterPolicy = toParameterPolicy(registered.parameterPolicy);
   const { accountId, keyId, plan, scopes, models, expiresAt } = claims;
   const narrowed = {
     ...(tiers.length > 0 && { tiers }),
     ...(limits !== undefined && { limits }),
+    ...(parameterPolicy !== undefined && { parameterPolicy }),
     ...(claims.session && { session: true }),
   };
   return { accountId, keyId, plan, scopes, models, expiresAt, ...narrowed };

@@ -19,6 +19,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** A configuration file as it was read. */
 export type ConfigFile = { readonly path: string; readonly text: string };
 
+/** What may become of request parameters that a model cannot take. */
+export type ParameterPolicy = "forward" | "drop" | "reject";
+
+/** The policy of that name; undefined for any other word. */
+export function toParameterPolicy(word: string | undefined): ParameterPolicy | undefined {
+  return word === "forward" || word === "drop" || word === "reject" ? word : undefined;
+}
+
 /** What the process runs with: the file, then the environment over it, then the defaults of config.proto. */
 export type Settings = {
   /** The file that they were read from; undefined: there is none. */
@@ -38,6 +46,8 @@ export type Settings = {
   /** Who may open an account without a key: everybody, who is invited, or nobody. */
   readonly signUp: "open" | "invitation" | "closed";
   readonly logLevel: string;
+  /** What becomes of request parameters that a model cannot take, unless the key says otherwise. */
+  readonly parameterPolicy: ParameterPolicy;
   /** Name of this replica in its events. */
   readonly gatewayId: string;
   /** File of the signing keys; undefined: the data folder has one. */
@@ -125,6 +135,7 @@ function toSettings(
     providers: config.providers,
     models: config.models,
     plans: config.plans,
+    parameterPolicy: toParameterPolicy(config.parameterPolicy) ?? "drop",
     durability: readDurability(config.durability, fleet),
     gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),
     signingKeys: environment["OPTAMIL_SIGNING_KEYS"] || config.signingKeys || undefined,

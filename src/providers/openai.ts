@@ -9,7 +9,13 @@ import { AnswerCollector } from "./openai/answer.ts";
 import { Exchange } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
 import { StreamRelay } from "./openai/relay.ts";
-import { toHeaders, toStaticHeaders, toTranslatedBody, toUpstreamBody } from "./openai/request.ts";
+import {
+  toHeaders,
+  toRequestValue,
+  toStaticHeaders,
+  toTranslatedBody,
+  toUpstreamBody,
+} from "./openai/request.ts";
 import type { Provider, ProviderAnswer, ProviderCall, ProviderFailure } from "./provider.ts";
 
 /** How an OpenAI-compatible provider is reached, and what addresses its host may lead to. */
@@ -80,7 +86,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
   });
   return {
     name: options.name,
-    json: dialect?.json ?? "native",
+    ...toTraits(dialect),
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
       const settle = (result: ProviderAnswer | ProviderFailure) => {
@@ -107,6 +113,13 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     // Not close(): that would wait for answers that nobody reads any more.
     close: () => dispatcher.destroy(),
   };
+}
+
+/** What a provider can be told, by its dialect. */
+function toTraits(dialect: Dialect | undefined): Pick<Provider, "json" | "untold"> {
+  if (dialect === undefined) return { json: "native" };
+  const untold: Provider["untold"] = (request) => dialect.dropped(toRequestValue(request, []));
+  return { json: dialect.json, untold };
 }
 
 /** What cannot be said in the API's words fails this deployment; another one may be able to. */

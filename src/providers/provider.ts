@@ -15,6 +15,8 @@ export interface Provider {
   readonly name: string;
   /** Whether its API has a mode for JSON, or models are only told what is wanted. */
   readonly json: "native" | "instructed";
+  /** Parameters of a request that the API cannot be told, by name. Default: none. */
+  untold?(request: CreateChatCompletionRequest): readonly string[];
   /** Answers in one piece. Never throws for what an upstream does: that is a ProviderFailure. */
   complete(call: ProviderCall): Promise<ProviderAnswer | ProviderFailure>;
   /** Starts a stream and returns at once; everything else goes to the receiver, never before this returns. */
@@ -29,6 +31,8 @@ export type ProviderCall = {
   readonly request: CreateChatCompletionRequest;
   /** The client's own JSON bytes, if it came by REST: sent on with edits instead of a new encoding. */
   readonly body: JsonBody | undefined;
+  /** Parameters that are not to be sent, by name; the caller tells of them. Default: none. */
+  readonly omit?: readonly string[] | undefined;
   /** Catalogue name of the model: what the answer's `model` must say. */
   readonly model: string;
   /** The provider's name for the model. */

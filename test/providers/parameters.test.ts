@@ -103,6 +103,24 @@ describe.each(kinds)("at a provider of kind $kind", ({ form, options, play }) =>
   );
 });
 
+describe.each(kinds)("a parameter to be left out, at a provider of kind $kind,", (kind) => {
+  it.each(Object.keys(samples))("%s does not reach the upstream", async (name) => {
+    const { upstream } = fixture;
+    upstream.play = kind.play;
+    const provider = fixture.open(kind.options);
+    const bodies: string[] = [];
+    for (const omit of [[], [name]]) {
+      const request = omit.length === 0 ? {} : { [name]: samples[name] };
+      const before = upstream.requests.length;
+      expect(await provider.complete(toCall(kind.form, request, { omit }))).toMatchObject({
+        ok: true,
+      });
+      bodies.push(upstream.requests[before]?.text ?? "");
+    }
+    expect(JSON.parse(bodies[1] ?? "")).toEqual(JSON.parse(bodies[0] ?? ""));
+  });
+});
+
 it("a stream names what was dropped too, in order, before its first event", async () => {
   const { upstream } = fixture;
   upstream.play = playAnthropic;

@@ -3,12 +3,13 @@
 import { Buffer } from "node:buffer";
 import { create } from "@bufbuild/protobuf";
 import {
+  type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
   StreamOptionsSchema,
 } from "../../gen/optamil/v1/chat_pb.ts";
 import { jsonCodec } from "../../platform/json.ts";
 import { editMembers } from "../../platform/json-body.ts";
-import type { Dialect } from "../dialect.ts";
+import type { Dialect, JsonObject } from "../dialect.ts";
 import { isObject } from "../json-values.ts";
 import type { ProviderCall } from "../provider.ts";
 
@@ -21,6 +22,7 @@ const gatewayMember = "optamil";
 export function toUpstreamBody(call: ProviderCall, isStream: boolean): Uint8Array {
   if (call.body === undefined) return encodeRequest(call, isStream);
   const edits = toEdits(call.body.value, call.upstreamModel, isStream);
+  for (const name of call.omit ?? []) edits.set(name, undefined);
   return edits.size === 0 ? call.body.bytes : editMembers(call.body, edits);
 }
 
@@ -48,18 +50,34 @@ function toEdits(
 
 /** The body of a request to an API with a dialect of its own, and the members that it cannot say. */
 export function toTranslatedBody(
-  { request, upstreamModel }: ProviderCall,
+  { request, upstreamModel, omit = [] }: ProviderCall,
   isStream: boolean,
   dialect: Dialect,
 ): { bytes: Uint8Array; dropped: readonly string[] } {
-  const { [gatewayMember]: _, ...extra } = request.extra ?? {};
-  const text = requestCodec.encodeText({ ...request, optamil: undefined, extra });
-  const value = JSON.parse(text);
+  const value = toRequestValue(request, omit);
   const bytes = toJson(dialect.request(value, upstreamModel, isStream));
   return { bytes, dropped: dialect.dropped(value).toSorted() };
 }
 
-function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boolean): Uint8Array {
+/** A request as OpenAI's JSON, without the members that only the gateway reads, nor those that are to be left out. */
+export function toRequestValue(
+  request: CreateChatCompletionRequest,
+  omit: readonly string[],
+): JsonObject {
+  const { [gatewayMember]: _, ...extra } = request.extra ?? {};
+  const text = requestCodec.encodeText({ ...request, optamil: undefined, extra });
+  return withoutMembers(text, omit);
+}
+
+function withoutMembers(text: string, omit: readonly string[]): JsonObject {
+  const members = Object.entries(JSON.parse(text)).filter(([name]) => !omit.includes(name));
+  return Object.fromEntries(members);
+}
+
+function encodeRequest(
+  { request, upstreamModel, omit = [] }: ProviderCall,
+  isStream: boolean,
+): Uint8Array {
   const { [gatewayMember]: _, ...extra } = request.extra ?? {};
   const options = { ...request.streamOptions, includeUsage: true };
   const text = requestCodec.encodeText({
@@ -70,7 +88,7 @@ function encodeRequest({ request, upstreamModel }: ProviderCall, isStream: boole
     streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,
     extra,
   });
-  return Buffer.from(text);
+  return omit.length === 0 ? Buffer.from(text) : toJson(withoutMembers(text, omit));
 }
 
 function toJson(value: unknown): Uint8Array {

@@ -1,0 +1,28 @@
+// Which request parameters a built-in model cannot take.
+
+import type { Model } from "./model.ts";
+
+const penalties = ["presence_penalty", "frequency_penalty"];
+const logprobs = ["logprobs", "top_logprobs", "logit_bias"];
+const sampling = ["temperature", "top_p"];
+
+type Rule = { readonly holds: (model: Model) => boolean; readonly parameters: readonly string[] };
+
+/** Facts of the providers' references; a model that no rule names takes everything. */
+const rules: readonly Rule[] = [
+  { holds: ({ capabilities }) => !capabilities.reasoning, parameters: ["reasoning_effort"] },
+  // OpenAI, reasoning guide: the o-series and the first GPT-5 models sample in their own way only.
+  {
+    holds: ({ name }) => ["o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano"].includes(name),
+    parameters: [...sampling, ...penalties, ...logprobs],
+  },
+  // Groq, OpenAI compatibility: these are answered with 400.
+  { holds: ({ provider }) => provider === "groq", parameters: logprobs },
+  // Anthropic, migration guide of Claude Opus 4.7: sampling parameters are answered with 400.
+  { holds: ({ name }) => name === "claude-opus-4.7", parameters: sampling },
+];
+
+/** The parameters that a model cannot take, by their names in the request. */
+export function unsupportedParametersOf(model: Model): readonly string[] {
+  return rules.flatMap(({ holds, parameters }) => (holds(model) ? parameters : []));
+}
