@@ -1,7 +1,16 @@
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { askWarehouse } from "../chaos/books.ts";
 import { message, playAnthropic } from "../fakes/anthropic-upstream.ts";
-import { completion, openUpstream, playJson, playOpenAi } from "../fakes/openai-upstream.ts";
+import {
+  chunk,
+  completion,
+  event,
+  openUpstream,
+  playJson,
+  playOpenAi,
+  playStream,
+  usageChunk,
+} from "../fakes/openai-upstream.ts";
 import { bearer, type Door, doors, type Target } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
 import { refusalOf } from "./refusals.ts";
@@ -15,6 +24,7 @@ const gateway = await startGateway({
       { name: "instructed", tier: "mid" },
       { name: "either", tier: "mid" },
       { name: "weak", tier: "mid" },
+      { name: "native", tier: "mid" },
     ],
     providers: [
       {
@@ -25,7 +35,7 @@ const gateway = await startGateway({
         name: "gpt",
         kind: "openai",
         baseUrl: gpt.baseUrl,
-        models: [{ name: "either", weight: 1 }],
+        models: [{ name: "either", weight: 1 }, "native"],
       },
       { name: "weak", kind: "openai", baseUrl: weak.baseUrl, models: ["weak"] },
     ],
@@ -57,6 +67,16 @@ async function eventOf({ headers }: { headers: Record<string, string> }) {
   await expect.poll(events, { timeout: 20_000, interval: 50 }).toHaveLength(1);
   return (await events())[0];
 }
+
+/** A stream of OpenAI's that says these pieces and then ends for a reason. */
+const says = (pieces: string[], reason: string) =>
+  playStream([
+    event(chunk({ role: "assistant", content: "" })),
+    ...pieces.map((content) => event(chunk({ content }))),
+    event(chunk({}, reason)),
+    event(usageChunk()),
+    "data: [DONE]\n\n",
+  ]);
 
 const textOf = (chunks: Awaited<ReturnType<Door["stream"]>>["body"]) =>
   chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("");
@@ -102,6 +122,18 @@ describe.each(doors)("$name, asked for JSON,", (door) => {
     }
   });
 
+  it.each([
+    ["whole JSON", ['{"city":', '"Bern"}'], "stop", bern],
+    ["what the length has cut", ['{"city":', '"Be'], "length", '{"city":"Be'],
+  ])("passes on %s of a model with a mode for it", async (_what, pieces, reason, text) => {
+    gpt.play = says(pieces, reason);
+    const streamed = await door.stream(target, { ...ask, model: "native" });
+    expect(textOf(streamed.body)).toBe(text);
+    expect(await eventOf(streamed)).toMatchObject({
+      ...{ outcome: "stream_ok", credits: 1, provider: "gpt" },
+    });
+  });
+
   it("names the parameters that the model's API cannot be told, whole or streamed", async () => {
     const request = {
       messages: plain.messages,
@@ -117,6 +149,42 @@ describe.each(doors)("$name, asked for JSON,", (door) => {
     expect(told.headers["x-optamil-dropped-params"]).toBe("seed");
   });
 });
+
+/** Streams that are no JSON, and what the client has seen of them. */
+const broken: [what: string, pieces: string[], seen: string, outcome: string][] = [
+  ["that breaks off within its JSON", ['{"city":', '"Be'], '{"city":"Be', "upstream_partial"],
+  ["of prose", ["It is Bern."], "", "upstream_error"],
+];
+
+describe.each(doors.filter(({ kind }) => kind === "rpc"))("$name, asked for JSON,", (door) => {
+  it.each(broken)("fails a stream %s, free of charge", async (_what, pieces, _seen, outcome) => {
+    gpt.play = says(pieces, "stop");
+    const refusal = await refusalOf(door.stream(target, { ...ask, model: "native" }));
+    expect(refusal).toMatchObject({ type: "service_unavailable", param: null });
+    expect(refusal.message).toContain("response_format");
+    expect(await eventOf(refusal)).toMatchObject({ outcome, credits: 0, provider: "gpt" });
+  });
+});
+
+it.each(broken)(
+  "a stream %s ends over REST with an error frame, free of charge",
+  async (_what, pieces, seen, outcome) => {
+    gpt.play = says(pieces, "stop");
+    const reply = await sendHttp1(gateway.url, {
+      ...{ path: "/v1/chat/completions", headers: target.headers },
+      body: { ...ask, model: "native", stream: true },
+    });
+    expect(reply.status).toBe(200);
+    const frames = reply.text.split("\n\n").flatMap((frame) => frame.split("data: ").slice(1));
+    const values = frames.map((frame) => JSON.parse(frame));
+    const said = values.map(({ choices }) => choices?.[0]?.delta.content ?? "").join("");
+    expect(said).toBe(seen);
+    expect(values.at(-1)).toMatchObject({
+      error: { type: "service_unavailable", param: null, code: 503 },
+    });
+    expect(await eventOf(reply)).toMatchObject({ outcome, credits: 0, provider: "gpt" });
+  },
+);
 
 it("a deployment that fails five times is not asked for two seconds, and answers again afterwards", async () => {
   weak.play = playJson(500, { error: { message: "no" } });
