@@ -43,6 +43,8 @@ export function streamJson(
   const stream: ProviderStream & { dropped?: readonly string[] | undefined } = {
     pause: () => undefined,
     resume: () => undefined,
+    // The head goes out before the answer if that takes long.
+    dropped: provider.untold?.(call.request),
   };
   const whole = { ...call, form: "messages" as const };
   completeJson(provider, whole, form).then(

@@ -148,6 +148,12 @@ describe("a stream in JSON of a model that is only told so", () => {
     expect(chunks[0]?.choices[0]?.delta?.toolCalls).toMatchObject([{ index: 0, id: "a" }]);
   });
 
+  it("names what its API cannot be told before there is an answer", () => {
+    const provider = { ...scriptedProvider("one", [said([bern])]), untold: () => ["seed"] };
+    const call = toCall("json", { stream: true, seed: 7 });
+    expect(streamJson(provider, call, form, new Delivery()).dropped).toEqual(["seed"]);
+  });
+
   it("fails before its first chunk where it is not JSON", async () => {
     const { chunks, failure: failed } = await stream([said(["I cannot say."])]);
     expect(chunks).toEqual([]);

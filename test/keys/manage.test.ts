@@ -89,8 +89,10 @@ describe("a key that makes keys", () => {
 describe("a rotation", () => {
   it("makes a key like the old one, which works until the overlap ends and not a moment longer", async () => {
     const limits = create(KeyLimitsSchema, { requestsPerMinute: 3 });
-    const old = await make({ scopes: ["chat"], models: ["auto"], tiers: ["free"], limits });
+    const asked = { scopes: ["chat"], models: ["auto"], tiers: ["free"], limits };
+    const old = await make({ ...asked, parameterPolicy: "reject" });
     const rotated = await manager.rotate(old.info.id, 60, owner);
+    expect(verifier.verify(rotated.key).parameterPolicy).toBe("reject");
     const { id: _oldId, lastFour: _oldFour, ...same } = old.info;
     expect(rotated.info).toMatchObject(same);
     expect(rotated.info.id).not.toBe(old.info.id);
