@@ -12,6 +12,8 @@ import {
 } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { jsonCodec } from "../../src/platform/json.ts";
 import { askWarehouse } from "../chaos/books.ts";
+import { messageEnd, messageStart, textBlock } from "../fakes/anthropic-upstream.ts";
+import { response as geminiResponse } from "../fakes/gemini-upstream.ts";
 import { chunk, event, openUpstream, type Play, usageChunk } from "../fakes/openai-upstream.ts";
 import { bearer, type HeaderMap } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
@@ -22,7 +24,9 @@ afterAll(() => upstream.close());
 const { baseUrl } = upstream;
 const gateway = await startGateway({
   config: {
-    models: ["verbatim-model", "normalised-model"].map((name) => ({ name, tier: "budget" })),
+    models: ["verbatim", "normalised", "anthropic", "gemini"].map((name) => ({
+      ...{ name: `${name}-model`, tier: "budget" },
+    })),
     providers: [
       { name: "verbatim", kind: "openai", baseUrl, models: ["verbatim-model"] },
       {
@@ -32,39 +36,61 @@ const gateway = await startGateway({
         models: ["normalised-model"],
         relay: "normalised",
       },
+      { name: "anthropic", kind: "anthropic", baseUrl, models: ["anthropic-model"] },
+      { name: "gemini", kind: "gemini", baseUrl, models: ["gemini-model"] },
     ],
   },
 });
 
-const role = event(chunk({ role: "assistant", content: "" }));
-const words = ["Hello", " there"].map((content) => event(chunk({ content })));
-const stop = event(chunk({}, "stop"));
+const texts = ["Hello", " there"];
+
+/** What an upstream of each wire format has sent when the client leaves: the first text, all of them, the usage too. */
+type Sent = {
+  readonly one: readonly string[];
+  readonly all: readonly string[];
+  readonly usage: string;
+};
+
+function openAiSent(): Sent {
+  const role = event(chunk({ role: "assistant", content: "" }));
+  const words = texts.map((content) => event(chunk({ content })));
+  const all = [role, ...words, event(chunk({}, "stop"))];
+  return { one: all.slice(0, 2), all, usage: event(usageChunk()) };
+}
+
+function anthropicSent(): Sent {
+  const all = [messageStart(), ...textBlock(texts)];
+  return { one: all.slice(0, 3), all, usage: messageEnd()[0] ?? "" };
+}
+
+function geminiSent(): Sent {
+  const all = texts.map((text) => {
+    const { usageMetadata: _, ...content } = Object.fromEntries(
+      Object.entries(geminiResponse([{ text }])),
+    );
+    return event(content);
+  });
+  return { one: all.slice(0, 1), all, usage: event(geminiResponse([{ text: "" }], "STOP")) };
+}
+
+const wires = {
+  verbatim: openAiSent(),
+  normalised: openAiSent(),
+  anthropic: anthropicSent(),
+  gemini: geminiSent(),
+};
 
 /** When the client leaves: the upstream has sent these pieces and waits, the client has seen the text. */
-const moments = [
-  { moment: "byte 0", pieces: [], seen: undefined, outcome: "client_cancel_before", credits: 0 },
-  {
-    moment: "one chunk",
-    pieces: [role, words[0] ?? ""],
-    seen: "Hello",
-    outcome: "client_cancel_partial",
-    credits: 1,
-  },
-  {
-    moment: "all content, before usage,",
-    pieces: [role, ...words, stop],
-    seen: "stop",
-    outcome: "client_cancel_partial",
-    credits: 1,
-  },
-  {
-    moment: "usage",
-    pieces: [role, ...words, stop, event(usageChunk())],
-    seen: "stop",
-    outcome: "client_cancel_partial",
-    credits: 1,
-  },
-] as const;
+const cases = Object.entries(wires).flatMap(([relay, { one, all, usage }]) => {
+  const partial = { relay, outcome: "client_cancel_partial", credits: 1 };
+  const before = { relay, outcome: "client_cancel_before", credits: 0 };
+  return [
+    { ...before, moment: "byte 0", pieces: [], seen: undefined },
+    { ...partial, moment: "one chunk", pieces: one, seen: "Hello" },
+    { ...partial, moment: "all content, before usage,", pieces: all, seen: " there" },
+    { ...partial, moment: "usage", pieces: [...all, usage], seen: "stop" },
+  ];
+});
 
 /** Streams an answer and leaves when the text has been seen; `left` says when that was. */
 type Leave = (ask: {
@@ -157,7 +183,6 @@ const ways: readonly (readonly [string, Leave])[] = [
   ["gRPC", leaveRpc(createGrpcTransport({ baseUrl: gateway.url }))],
   ["gRPC-Web", leaveRpc(createGrpcWebTransport({ baseUrl: gateway.url, httpVersion: "1.1" }))],
 ];
-const relays = ["verbatim", "normalised"] as const;
 
 async function openAccount(): Promise<{ id: string; headers: HeaderMap }> {
   const headers = bearer(gateway.key);
@@ -182,8 +207,6 @@ function playUntilClosed(pieces: readonly string[]) {
 }
 
 describe.each(ways)("a client of %s that leaves", (_name, leave) => {
-  const cases = relays.flatMap((relay) => moments.map((moment) => ({ relay, ...moment })));
-
   it.each(cases)(
     "after $moment of a $relay stream closes the upstream within 250 ms and leaves one event: $outcome",
     async ({ relay, pieces, seen, outcome, credits }) => {
