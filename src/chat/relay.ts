@@ -170,10 +170,7 @@ class Relay implements StreamReceiver {
     if (this.#headSent) return;
     this.#headSent = true;
     const { head } = this.#parts;
-    const dropped = this.#stream?.dropped ?? [];
-    this.#sink.head(
-      dropped.length === 0 ? head : { ...head, dropped: mergeNames(head.dropped, dropped) },
-    );
+    this.#sink.head({ ...head, dropped: mergeNames(head.dropped, this.#stream?.dropped) });
   }
 
   /** A proxy in between cuts silent streams: after a quiet interval the head goes out, then pings. */

@@ -64,12 +64,9 @@ function anthropicSent(): Sent {
 }
 
 function geminiSent(): Sent {
-  const all = texts.map((text) => {
-    const { usageMetadata: _, ...content } = Object.fromEntries(
-      Object.entries(geminiResponse([{ text }])),
-    );
-    return event(content);
-  });
+  const all = texts.map((text) =>
+    event({ ...geminiResponse([{ text }]), usageMetadata: undefined }),
+  );
   return { one: all.slice(0, 1), all, usage: event(geminiResponse([{ text: "" }], "STOP")) };
 }
 

@@ -103,7 +103,7 @@ export const errorFacts: readonly Fact[] = [
 /** Where a body is not as the facts say; empty: nowhere. */
 export function flawsOf(body: unknown, facts: readonly Fact[]): string[] {
   return facts.flatMap((one) => {
-    const at = Math.max(one.path.lastIndexOf("."), -1);
+    const at = one.path.lastIndexOf(".");
     const parents = at < 0 ? [body] : valuesAt(body, one.path.slice(0, at));
     return parents.flatMap((parent) => flawOf(parent, one, one.path.slice(at + 1)));
   });

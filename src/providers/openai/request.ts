@@ -64,9 +64,16 @@ export function toRequestValue(
   request: CreateChatCompletionRequest,
   omit: readonly string[],
 ): JsonObject {
+  return withoutMembers(encodeText(request), omit);
+}
+
+/** The JSON of a request with these changes, without the members that only the gateway reads. */
+function encodeText(
+  request: CreateChatCompletionRequest,
+  changes: Partial<CreateChatCompletionRequest> = {},
+): string {
   const { [gatewayMember]: _, ...extra } = request.extra ?? {};
-  const text = requestCodec.encodeText({ ...request, optamil: undefined, extra });
-  return withoutMembers(text, omit);
+  return requestCodec.encodeText({ ...request, ...changes, optamil: undefined, extra });
 }
 
 function withoutMembers(text: string, omit: readonly string[]): JsonObject {
@@ -78,15 +85,11 @@ function encodeRequest(
   { request, upstreamModel, omit = [] }: ProviderCall,
   isStream: boolean,
 ): Uint8Array {
-  const { [gatewayMember]: _, ...extra } = request.extra ?? {};
   const options = { ...request.streamOptions, includeUsage: true };
-  const text = requestCodec.encodeText({
-    ...request,
-    optamil: undefined,
+  const text = encodeText(request, {
     model: upstreamModel,
     stream: isStream ? true : undefined,
     streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,
-    extra,
   });
   return omit.length === 0 ? Buffer.from(text) : toJson(withoutMembers(text, omit));
 }
