@@ -30,6 +30,8 @@ export type ChatCall = {
   readonly idempotencyKey: string | undefined;
   /** How good an answer of `auto` must be, 0 (cheapest) to 1 (best). Default: the router's, 0.8. */
   readonly quality?: number | undefined;
+  /** What the client calls the work that the request belongs to. Default: nothing. */
+  readonly tag?: string | undefined;
   /** Id that the request's event is to have. Default: one made at admission. */
   readonly eventId?: string | undefined;
   /** Tells the door where the caller stands against its limits, for the answer's headers. */

@@ -93,6 +93,7 @@ export class Meter {
       holdMicro: admitted.heldMicro,
       scheduleVersion: this.#parts.schedule.version,
       requestId: call.requestId,
+      tag: call.tag,
     });
     const committed = this.#parts.usageLog.hold(hold);
     const request = new MeteredRequest(

@@ -20,7 +20,7 @@ const keysMax = 10_000;
 export class Rejections {
   readonly #usageLog: UsageLog;
   readonly #onError: (error: unknown) => void;
-  /** By key and status. */
+  /** By key, status and tag. */
   readonly #waiting = new Map<string, Waiting>();
 
   /** @param onError is told when an event could not be recorded: a refusal is not worth an error of its own. */
@@ -31,7 +31,7 @@ export class Rejections {
 
   /** Notes a refusal; its event is written at the next `flush`. */
   add(call: ChatCall, eventId: string, status: number, nowMs: number): void {
-    const group = `${call.caller.keyId} ${status}`;
+    const group = `${call.caller.keyId} ${status} ${call.tag ?? ""}`;
     const waiting = this.#waiting.get(group);
     if (waiting !== undefined) waiting.count++;
     else if (this.#waiting.size < keysMax) {
@@ -47,7 +47,7 @@ export class Rejections {
   }
 
   async #write({ call, eventId, status, atMs, count }: Waiting): Promise<void> {
-    const { caller, request, stream, requestId } = call;
+    const { caller, request, stream, requestId, tag } = call;
     const event = createRejection({
       eventId,
       accountId: caller.accountId,
@@ -57,6 +57,7 @@ export class Rejections {
       requestedModel: request.model,
       stream,
       requestId,
+      tag,
       outcome: toRejection(status),
       httpStatus: status,
       count,

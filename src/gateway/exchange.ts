@@ -31,6 +31,8 @@ export type Exchange = {
   readonly idempotencyKey: string | undefined;
   /** How good an answer of `auto` must be, 0 to 1; undefined: the default. */
   readonly quality: number | undefined;
+  /** What the client calls the work; undefined: nothing. */
+  readonly tag: string | undefined;
   /** Sets a header of the answer. */
   readonly setHeader: (name: string, value: string) => void;
   /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */

@@ -23,6 +23,7 @@ import { endJson, type Reply } from "./reply.ts";
 import { RestSink } from "./rest-sink.ts";
 import { createRoutes, pickRoute, type Route, type RouteFound, type Routes } from "./routes.ts";
 import { isOwnOrigin } from "./session-cookie.ts";
+import { readTag } from "./tag-header.ts";
 
 /** What the REST door needs. */
 export type RestDoorOptions = {
@@ -120,6 +121,7 @@ class Visit {
         timeoutMs: this.#options.answerTimeoutMs,
         idempotencyKey: readIdempotencyKey(claimant.header),
         quality: readQuality(claimant.header),
+        tag: readTag(claimant.header),
       };
       await this.#answer(route, message, exchange, reply);
     } catch (thrown) {

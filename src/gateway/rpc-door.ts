@@ -27,6 +27,7 @@ import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { ownOriginHeader } from "./session-cookie.ts";
+import { readTag } from "./tag-header.ts";
 
 /** What the RPC door needs. */
 export type RpcDoorOptions = {
@@ -132,6 +133,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       timeoutMs: options.answerTimeoutMs,
       idempotencyKey: readIdempotencyKey(header),
       quality: readQuality(header),
+      tag: readTag(header),
       setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
       showRate: (view: RateView) => {
         note.view = view;

@@ -22,6 +22,11 @@ export function toClusterStatements(name: StatementName, cluster: string): reado
 ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
     return [onCluster(local, cluster), onCluster(front, cluster)];
   }
+  if (name === "usage-events-columns") {
+    // The rows' own tables first: the one in front reads its columns from them.
+    const local = statement.replace("optamil.usage_events\n", "optamil.usage_events_local\n");
+    return [onCluster(local, cluster), onCluster(statement, cluster)];
+  }
   if (name === "schema-versions" || name === "warehouse-ids")
     return [onCluster(toReplicated(statement, "all"), cluster)];
   if (name !== "usage-records-feed") return [onCluster(statement, cluster)];
@@ -43,7 +48,7 @@ function toReplicated(statement: string, shard = "{shard}"): string {
 
 function onCluster(statement: string, cluster: string): string {
   const head =
-    /^((?:--.*\n)*CREATE (?:OR REPLACE )?(?:TABLE|DATABASE|(?:MATERIALIZED )?VIEW) (?:IF NOT EXISTS )?[\w.]+)/;
-  assert(head.test(statement), "the statement makes something");
+    /^((?:--.*\n)*(?:ALTER|CREATE (?:OR REPLACE )?) ?(?:TABLE|DATABASE|(?:MATERIALIZED )?VIEW) (?:IF NOT EXISTS )?[\w.]+)/;
+  assert(head.test(statement), "the statement makes or alters something");
   return statement.replace(head, `$1 ON CLUSTER '${cluster}'`);
 }

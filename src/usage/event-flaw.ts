@@ -7,6 +7,7 @@ const accountIdCharsMax = 128;
 /** All texts of an event together. */
 const textCharsMax = 16_384;
 const revMax = 1_000;
+const budgetsMax = 8;
 /** A charge above this is a mistake: a million credits for one request. */
 const creditsMicroMax = 1_000_000_000_000n;
 /** The most that a provider's count can say: they are uint32 in the API. */
@@ -66,12 +67,15 @@ function findAmountFlaw(event: UsageEvent): string | undefined {
 
 function findTextFlaw(event: UsageEvent): string | undefined {
   const { keyJti, requestedModel, servedModel, provider, gatewayId, requestId, route } = event;
+  const { tag, rootKeyJti, budgets } = event;
+  if (budgets.length > budgetsMax) return "too many budgets";
   const own =
     keyJti.length + requestedModel.length + servedModel.length + provider.length + gatewayId.length;
   const attempts = event.attempts.reduce(
     (sum, one) => sum + one.model.length + one.provider.length + one.errorClass.length,
     0,
   );
-  const chars = own + requestId.length + route.length + attempts;
+  const spending = budgets.reduce((sum, { id }) => sum + id.length, tag.length + rootKeyJti.length);
+  const chars = own + requestId.length + route.length + attempts + spending;
   return chars > textCharsMax ? "texts are too long" : undefined;
 }

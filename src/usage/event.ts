@@ -6,6 +6,7 @@ import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { TierName } from "../catalogue/tiers.ts";
 import {
   AttemptSchema,
+  BudgetLimitSchema,
   EventKind,
   Outcome,
   Tier,
@@ -33,6 +34,19 @@ export type AdmittedRequest = {
   readonly scheduleVersion: number;
   /** As the client sees it in `x-request-id`. */
   readonly requestId: string;
+  /** What the client calls the work. Default: nothing. */
+  readonly tag?: string | undefined;
+  /** First key of the line that rotations have made. Default: the key itself. */
+  readonly rootKeyId?: string | undefined;
+  /** Budgets that the charge counts against. Default: none. */
+  readonly budgets?: readonly BudgetLimit[] | undefined;
+};
+
+/** A budget as it is at an admission. */
+export type BudgetLimit = {
+  /** "key:" and the first key of its line, or "tag:" and the tag. */
+  readonly id: string;
+  readonly limitMicro: bigint;
 };
 
 /** One call to a provider. */
@@ -85,6 +99,11 @@ export type ChargedEvent = {
   readonly periodId: string;
   readonly tier: TierName;
   readonly creditsMicro: bigint;
+  /** Whose spending the refund lessens, as in the charged event. */
+  readonly keyId: string;
+  readonly rootKeyId: string;
+  readonly tag: string;
+  readonly budgets: readonly BudgetLimit[];
 };
 
 const accountIdField = UsageEventSchema.field.accountId.number;
@@ -110,9 +129,12 @@ export function toTierName(tier: Tier): TierName | undefined {
 
 /** The hold of a request: rev 0 at no charge, word for word what stays of it if the gateway dies. */
 export function createHold(admitted: AdmittedRequest): UsageEvent {
-  const { eventId, admittedAtMs, keyId, ...same } = admitted;
+  const { eventId, admittedAtMs, keyId, rootKeyId, budgets, tag, ...same } = admitted;
   return create(UsageEventSchema, {
     ...same,
+    tag: tag ?? "",
+    rootKeyJti: rootKeyId ?? "",
+    budgets: toBudgetLimits(budgets),
     eventId: fromEventIdText(eventId),
     keyJti: keyId,
     kind: EventKind.REQUEST,
@@ -180,6 +202,10 @@ export function createRefund(charged: ChargedEvent, atMs: number): UsageEvent {
     kind: EventKind.ADJUSTMENT,
     outcome: Outcome.OK,
     accountId: charged.accountId,
+    keyJti: charged.keyId,
+    rootKeyJti: charged.rootKeyId,
+    tag: charged.tag,
+    budgets: toBudgetLimits(charged.budgets),
     periodId: charged.periodId,
     tier: tierByName[charged.tier],
     creditsMicro: -charged.creditsMicro,
@@ -236,6 +262,10 @@ export function fromEventIdText(eventId: string): Uint8Array<ArrayBuffer> {
 /** Milliseconds as whole microseconds. */
 export function toMicros(wallMs: number): bigint {
   return BigInt(Math.round(wallMs * 1_000));
+}
+
+function toBudgetLimits(budgets: readonly BudgetLimit[] = []) {
+  return budgets.map((budget) => create(BudgetLimitSchema, budget));
 }
 
 function toWholeMs(durationMs: number): number {

@@ -7,6 +7,7 @@ export const schemaStatements = [
   "schema-versions",
   "warehouse-ids",
   "usage-events",
+  "usage-events-columns",
   "usage-records",
   "usage-records-feed",
   "view-usage",
@@ -27,6 +28,7 @@ export type StatementName =
   | "sums"
   | "sums-page"
   | "bases"
+  | "budget-bases"
   | "event"
   | "audit-boots"
   | "audit-logs"

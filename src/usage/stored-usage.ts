@@ -1,5 +1,6 @@
 // What is asked of a ClickHouse, in this process or on a server: the same statements, rows and codes.
 import { type TierName, tierNames } from "../catalogue/tiers.ts";
+import type { BudgetLimit } from "./event.ts";
 import type { StatementName } from "./statement.ts";
 import {
   type AskedBase,
@@ -76,14 +77,19 @@ export abstract class StoredUsage
   }
 
   async bases(asked: readonly AskedBase[]): Promise<readonly StoredBase[]> {
-    const parameters = {
-      accounts: [...new Set(asked.map(({ accountId }) => accountId))],
-      periods: [...new Set(asked.map(({ periodId }) => periodId))],
-      events: asked.flatMap(({ eventIds }) => eventIds),
-    };
-    const rows = await this.ask("bases", parameters);
+    const ofBudgets = asked.filter(({ budgetId }) => budgetId !== undefined);
+    const rows = [
+      ...(ofBudgets.length < asked.length
+        ? await this.ask("bases", toQuestion(asked.filter(({ budgetId }) => !budgetId)))
+        : []),
+      ...(ofBudgets.length > 0 ? await this.ask("budget-bases", toQuestion(ofBudgets)) : []),
+    ];
     const byLedger = Map.groupBy(rows, (row) =>
-      toLedgerKey({ accountId: text(row, "account_id"), periodId: text(row, "period_id") }),
+      toLedgerKey({
+        accountId: text(row, "account_id"),
+        periodId: text(row, "period_id"),
+        budgetId: text(row, "budget_id"),
+      }),
     );
     return asked.map((ledger) => toBase(byLedger.get(toLedgerKey(ledger)) ?? []));
   }
@@ -142,6 +148,10 @@ export abstract class StoredUsage
         kind: text(row, "kind"),
         tier: toTierName(text(row, "tier")),
         creditsMicro: BigInt(text(row, "credits_micro")),
+        keyId: text(row, "key_id"),
+        rootKeyId: text(row, "root_key_id"),
+        tag: text(row, "tag"),
+        budgets: toBudgets(text(row, "budgets")),
       }
     );
   }
@@ -179,6 +189,20 @@ function toBase(rows: readonly Row[]): StoredBase {
     if (included !== "") includedIds.push(...included.split(","));
   }
   return { microByTier, includedIds };
+}
+
+function toQuestion(asked: readonly AskedBase[]) {
+  return {
+    accounts: [...new Set(asked.map(({ accountId }) => accountId))],
+    periods: [...new Set(asked.map(({ periodId }) => periodId))],
+    budgets: [...new Set(asked.map(({ budgetId }) => budgetId ?? ""))],
+    events: asked.flatMap(({ eventIds }) => eventIds),
+  };
+}
+
+function toBudgets(json: string): BudgetLimit[] {
+  const budgets: readonly (readonly [string, string])[] = JSON.parse(json);
+  return budgets.map(([id, micro]) => ({ id, limitMicro: BigInt(micro) }));
 }
 
 type MutableMicro = Record<TierName, bigint>;

@@ -17,7 +17,7 @@ export const rowColumns: readonly string[] = `
   route prompt_tokens cached_tokens completion_tokens reasoning_tokens tokens_estimated
   credits_micro hold_micro schedule_version provider_cost_nanousd baseline_cost_nanousd attempts
   ref_event_id gateway_id boot_epoch local_seq log_name log_epoch
-  log_offset
+  log_offset tag root_key_id budgets
 `
   .trim()
   .split(/\s+/);
@@ -74,6 +74,9 @@ function toCells(
     logName,
     logEpoch,
     offset,
+    event.tag,
+    event.rootKeyJti || event.keyJti,
+    toBudgets(event),
   ];
 }
 
@@ -92,6 +95,10 @@ function toExact(amount: bigint): number | string {
 function toTimeText(atUs: bigint): string {
   const digits = String(atUs < 0n ? 0n : atUs).padStart(7, "0");
   return `${digits.slice(0, -6)}.${digits.slice(-6)}`;
+}
+
+function toBudgets(event: UsageEvent): object {
+  return event.budgets.map(({ id, limitMicro }) => ({ id, limit_micro: toExact(limitMicro) }));
 }
 
 function toAttempts(event: UsageEvent): object {

@@ -1,6 +1,7 @@
 // The ports of the warehouse: where events are kept for good, summed up, audited and asked about.
 import type { TierName } from "../catalogue/tiers.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+import type { BudgetLimit } from "./event.ts";
 
 /** Keeps events and sums them up. One row counts for each event, however often it is inserted. */
 export interface Warehouse {
@@ -54,12 +55,15 @@ export function totalOf(microByTier: MicroByTier): bigint {
   return Object.values(microByTier).reduce((total, micro) => total + micro, 0n);
 }
 
-/** The key of an account's period in a map. */
-export function toLedgerKey({
-  accountId,
-  periodId,
-}: Pick<PeriodSums, "accountId" | "periodId">): string {
-  return `${periodId} ${accountId}`;
+/** Names what sums belong to: an account's period, or a budget in it. */
+export type LedgerName = Pick<PeriodSums, "accountId" | "periodId"> & {
+  /** As in `BudgetLimit`. Default: the whole account. */
+  readonly budgetId?: string | undefined;
+};
+
+/** The key of a ledger in a map. */
+export function toLedgerKey({ accountId, periodId, budgetId = "" }: LedgerName): string {
+  return `${periodId} ${accountId}\n${budgetId}`;
 }
 
 /** Rows that the warehouse refuses for what is in them. */
@@ -70,7 +74,7 @@ export class BatchRejected extends Error {
 /** What counters ask that have lost what they knew. */
 export interface BaseSource {
   /**
-   * For each account and period what was used, and which of the given events (rev 1 or more) that includes; in
+   * For each account and period, or budget in it, what was used, and which of the given events (rev 1 or more) that includes; in
    * their order. At most 1,000 accounts and `askedIdsMax` events.
    */
   bases(asked: readonly AskedBase[]): Promise<readonly StoredBase[]>;
@@ -79,12 +83,8 @@ export interface BaseSource {
 /** Events that one question may name: a server takes 128 KiB in one parameter. */
 export const askedIdsMax = 2_000;
 
-/** An account's period, and events that may be part of its sums. */
-export type AskedBase = {
-  readonly accountId: string;
-  readonly periodId: string;
-  readonly eventIds: readonly string[];
-};
+/** A ledger, and events that may be part of its sums. */
+export type AskedBase = LedgerName & { readonly eventIds: readonly string[] };
 
 /** Sums, and the events asked about that are in them. */
 export type StoredBase = {
@@ -145,4 +145,8 @@ export type StoredEvent = {
   /** Undefined where none served. */
   readonly tier: TierName | undefined;
   readonly creditsMicro: bigint;
+  readonly keyId: string;
+  readonly rootKeyId: string;
+  readonly tag: string;
+  readonly budgets: readonly BudgetLimit[];
 };

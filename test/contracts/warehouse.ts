@@ -173,6 +173,37 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
       expect(nobody).toEqual({ microByTier: nothingUsed, includedIds: [] });
     });
 
+    it("says what was used of a key's line and of a tag, with or without a budget at the time", async () => {
+      const accountId = "budget-1";
+      const budgets = [{ id: "key:k1", limitMicro: 9n * credit }];
+      const first = sampleEvent({ accountId, keyId: "k1", tag: "team-a" });
+      const rotated = sampleEvent({ accountId, keyId: "k2", rootKeyId: "k1", budgets });
+      const tagged = sampleEvent({ accountId, keyId: "k3", tag: "team-a", creditsMicro: 5n });
+      const foreign = sampleEvent({ accountId: "budget-2", keyId: "k1", tag: "team-a" });
+      await insert([first, rotated, tagged, foreign]);
+      const ids = [first, rotated, tagged, foreign].map(({ eventId }) => toEventIdText(eventId));
+      const ask = (budgetId: string | undefined) => ({
+        accountId,
+        periodId,
+        budgetId,
+        eventIds: ids,
+      });
+      const [key, account, tag, nothing] = await warehouse.bases([
+        ask("key:k1"),
+        ask(undefined),
+        ask("tag:team-a"),
+        ask("tag:team-b"),
+      ]);
+      const sorted = (base: typeof key) => base?.includedIds.toSorted();
+      expect(key?.microByTier).toEqual({ ...nothingUsed, budget: 2n * credit });
+      expect(sorted(key)).toEqual(ids.slice(0, 2).toSorted());
+      expect(tag?.microByTier).toEqual({ ...nothingUsed, budget: credit + 5n });
+      expect(sorted(tag)).toEqual([ids[0], ids[2]].toSorted());
+      expect(account?.microByTier).toEqual({ ...nothingUsed, budget: 2n * credit + 5n });
+      expect(sorted(account)).toEqual(ids.slice(0, 3).toSorted());
+      expect(nothing).toEqual({ microByTier: nothingUsed, includedIds: [] });
+    });
+
     it("takes as many events in one question as it says", async () => {
       const ids = Array.from({ length: askedIdsMax }, () => createEventId());
       const event = sampleEvent({ accountId: "many-ids", eventId: ids.at(-1) ?? "" });

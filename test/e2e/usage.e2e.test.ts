@@ -180,6 +180,33 @@ describe("the warehouse", () => {
   }, 90_000);
 });
 
+describe("X-Optamil-Tag", () => {
+  it("names the work in the events of requests through every door, refusals included", async () => {
+    const { account, headers } = await openAccount("tiny");
+    const tagged = (tag: string) => ({
+      url: gateway.url,
+      headers: { ...headers, "x-optamil-tag": tag },
+    });
+    for (const [at, door] of doors.slice(0, 3).entries()) {
+      await door.chat(tagged(`team-${at}`), chat);
+    }
+    await refusalOf(doors[4]?.chat(tagged("team-4"), chat) ?? Promise.resolve());
+    await runOptamil(["audit"], gateway.dataDirectory);
+    const select = `SELECT tag, kind FROM usage_events WHERE account_id = '${account.id}' ORDER BY tag`;
+    const found = () => runOptamil(["sql", select, "--format", "CSV"], gateway.dataDirectory);
+    await expect
+      .poll(async () => (await found()).stdout, { timeout: 20_000 })
+      .toBe('"team-0","request"\n"team-1","request"\n"team-2","request"\n"team-4","rejected"\n');
+  }, 60_000);
+
+  it.each(doors)("is refused through $name where it is none", async (door) => {
+    const target = { url: gateway.url, headers: { ...admin, "x-optamil-tag": "a b" } };
+    const refusal = await refusalOf(door.chat(target, chat));
+    expect(refusal).toMatchObject(fromRow(rows.invalid, door.kind));
+    expect(refusal.message).toContain("X-Optamil-Tag");
+  });
+});
+
 describe("a gateway that was killed with -9 and started again", () => {
   it.each([
     ["slow", "requests-minute"],

@@ -76,9 +76,9 @@ export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource,
   }
 
   async bases(asked: readonly AskedBase[]): Promise<StoredBase[]> {
-    return asked.map(({ accountId, periodId, eventIds }) => {
+    return asked.map(({ accountId, periodId, budgetId, eventIds }) => {
       const isOfLedger = (event: UsageEvent) =>
-        event.accountId === accountId && event.periodId === periodId;
+        event.accountId === accountId && event.periodId === periodId && isOf(event, budgetId);
       const settled = [...this.#rows.values()].filter(({ rev }) => rev > 0).filter(isOfLedger);
       const ids = new Set(settled.map(({ eventId }) => toEventIdText(eventId)));
       return {
@@ -134,6 +134,11 @@ export class MemoryWarehouse implements Warehouse, AuditedWarehouse, BaseSource,
     }
     return [...sums.values()];
   }
+}
+
+function isOf({ rootKeyJti, keyJti, tag }: UsageEvent, budgetId: string | undefined): boolean {
+  if (budgetId === undefined) return true;
+  return budgetId === `key:${rootKeyJti || keyJti}` || budgetId === `tag:${tag}`;
 }
 
 function toRun(numbers: readonly bigint[]): NumberRun {

@@ -47,7 +47,9 @@ export function toEventId(number: number): string {
 export function toBytes(event: SimEvent, admittedAtMs: number): Uint8Array {
   const { eventId, accountId, periodId, creditsMicro, tier, refundOf } = event;
   if (refundOf !== undefined) {
-    const charged = { eventId: refundOf, accountId, periodId, tier, creditsMicro: -creditsMicro };
+    const spent = { keyId: "key", rootKeyId: "key", tag: "", budgets: [] };
+    const amount = { periodId, tier, creditsMicro: -creditsMicro };
+    const charged = { eventId: refundOf, accountId, ...amount, ...spent };
     const refund = createRefund(charged, admittedAtMs);
     return encodeEvent({ ...refund, eventId: fromEventIdText(eventId) });
   }

@@ -23,7 +23,10 @@ describeWarehouse("chDB", async () => {
 describe("the warehouse in chDB", () => {
   const path = createFolder();
   let warehouse: ChdbWarehouse;
-  const event = sampleEvent();
+  const event = sampleEvent({
+    tag: "team-a",
+    budgets: [{ id: "tag:team-a", limitMicro: 9_007_199_254_740_991n }],
+  });
 
   beforeAll(async () => {
     warehouse = await openChdbWarehouse(path);
@@ -84,6 +87,9 @@ describe("the warehouse in chDB", () => {
       log_name: "usage/0",
       log_epoch: 1,
       log_offset: 0,
+      tag: "team-a",
+      root_key_id: "0196362b-1000-7000-8000-000000000001",
+      budgets: [{ id: "tag:team-a", limit_micro: 9_007_199_254_740_991 }],
     });
   });
 
@@ -163,6 +169,10 @@ describe("the warehouse in chDB", () => {
       kind: "request",
       tier: "budget",
       creditsMicro: 1_000_000n,
+      keyId: event.keyJti,
+      rootKeyId: event.keyJti,
+      tag: "team-a",
+      budgets: [{ id: "tag:team-a", limitMicro: 9_007_199_254_740_991n }],
     });
     expect(await warehouse.event("other", eventId)).toBeUndefined();
   });
@@ -175,6 +185,10 @@ describe("the warehouse in chDB", () => {
       periodId,
       tier: "budget",
       creditsMicro: 1_000_000n,
+      keyId: "key",
+      rootKeyId: "key",
+      tag: "",
+      budgets: [],
     } as const;
     const refunds = [
       createRefund(charged, admittedAtMs),

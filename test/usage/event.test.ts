@@ -111,6 +111,10 @@ describe("a refund", () => {
     periodId: "2026-03",
     tier: "mid",
     creditsMicro: 5_000_000n,
+    keyId: "key-2",
+    rootKeyId: "key-1",
+    tag: "team-a",
+    budgets: [{ id: "tag:team-a", limitMicro: 9_000_000n }],
   } as const;
 
   it("takes the whole charge back, in its tier and period", () => {
@@ -120,6 +124,10 @@ describe("a refund", () => {
       creditsMicro: -5_000_000n,
       tier: Tier.MID,
       periodId: "2026-03",
+      keyJti: "key-2",
+      rootKeyJti: "key-1",
+      tag: "team-a",
+      budgets: [{ id: "tag:team-a", limitMicro: 9_000_000n }],
     });
     expect(findFlaw(refund)).toBeUndefined();
   });

@@ -14,6 +14,10 @@ const charged: StoredEvent = {
   kind: "request",
   tier: "mid",
   creditsMicro: 2_000_000n,
+  keyId: "key-2",
+  rootKeyId: "key-1",
+  tag: "team-a",
+  budgets: [{ id: "tag:team-a", limitMicro: 9_000_000n }],
 };
 
 /** Refunds over a warehouse that holds these events, and takes over what is appended when told to. */

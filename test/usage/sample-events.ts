@@ -3,7 +3,12 @@ import type { TierName } from "../../src/catalogue/tiers.ts";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
-import { createHold, createSettlement, toEventIdText } from "../../src/usage/event.ts";
+import {
+  type BudgetLimit,
+  createHold,
+  createSettlement,
+  toEventIdText,
+} from "../../src/usage/event.ts";
 import type { PlacedEvent } from "../../src/usage/warehouse.ts";
 
 /** The moment at which the tests' requests are admitted. */
@@ -20,6 +25,10 @@ export type Sample = {
   readonly accountId?: string;
   readonly tier?: TierName;
   readonly creditsMicro?: bigint;
+  readonly keyId?: string;
+  readonly rootKeyId?: string;
+  readonly tag?: string;
+  readonly budgets?: readonly BudgetLimit[];
 };
 
 /** A fresh event id. */
@@ -32,7 +41,7 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
   return createHold({
     eventId: sample.eventId ?? uuids.text(),
     accountId: sample.accountId ?? "acme",
-    keyId: "0196362b-1000-7000-8000-000000000001",
+    keyId: sample.keyId ?? "0196362b-1000-7000-8000-000000000001",
     periodId,
     admittedAtMs,
     requestedModel: "auto",
@@ -40,6 +49,9 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
     holdMicro: 1_000_000n,
     scheduleVersion: 1,
     requestId: "req-1",
+    rootKeyId: sample.rootKeyId,
+    tag: sample.tag,
+    budgets: sample.budgets,
   });
 }
 

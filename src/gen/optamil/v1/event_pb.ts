@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/event.proto.
  */
 export const file_optamil_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2V2ZW50LnByb3RvEgpvcHRhbWlsLnYxIqcGCgpVc2FnZUV2ZW50EhAKCGV2ZW50X2lkGAEgASgMEgsKA3JldhgCIAEoDRIjCgRraW5kGAMgASgOMhUub3B0YW1pbC52MS5FdmVudEtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdrZXlfanRpGAUgASgJEhEKCXBlcmlvZF9pZBgGIAEoCRIWCg5hZG1pdHRlZF9hdF91cxgHIAEoAxIWCg5maW5pc2hlZF9hdF91cxgIIAEoAxIXCg9yZXF1ZXN0ZWRfbW9kZWwYCSABKAkSFAoMc2VydmVkX21vZGVsGAogASgJEh4KBHRpZXIYCyABKA4yEC5vcHRhbWlsLnYxLlRpZXISEAoIcHJvdmlkZXIYDCABKAkSFQoNcHJvbXB0X3Rva2VucxgNIAEoBBIVCg1jYWNoZWRfdG9rZW5zGA4gASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGA8gASgEEhgKEHJlYXNvbmluZ190b2tlbnMYECABKAQSGAoQdG9rZW5zX2VzdGltYXRlZBgRIAEoCBIVCg1jcmVkaXRzX21pY3JvGBIgASgDEhIKCmhvbGRfbWljcm8YEyABKAMSGAoQc2NoZWR1bGVfdmVyc2lvbhgUIAEoDRIdChVwcm92aWRlcl9jb3N0X25hbm91c2QYFSABKAMSJAoHb3V0Y29tZRgWIAEoDjITLm9wdGFtaWwudjEuT3V0Y29tZRIlCghhdHRlbXB0cxgXIAMoCzITLm9wdGFtaWwudjEuQXR0ZW1wdBITCgtodHRwX3N0YXR1cxgYIAEoDRIOCgZzdHJlYW0YGSABKAgSDwoHdHRmdF9tcxgaIAEoDRIUCgxyZWZfZXZlbnRfaWQYGyABKAwSEgoKZ2F0ZXdheV9pZBgcIAEoCRISCgpib290X2Vwb2NoGB0gASgEEhEKCWxvY2FsX3NlcRgeIAEoBBIdChViYXNlbGluZV9jb3N0X25hbm91c2QYHyABKAMSEgoKcmVxdWVzdF9pZBggIAEoCRINCgVyb3V0ZRghIAEoCRIVCg1yZXF1ZXN0X2NvdW50GCIgASgNImMKB0F0dGVtcHQSDQoFbW9kZWwYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSDgoGc3RhdHVzGAMgASgNEhIKCmxhdGVuY3lfbXMYBCABKA0SEwoLZXJyb3JfY2xhc3MYBSABKAkqcwoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJFVkVOVF9LSU5EX1JFUVVFU1QQARIXChNFVkVOVF9LSU5EX1JFSkVDVEVEEAISGQoVRVZFTlRfS0lORF9BREpVU1RNRU5UEAMqbAoEVGllchIUChBUSUVSX1VOU1BFQ0lGSUVEEAASDQoJVElFUl9GUkVFEAESDwoLVElFUl9CVURHRVQQAhIMCghUSUVSX01JRBADEhAKDFRJRVJfUFJFTUlVTRAEEg4KClRJRVJfVUxUUkEQBSrGAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEhUKEU9VVENPTUVfU1RSRUFNX09LEAISIAocT1VUQ09NRV9DTElFTlRfQ0FOQ0VMX0JFRk9SRRADEiEKHU9VVENPTUVfQ0xJRU5UX0NBTkNFTF9QQVJUSUFMEAQSGgoWT1VUQ09NRV9VUFNUUkVBTV9FUlJPUhAFEhwKGE9VVENPTUVfVVBTVFJFQU1fUEFSVElBTBAGEhMKD09VVENPTUVfVElNRU9VVBAHEhkKFU9VVENPTUVfR0FURVdBWV9BQk9SVBAIEhgKFE9VVENPTUVfUkVKRUNURURfNDAyEAkSGAoUT1VUQ09NRV9SRUpFQ1RFRF80MjkQChIYChRPVVRDT01FX1JFSkVDVEVEXzRYWBALYgZwcm90bzM");
+  fileDesc("ChZvcHRhbWlsL3YxL2V2ZW50LnByb3RvEgpvcHRhbWlsLnYxIvQGCgpVc2FnZUV2ZW50EhAKCGV2ZW50X2lkGAEgASgMEgsKA3JldhgCIAEoDRIjCgRraW5kGAMgASgOMhUub3B0YW1pbC52MS5FdmVudEtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdrZXlfanRpGAUgASgJEhEKCXBlcmlvZF9pZBgGIAEoCRIWCg5hZG1pdHRlZF9hdF91cxgHIAEoAxIWCg5maW5pc2hlZF9hdF91cxgIIAEoAxIXCg9yZXF1ZXN0ZWRfbW9kZWwYCSABKAkSFAoMc2VydmVkX21vZGVsGAogASgJEh4KBHRpZXIYCyABKA4yEC5vcHRhbWlsLnYxLlRpZXISEAoIcHJvdmlkZXIYDCABKAkSFQoNcHJvbXB0X3Rva2VucxgNIAEoBBIVCg1jYWNoZWRfdG9rZW5zGA4gASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGA8gASgEEhgKEHJlYXNvbmluZ190b2tlbnMYECABKAQSGAoQdG9rZW5zX2VzdGltYXRlZBgRIAEoCBIVCg1jcmVkaXRzX21pY3JvGBIgASgDEhIKCmhvbGRfbWljcm8YEyABKAMSGAoQc2NoZWR1bGVfdmVyc2lvbhgUIAEoDRIdChVwcm92aWRlcl9jb3N0X25hbm91c2QYFSABKAMSJAoHb3V0Y29tZRgWIAEoDjITLm9wdGFtaWwudjEuT3V0Y29tZRIlCghhdHRlbXB0cxgXIAMoCzITLm9wdGFtaWwudjEuQXR0ZW1wdBITCgtodHRwX3N0YXR1cxgYIAEoDRIOCgZzdHJlYW0YGSABKAgSDwoHdHRmdF9tcxgaIAEoDRIUCgxyZWZfZXZlbnRfaWQYGyABKAwSEgoKZ2F0ZXdheV9pZBgcIAEoCRISCgpib290X2Vwb2NoGB0gASgEEhEKCWxvY2FsX3NlcRgeIAEoBBIdChViYXNlbGluZV9jb3N0X25hbm91c2QYHyABKAMSEgoKcmVxdWVzdF9pZBggIAEoCRINCgVyb3V0ZRghIAEoCRIVCg1yZXF1ZXN0X2NvdW50GCIgASgNEgsKA3RhZxgjIAEoCRIUCgxyb290X2tleV9qdGkYJCABKAkSKAoHYnVkZ2V0cxglIAMoCzIXLm9wdGFtaWwudjEuQnVkZ2V0TGltaXQiLgoLQnVkZ2V0TGltaXQSCgoCaWQYASABKAkSEwoLbGltaXRfbWljcm8YAiABKAMiYwoHQXR0ZW1wdBINCgVtb2RlbBgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIOCgZzdGF0dXMYAyABKA0SEgoKbGF0ZW5jeV9tcxgEIAEoDRITCgtlcnJvcl9jbGFzcxgFIAEoCSpzCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhYKEkVWRU5UX0tJTkRfUkVRVUVTVBABEhcKE0VWRU5UX0tJTkRfUkVKRUNURUQQAhIZChVFVkVOVF9LSU5EX0FESlVTVE1FTlQQAypsCgRUaWVyEhQKEFRJRVJfVU5TUEVDSUZJRUQQABINCglUSUVSX0ZSRUUQARIPCgtUSUVSX0JVREdFVBACEgwKCFRJRVJfTUlEEAMSEAoMVElFUl9QUkVNSVVNEAQSDgoKVElFUl9VTFRSQRAFKsYCCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESFQoRT1VUQ09NRV9TVFJFQU1fT0sQAhIgChxPVVRDT01FX0NMSUVOVF9DQU5DRUxfQkVGT1JFEAMSIQodT1VUQ09NRV9DTElFTlRfQ0FOQ0VMX1BBUlRJQUwQBBIaChZPVVRDT01FX1VQU1RSRUFNX0VSUk9SEAUSHAoYT1VUQ09NRV9VUFNUUkVBTV9QQVJUSUFMEAYSEwoPT1VUQ09NRV9USU1FT1VUEAcSGQoVT1VUQ09NRV9HQVRFV0FZX0FCT1JUEAgSGAoUT1VUQ09NRV9SRUpFQ1RFRF80MDIQCRIYChRPVVRDT01FX1JFSkVDVEVEXzQyORAKEhgKFE9VVENPTUVfUkVKRUNURURfNFhYEAtiBnByb3RvMw");
 
 /**
  * One event for each admitted request; the highest rev of an event_id is the one that counts.
@@ -257,6 +257,27 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
    * @generated from field: uint32 request_count = 34;
    */
   requestCount: number;
+
+  /**
+   * What the client calls the work, from X-Optamil-Tag; empty: nothing.
+   *
+   * @generated from field: string tag = 35;
+   */
+  tag: string;
+
+  /**
+   * First key of the line that rotations have made; empty: key_jti itself.
+   *
+   * @generated from field: string root_key_jti = 36;
+   */
+  rootKeyJti: string;
+
+  /**
+   * Budgets that the charge counts against, as they were at admission; a key's and a tag's at most.
+   *
+   * @generated from field: repeated optamil.v1.BudgetLimit budgets = 37;
+   */
+  budgets: BudgetLimit[];
 };
 
 /**
@@ -265,6 +286,34 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
  */
 export const UsageEventSchema: GenMessage<UsageEvent> = /*@__PURE__*/
   messageDesc(file_optamil_v1_event, 0);
+
+/**
+ * A budget at the time of an admission.
+ *
+ * @generated from message optamil.v1.BudgetLimit
+ */
+export type BudgetLimit = Message<"optamil.v1.BudgetLimit"> & {
+  /**
+   * "key:" and the first key of its line, or "tag:" and the tag.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What may be used of it in the period, micro-credits.
+   *
+   * @generated from field: int64 limit_micro = 2;
+   */
+  limitMicro: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.BudgetLimit.
+ * Use `create(BudgetLimitSchema)` to create a new message.
+ */
+export const BudgetLimitSchema: GenMessage<BudgetLimit> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_event, 1);
 
 /**
  * One call to a provider.
@@ -313,7 +362,7 @@ export type Attempt = Message<"optamil.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_event, 1);
+  messageDesc(file_optamil_v1_event, 2);
 
 /**
  * What an event records.
