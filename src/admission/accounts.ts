@@ -1,7 +1,7 @@
 // The accounts in memory: loaded when they are first used, dropped when they are idle and there are many.
-import type { Awaitable, ConfirmedSums, LoadBase, LoadedBase } from "./counters.ts";
+import type { Awaitable, Budget, ConfirmedSums, LoadBase, LoadedBase } from "./counters.ts";
 import { DayCounts } from "./day-counts.ts";
-import { Ledger } from "./ledger.ts";
+import { type BudgetLedger, Ledger } from "./ledger.ts";
 import { type Days, Limiter } from "./limiter.ts";
 import type { Period } from "./period.ts";
 import type { Instant } from "./windows.ts";
@@ -19,12 +19,13 @@ type Loading = { readonly ready: Promise<Ledger>; readonly confirmed: ConfirmedS
 /** A ledger and the end of its period. */
 type Entry = { readonly endMs: number; ledger: Ledger | Loading };
 
-/** One account: a limiter for all its traffic, a ledger for each period. */
+/** One account: a limiter for all its traffic, a ledger for each period and for each budget in it. */
 export class Account {
   readonly id: string;
   readonly limiter: Limiter;
   usedAtMs = Number.NEGATIVE_INFINITY;
   readonly #loadBase: LoadBase;
+  /** By `toName`. */
   readonly #entries = new Map<string, Entry>();
   #restored = false;
 
@@ -34,22 +35,31 @@ export class Account {
     this.#loadBase = loadBase;
   }
 
-  /** The ledger of a period; a promise while it is being read. */
-  ledgerOf(period: Period, now: Instant): Awaitable<Ledger> {
-    const ledger = this.#entries.get(period.id)?.ledger;
+  /** The ledger of a period, or of a budget in it; a promise while it is being read. */
+  ledgerOf(period: Period, now: Instant, budgetId?: string): Awaitable<Ledger> {
+    const ledger = this.#entries.get(toName(period.id, budgetId))?.ledger;
     if (ledger instanceof Ledger) return ledger;
-    return ledger?.ready ?? this.#load(period, now);
+    return ledger?.ready ?? this.#load(period, now, budgetId);
   }
 
-  /** The ledger of a period, if it has been read. */
-  knownLedger(periodId: string): Ledger | undefined {
-    const ledger = this.#entries.get(periodId)?.ledger;
-    return ledger instanceof Ledger ? ledger : undefined;
+  /** The ledgers of budgets; a promise while one of them is being read: then they are to be asked for again. */
+  budgetLedgersOf(
+    period: Period,
+    now: Instant,
+    budgets: readonly Budget[],
+  ): readonly BudgetLedger[] | Promise<unknown> {
+    const ledgers: BudgetLedger[] = [];
+    for (const budget of budgets) {
+      const ledger = this.ledgerOf(period, now, budget.id);
+      if (ledger instanceof Promise) return ledger;
+      ledgers.push({ budget, ledger });
+    }
+    return ledgers;
   }
 
   /** Hands sums to a ledger, at once or when it has been read; one that is not in memory reads them itself. */
   confirm(sums: ConfirmedSums): void {
-    const ledger = this.#entries.get(sums.periodId)?.ledger;
+    const ledger = this.#entries.get(toName(sums.periodId, sums.budgetId))?.ledger;
     if (ledger instanceof Ledger) ledger.confirm(sums);
     else ledger?.confirmed.push(sums);
   }
@@ -62,40 +72,48 @@ export class Account {
     );
   }
 
-  #load(period: Period, now: Instant): Awaitable<Ledger> {
+  #load(period: Period, now: Instant, budgetId: string | undefined): Awaitable<Ledger> {
     this.#dropOldLedgers(now.wallMs);
-    const base = this.#loadBase(this.id, period.id);
-    if (!(base instanceof Promise)) return this.#open(period, base, now);
+    const name = toName(period.id, budgetId);
+    const base = this.#loadBase(this.id, period.id, budgetId);
+    if (!(base instanceof Promise)) return this.#open(name, period, base, now);
     const confirmed: ConfirmedSums[] = [];
     const ready = base.then(
       (loaded) => {
-        const ledger = this.#open(period, loaded, now);
+        const ledger = this.#open(name, period, loaded, now);
         for (const sums of confirmed) ledger.confirm(sums);
         return ledger;
       },
       (error: unknown) => {
-        this.#entries.delete(period.id);
+        this.#entries.delete(name);
         throw error;
       },
     );
-    this.#entries.set(period.id, { endMs: period.endMs, ledger: { ready, confirmed } });
+    this.#entries.set(name, { endMs: period.endMs, ledger: { ready, confirmed } });
     return ready;
   }
 
-  #open(period: Period, base: LoadedBase, now: Instant): Ledger {
+  #open(name: string, period: Period, base: LoadedBase, now: Instant): Ledger {
     const ledger = new Ledger(period.id, base);
-    this.#entries.set(period.id, { endMs: period.endMs, ledger });
-    if (base.traffic && !this.#restored) this.limiter.restore(now, base.traffic, this.id);
-    this.#restored = true;
+    this.#entries.set(name, { endMs: period.endMs, ledger });
+    if (base.traffic && !this.#restored) {
+      this.limiter.restore(now, base.traffic, this.id);
+      this.#restored = true;
+    }
     return ledger;
   }
 
   #dropOldLedgers(wallMs: number): void {
-    for (const [periodId, { endMs, ledger }] of this.#entries) {
+    for (const [name, { endMs, ledger }] of this.#entries) {
       const quiet = ledger instanceof Ledger && ledger.isQuiet;
-      if (quiet && wallMs - endMs > periodKeptMs) this.#entries.delete(periodId);
+      if (quiet && wallMs - endMs > periodKeptMs) this.#entries.delete(name);
     }
   }
+}
+
+/** Names a ledger within its account. */
+function toName(periodId: string, budgetId: string | undefined): string {
+  return budgetId === undefined ? periodId : `${periodId}\n${budgetId}`;
 }
 
 /** The accounts by id: as many as are in use, and idle ones up to a maximum. */

@@ -31,8 +31,11 @@ export interface Counters {
   rate(
     load: Pick<AdmitRequest, "accountId" | "keyId" | "limits" | "keyLimits">,
   ): Awaitable<RateSnapshot>;
-  /** The current period of an account; includes every settlement made before the call. */
-  usage(accountId: string, totalMicro: bigint): Awaitable<AccountUsage>;
+  /**
+   * The current period of an account, or of one of its budgets; includes every settlement made before the call.
+   * `totalMicro`: what was granted, or the budget.
+   */
+  usage(accountId: string, totalMicro: bigint, budgetId?: string): Awaitable<AccountUsage>;
 }
 
 /** A hold frees itself this long after its last renewal. */
@@ -84,6 +87,15 @@ export type AdmitRequest = {
    * completion or the choice of models by `heldMicro`. Default `holdMicro`: all or refused.
    */
   readonly leastHoldMicro?: bigint | undefined;
+  /** What the charge counts against beside the account: the hold is taken of all or none. Default none. */
+  readonly budgets?: readonly Budget[] | undefined;
+};
+
+/** A part of an account's credits that may be used in a period, and no more: it has no overdraft. */
+export type Budget = {
+  /** Names it within the account, without "," and "|": "key:<id>", "tag:<name>". */
+  readonly id: string;
+  readonly limitMicro: bigint;
 };
 
 /** A part of what a key asks for, with limits of its own. */
@@ -106,6 +118,8 @@ export type Admitted = {
   readonly heldMicro: bigint;
   /** The most that may be charged: the hold, and what of the overdraft is reserved for it. */
   readonly chargeMaxMicro: bigint;
+  /** Used of each budget of the request so far, in their order; absent: it has none. */
+  readonly budgetsUsedMicro?: readonly bigint[] | undefined;
   readonly rate: RateSnapshot;
 };
 
@@ -113,10 +127,12 @@ export type Admitted = {
 export type Refused = {
   readonly admitted: false;
   readonly reason: RefusalReason;
-  /** Whose limit refused; credits are always the account's. */
+  /** Whose limit refused; credits are the account's, or a budget's. */
   readonly scope: "account" | "key";
   /** Id of the part of the key whose limit refused; undefined: none of them. */
   readonly part?: string | undefined;
+  /** Id of the budget that lacks credits; undefined: the account does. */
+  readonly budget?: string | undefined;
   /**
    * When the same request would be admitted if nothing else came: not a second earlier. Undefined where
    * waiting does not help ("credits", "too-large").
@@ -184,10 +200,12 @@ export type SweptHold = {
 /** Place in the usage log up to which something is known. A later epoch is later than any offset. */
 export type LogVersion = { readonly epoch: number; readonly offset: number };
 
-/** What the warehouse knows of one account and period. */
+/** What the warehouse knows of one account and period, or of a budget in it. */
 export type ConfirmedSums = {
   readonly accountId: string;
   readonly periodId: string;
+  /** Default: the whole account. Sums of budgets come before those of their account. */
+  readonly budgetId?: string | undefined;
   /** All effective events up to `version`; replaces the base unless that is as late or later. */
   readonly baseByTierMicro: MicroByTier;
   /**
@@ -215,10 +233,14 @@ export type AccountUsage = {
 };
 
 /**
- * Reads what is durable of an account and period, when it is used for the first time or after it was idle.
+ * Reads what is durable of an account and period, or of a budget in it, when it is used for the first time or after it was idle.
  * Must have a deadline of its own; if it throws, the waiting calls throw the same and the next one tries anew.
  */
-export type LoadBase = (accountId: string, periodId: string) => Awaitable<LoadedBase>;
+export type LoadBase = (
+  accountId: string,
+  periodId: string,
+  budgetId?: string,
+) => Awaitable<LoadedBase>;
 
 /** The base, and the log behind it. */
 export type LoadedBase = {

@@ -45,6 +45,7 @@ const retryAfterMs = 2_000;
  * Counters that go on when the shared ones are out of reach. Bounds, for one account:
  * - what is admitted without them costs at most the overdraft in a period (0: `service_unavailable`, unless
  *   it is free), and at most each limit + the number of gateways;
+ * - budgets are not asked about without them: the overdraft bounds by how much they can be passed;
  * - after a loss, gateways that do not hand in their open requests within 2 s are missing: these requests.
  */
 export class FleetCounters implements Counters {
@@ -143,8 +144,8 @@ export class FleetCounters implements Counters {
   }
 
   /** Throws `service_unavailable` while the shared counters are out of reach. */
-  async usage(accountId: string, totalMicro: bigint): Promise<AccountUsage> {
-    const usage = await this.#ask(() => this.#shared.usage(accountId, totalMicro));
+  async usage(accountId: string, totalMicro: bigint, budgetId?: string): Promise<AccountUsage> {
+    const usage = await this.#ask(() => this.#shared.usage(accountId, totalMicro, budgetId));
     if (usage === undefined) throw unavailable();
     return usage;
   }
@@ -180,9 +181,10 @@ export class FleetCounters implements Counters {
     const { eventId, accountId, keyId, tokens, lowestMicro } = request;
     const { periodId, admittedAtMs, heldMicro, chargeMaxMicro } = admitted;
     const marginMicro = chargeMaxMicro - heldMicro;
+    const budgets = request.budgets?.map(({ id }) => id) ?? [];
     const known: KnownRequest = {
       ...{ eventId, accountId, keyId, tokens, lowestMicro },
-      ...{ periodId, admittedAtMs, heldMicro, marginMicro, settled: undefined },
+      ...{ periodId, admittedAtMs, heldMicro, marginMicro, budgets, settled: undefined },
     };
     this.#journal.open(known, isKnown, this.#clock.monotonicMs());
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import type {
   AdmitRequest,
+  Budget,
   ConfirmedSums,
   LoadedBase,
   LogVersion,
@@ -24,8 +25,17 @@ export type Price = Pick<
   "totalMicro" | "overdraftMicro" | "holdMicro" | "lowestMicro" | "leastHoldMicro"
 >;
 
+/** A budget, and what is counted of it. */
+export type BudgetLedger = { readonly budget: Budget; readonly ledger: Ledger };
+
+/** What stands in the way of a hold, and in which budget: undefined in the account itself. */
+export type Lack = {
+  readonly reason: "credits" | "credits-held";
+  readonly budget: string | undefined;
+};
+
 /**
- * One ledger. Its rule, checked at every hold: base + pending + held ≤ total, and with the reserved
+ * One ledger, of an account or of a budget. Its rule, checked at every hold: base + pending + held ≤ total, and with the reserved
  * margins ≤ total + overdraft. No settlement within `chargeMaxMicro` can break it.
  */
 export class Ledger {
@@ -57,24 +67,27 @@ export class Ledger {
     return this.#openCount === 0 && this.#pending.size === 0;
   }
 
-  /** Takes a hold, or says what stands in the way. */
-  hold(price: Price): Held | "credits" | "credits-held" {
-    const { totalMicro, overdraftMicro, holdMicro, lowestMicro } = price;
-    const least = price.leastHoldMicro ?? holdMicro;
-    assert(0n <= lowestMicro && lowestMicro <= least && least <= holdMicro, "prices out of order");
-    const leftMicro = totalMicro - this.#usedMicro();
-    if (leftMicro - this.#lowestMicro < least) return "credits";
-    const freeMicro = leftMicro - this.#heldMicro;
-    if (freeMicro < least) return "credits-held";
-    const heldMicro = smaller(freeMicro, holdMicro);
-    const marginMicro = atLeastZero(smaller(overdraftMicro - this.#marginMicro, heldMicro));
-    const held = { heldMicro, lowestMicro, marginMicro };
-    this.#heldMicro += heldMicro;
-    this.#lowestMicro += lowestMicro;
-    this.#marginMicro += marginMicro;
+  /** What of a total may still be held. */
+  freeOf(totalMicro: bigint): bigint {
+    return totalMicro - this.usedMicro - this.#heldMicro;
+  }
+
+  /** Whether so much could be held of a total if all that is open ended at its lowest price. */
+  couldHold(totalMicro: bigint, leastMicro: bigint): boolean {
+    return totalMicro - this.usedMicro - this.#lowestMicro >= leastMicro;
+  }
+
+  /** What of an overdraft can be reserved for a hold. */
+  marginOf(overdraftMicro: bigint, heldMicro: bigint): bigint {
+    return atLeastZero(smaller(overdraftMicro - this.#marginMicro, heldMicro));
+  }
+
+  /** Takes a hold that was found to be free. */
+  take(held: Held): void {
+    this.#heldMicro += held.heldMicro;
+    this.#lowestMicro += held.lowestMicro;
+    this.#marginMicro += held.marginMicro;
     this.#openCount += 1;
-    assert(this.#heldMicro <= leftMicro, "held more than is left");
-    return held;
   }
 
   /** Gives a hold back; its request may still settle. */
@@ -117,9 +130,37 @@ export class Ledger {
     return used;
   }
 
-  #usedMicro(): bigint {
+  get usedMicro(): bigint {
     return sumOf(this.#baseByTier) + sumOf(this.#pendingByTier);
   }
+}
+
+/** Takes one hold of an account's ledger and of its budgets', or of none; or says what stands in the way. */
+export function holdAll(own: Ledger, budgets: readonly BudgetLedger[], price: Price): Held | Lack {
+  const { totalMicro, overdraftMicro, holdMicro, lowestMicro } = price;
+  const least = price.leastHoldMicro ?? holdMicro;
+  assert(0n <= lowestMicro && lowestMicro <= least && least <= holdMicro, "prices out of order");
+  const couldHold = ({ ledger, budget }: BudgetLedger) =>
+    ledger.couldHold(budget.limitMicro, least);
+  if (!own.couldHold(totalMicro, least)) return { reason: "credits", budget: undefined };
+  const spent = budgets.find((one) => !couldHold(one));
+  if (spent !== undefined) return { reason: "credits", budget: spent.budget.id };
+  let heldMicro = smaller(own.freeOf(totalMicro), holdMicro);
+  if (heldMicro < least) return { reason: "credits-held", budget: undefined };
+  for (const { ledger, budget } of budgets) {
+    heldMicro = smaller(ledger.freeOf(budget.limitMicro), heldMicro);
+    if (heldMicro < least) return { reason: "credits-held", budget: budget.id };
+  }
+  const held = { heldMicro, lowestMicro, marginMicro: own.marginOf(overdraftMicro, heldMicro) };
+  own.take(held);
+  for (const { ledger } of budgets) ledger.take(ofBudget(held));
+  assert(own.freeOf(totalMicro) >= 0n, "held more than is left");
+  return held;
+}
+
+/** The same hold as a budget keeps it: charges above holds are reserved of the account's overdraft alone. */
+export function ofBudget({ heldMicro, lowestMicro }: Held): Held {
+  return { heldMicro, lowestMicro, marginMicro: 0n };
 }
 
 /** Σ of the tiers: the only way in which a total comes about. */

@@ -4,7 +4,8 @@ import type { AdmitRequest, Limits } from "./counters.ts";
 /**
  * The request as the gateway's own counters are to decide it. Limits are divided by the gateways, 1 or more
  * each; what may be spent is the gateway's part of the overdraft, for the whole period. So all gateways
- * together stay within the overdraft, and within each limit + the number of gateways.
+ * together stay within the overdraft, and within each limit + the number of gateways. Nobody knows what was used of
+ * budgets: the overdraft bounds by how much they can be passed too.
  */
 export function toLocalRequest(request: AdmitRequest, replicas: number): AdmitRequest {
   const { limits, keyLimits, keyRunningMax, parts, overdraftMicro } = request;
@@ -18,6 +19,7 @@ export function toLocalRequest(request: AdmitRequest, replicas: number): AdmitRe
     keyLimits: keyLimits && toKeyShare(keyLimits, replicas),
     keyRunningMax: keyRunningMax && shareOf(keyRunningMax, replicas),
     parts: parts?.map(({ id, limits: one }) => ({ id, limits: toKeyShare(one, replicas) })),
+    budgets: undefined,
     totalMicro: overdraftMicro / BigInt(replicas),
     overdraftMicro: 0n,
   };

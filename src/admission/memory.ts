@@ -21,7 +21,15 @@ import {
   sweptMax,
 } from "./counters.ts";
 import { LeaseMap } from "./lease-map.ts";
-import { atLeastZero, type Held, type Ledger, sumOf } from "./ledger.ts";
+import {
+  atLeastZero,
+  type BudgetLedger,
+  type Held,
+  holdAll,
+  type Ledger,
+  ofBudget,
+  sumOf,
+} from "./ledger.ts";
 import type { Taken } from "./limiter.ts";
 import { createPeriodFinder } from "./period.ts";
 import type { Instant } from "./windows.ts";
@@ -44,12 +52,24 @@ const heldRetryMs = 1_000;
 type OpenRequest = {
   readonly account: Account;
   readonly ledger: Ledger;
+  /** By budget; one whose sums include the request is taken out. */
+  readonly budgets: Map<string, Ledger>;
   readonly held: Held;
   readonly taken: Taken;
   readonly keyId: string;
   /** On the wall's clock. */
   readonly admittedAtMs: number;
 };
+
+/** What a decision is about. */
+type DecisionParts = {
+  readonly account: Account;
+  readonly ledger: Ledger;
+  readonly budgets: readonly BudgetLedger[];
+};
+
+/** Of all requests that have none: nothing is ever put into it. */
+const noBudgets = new Map<string, Ledger>();
 
 /** Counters for one process. After a restart `loadBase` gives back what they knew; holds are not kept. */
 export class MemoryCounters implements Counters {
@@ -70,8 +90,11 @@ export class MemoryCounters implements Counters {
     const ledger = account.ledgerOf(this.#periodAt(now.wallMs), now);
     // The period may have changed when the ledger has been read: so it begins anew.
     if (ledger instanceof Promise) return ledger.then(() => this.admit(request));
+    const budgets = this.#budgetLedgersOf(request, account, now);
+    if (budgets instanceof Promise) return budgets.then(() => this.admit(request));
+    const parts = { account, ledger, budgets };
     const open = this.#open.get(request.eventId);
-    return open ? this.#admitted(request, open, now) : this.#decide(request, account, ledger, now);
+    return open ? this.#admitted(request, open, budgets, now) : this.#decide(request, parts, now);
   }
 
   settle(eventId: string, settlement: Settlement): SettleResult {
@@ -80,6 +103,7 @@ export class MemoryCounters implements Counters {
     if (request === undefined) return "ignored";
     const { tier, creditsMicro } = settlement;
     request.ledger.settle({ eventId, tier, creditsMicro });
+    for (const ledger of request.budgets.values()) ledger.settle({ eventId, tier, creditsMicro });
     return live ? "settled" : "settled-late";
   }
 
@@ -94,14 +118,15 @@ export class MemoryCounters implements Counters {
 
   sweep(): SweptHold[] {
     const { monotonicMs } = this.#now();
-    for (const [, { ledger }] of this.#tombstones.takeExpired(monotonicMs, sweptMax)) {
-      ledger.close();
+    for (const [, request] of this.#tombstones.takeExpired(monotonicMs, sweptMax)) {
+      closeLedgers(request);
     }
     const expired = this.#open.takeExpired(monotonicMs, sweptMax);
     return expired.map(([eventId, request]) => {
       this.#endHold(request);
       this.#tombstones.set(eventId, request, monotonicMs);
-      if (this.#tombstones.size > tombstonesMax) this.#tombstones.takeOldest()?.ledger.close();
+      const oldest = this.#tombstones.size > tombstonesMax && this.#tombstones.takeOldest();
+      if (oldest) closeLedgers(oldest);
       return toSweptHold(eventId, request);
     });
   }
@@ -109,13 +134,32 @@ export class MemoryCounters implements Counters {
   confirm(sums: ConfirmedSums): void {
     const account = this.#accounts.get(sums.accountId);
     if (account === undefined) return;
+    if (sums.budgetId !== undefined) {
+      this.#leaveBudget(sums.includedIds, sums.budgetId);
+      account.confirm(sums);
+      return;
+    }
     // The consumer can be faster than the request: then its charge is in the base before it settles.
     for (const eventId of sums.includedIds) {
       const open = this.#open.take(eventId);
       if (open !== undefined) this.#endHold(open);
-      (open ?? this.#tombstones.take(eventId))?.ledger.close();
+      const request = open ?? this.#tombstones.take(eventId);
+      if (request !== undefined) closeLedgers(request);
     }
     account.confirm(sums);
+  }
+
+  /** Ends what requests hold of a budget whose sums include them already; their account's may not yet. */
+  #leaveBudget(eventIds: readonly string[], budgetId: string): void {
+    for (const eventId of eventIds) {
+      const open = this.#open.get(eventId);
+      const request = open ?? this.#tombstones.get(eventId);
+      const ledger = request?.budgets.get(budgetId);
+      if (request === undefined || ledger === undefined) continue;
+      if (open !== undefined) ledger.drop(ofBudget(open.held));
+      ledger.close();
+      request.budgets.delete(budgetId);
+    }
   }
 
   rate(load: Parameters<Counters["rate"]>[0]): RateSnapshot {
@@ -124,12 +168,14 @@ export class MemoryCounters implements Counters {
     return limiter.snapshot(now, { ...load, tokens: 0 });
   }
 
-  usage(accountId: string, totalMicro: bigint): Awaitable<AccountUsage> {
+  usage(accountId: string, totalMicro: bigint, budgetId?: string): Awaitable<AccountUsage> {
     const now = this.#now();
     const period = this.#periodAt(now.wallMs);
     const account = this.#accounts.use(accountId, now.monotonicMs);
-    const ledger = account.ledgerOf(period, now);
-    if (ledger instanceof Promise) return ledger.then(() => this.usage(accountId, totalMicro));
+    const ledger = account.ledgerOf(period, now, budgetId);
+    if (ledger instanceof Promise) {
+      return ledger.then(() => this.usage(accountId, totalMicro, budgetId));
+    }
     const usedByTierMicro = ledger.usedByTier();
     const usedMicro = sumOf(usedByTierMicro);
     return {
@@ -144,29 +190,51 @@ export class MemoryCounters implements Counters {
     };
   }
 
-  #decide(request: AdmitRequest, account: Account, ledger: Ledger, now: Instant): Admission {
+  #budgetLedgersOf({ budgets }: AdmitRequest, account: Account, now: Instant) {
+    if (budgets === undefined) return [];
+    return account.budgetLedgersOf(this.#periodAt(now.wallMs), now, budgets);
+  }
+
+  #decide(request: AdmitRequest, parts: DecisionParts, now: Instant): Admission {
+    const { account, ledger, budgets } = parts;
     const { limiter } = account;
     const full = limiter.firstFull(now, request);
     if (full) return { admitted: false, ...full, rate: limiter.snapshot(now, request) };
-    const held = ledger.hold(request);
-    if (typeof held === "string") {
+    const held = holdAll(ledger, budgets, request);
+    if ("reason" in held) {
       return {
         admitted: false,
-        reason: held,
+        ...held,
         scope: "account",
-        retryAfterMs: held === "credits-held" ? heldRetryMs : undefined,
+        retryAfterMs: held.reason === "credits-held" ? heldRetryMs : undefined,
         rate: limiter.snapshot(now, request),
       };
     }
     const taken = limiter.take(now, request);
     const { keyId } = request;
-    const open = { account, ledger, held, taken, keyId, admittedAtMs: now.wallMs };
+    const open = {
+      account,
+      ledger,
+      budgets:
+        budgets.length === 0
+          ? noBudgets
+          : new Map(budgets.map((one) => [one.budget.id, one.ledger])),
+      held,
+      taken,
+      keyId,
+      admittedAtMs: now.wallMs,
+    };
     this.#open.set(request.eventId, open, now.monotonicMs);
     limiter.begin(keyId);
-    return this.#admitted(request, open, now);
+    return this.#admitted(request, open, budgets, now);
   }
 
-  #admitted(request: AdmitRequest, open: OpenRequest, now: Instant): Admitted {
+  #admitted(
+    request: AdmitRequest,
+    open: OpenRequest,
+    budgets: readonly BudgetLedger[],
+    now: Instant,
+  ): Admitted {
     const { heldMicro, marginMicro } = open.held;
     return {
       admitted: true,
@@ -174,6 +242,9 @@ export class MemoryCounters implements Counters {
       admittedAtMs: open.admittedAtMs,
       heldMicro,
       chargeMaxMicro: heldMicro + marginMicro,
+      ...(budgets.length > 0 && {
+        budgetsUsedMicro: budgets.map(({ ledger }) => ledger.usedMicro),
+      }),
       rate: open.account.limiter.snapshot(now, request),
     };
   }
@@ -186,8 +257,9 @@ export class MemoryCounters implements Counters {
     return this.#close(request, end);
   }
 
-  #endHold({ ledger, held, account, keyId }: OpenRequest): void {
+  #endHold({ ledger, budgets, held, account, keyId }: OpenRequest): void {
     ledger.drop(held);
+    for (const budget of budgets.values()) budget.drop(ofBudget(held));
     account.limiter.end(keyId);
   }
 
@@ -198,16 +270,22 @@ export class MemoryCounters implements Counters {
   }
 
   #close(request: OpenRequest, { accountId, tokens }: Release): OpenRequest {
-    const { account, taken, ledger } = request;
+    const { account, taken } = request;
     assert.equal(accountId, account.id, "a request ended under another account");
     account.limiter.correct(this.#now(), taken, tokens);
-    ledger.close();
+    closeLedgers(request);
     return request;
   }
 
   #now(): Instant {
     return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
   }
+}
+
+/** Nothing more comes of a request. */
+function closeLedgers({ ledger, budgets }: OpenRequest): void {
+  ledger.close();
+  for (const budget of budgets.values()) budget.close();
 }
 
 function toSweptHold(eventId: string, request: OpenRequest): SweptHold {

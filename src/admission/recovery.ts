@@ -1,13 +1,19 @@
 // Brings a gateway and the shared counters together again, after they were apart or the counters lost what they knew.
 import type { Clock } from "../platform/clock.ts";
 import type { Entry, Journal } from "./journal.ts";
-import { CountersUnreachable, type RebuiltBase, type SharedCounters } from "./shared-counters.ts";
+import {
+  CountersUnreachable,
+  type KnownRequest,
+  type RebuiltBase,
+  type SharedCounters,
+} from "./shared-counters.ts";
 
 /** Reads a base, and which of the ids it includes; with a deadline of its own. */
 export type ReadBase = (
   accountId: string,
   periodId: string,
   eventIds: readonly string[],
+  budgetId?: string,
 ) => Promise<RebuiltBase>;
 
 /** What a recovery works with. */
@@ -151,17 +157,25 @@ export class Recovery {
   }
 
   async #handInLedger(entries: readonly Entry[]): Promise<void> {
-    const { shared, journal, readBase } = this.#parts;
-    const [first] = entries;
-    if (first === undefined) return;
-    const { accountId, periodId } = first.request;
     const requests = entries.map(({ request }) => request);
+    // What is settled counts in its budgets before it leaves what is held of them.
+    for (const budgetId of new Set(requests.flatMap(({ budgets }) => budgets))) {
+      const ofBudget = requests.filter(({ budgets }) => budgets.includes(budgetId));
+      await this.#restore(ofBudget, budgetId);
+    }
+    await this.#restore(requests, undefined);
+    for (const entry of entries) this.#parts.journal.known(entry);
+  }
+
+  async #restore(requests: readonly KnownRequest[], budgetId: string | undefined): Promise<void> {
+    const { shared, readBase } = this.#parts;
+    const [first] = requests;
+    if (first === undefined) return;
+    const { accountId, periodId } = first;
     const eventIds = requests.map(({ eventId }) => eventId);
-    const read = () => readBase(accountId, periodId, eventIds);
+    const read = () => readBase(accountId, periodId, eventIds, budgetId);
     for (let tries = 0; tries < restoreTriesMax; tries += 1) {
-      if (!(await shared.restore(accountId, periodId, read, requests))) continue;
-      for (const entry of entries) journal.known(entry);
-      return;
+      if (await shared.restore(accountId, periodId, read, requests, budgetId)) return;
     }
     throw new CountersUnreachable("down");
   }

@@ -37,6 +37,8 @@ export type KnownRequest = {
   readonly heldMicro: bigint;
   readonly lowestMicro: bigint;
   readonly marginMicro: bigint;
+  /** Ids of the budgets that its charge counts against. */
+  readonly budgets: readonly string[];
   /** Its charge, once it has settled. */
   readonly settled: { readonly tier: TierName; readonly creditsMicro: bigint } | undefined;
 };
@@ -54,7 +56,8 @@ export interface SharedCounters extends Counters {
   /** Works on a generation from now on. */
   open(generation: string): Promise<void>;
   /**
-   * Hands in requests of one account and period. False if sums were confirmed while `readBase` ran: then the
+   * Hands in requests of one account and period, or those of a budget in it: budgets come first, and take over what
+   * is settled; what is open holds them with its account. False if sums were confirmed while `readBase` ran: then the
    * base is to be read again, for an event could be counted twice.
    */
   restore(
@@ -62,6 +65,7 @@ export interface SharedCounters extends Counters {
     periodId: string,
     readBase: () => Promise<RebuiltBase>,
     known: readonly KnownRequest[],
+    budgetId?: string,
   ): Promise<boolean>;
   /** Milliseconds that the last answer took; undefined before the first. */
   lastRoundTripMs(): number | undefined;

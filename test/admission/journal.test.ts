@@ -15,6 +15,7 @@ function known(eventId: string): KnownRequest {
     tokens: 100,
     heldMicro: credit,
     lowestMicro: credit,
+    budgets: [],
     marginMicro: 0n,
     settled: undefined,
   };

@@ -13,6 +13,11 @@ const operation = fc.record({
   amount: fc.bigInt({ min: 0n, max: 6n }),
   part: fc.integer({ min: 0, max: 3 }),
   number: fc.integer({ min: 0, max: 40 }),
+  budgets: fc.subarray([
+    { id: "key:one", limitMicro: 14n },
+    { id: "tag:two", limitMicro: 9n },
+  ]),
+  ledger: fc.constantFrom(undefined, undefined, "key:one", "tag:two"),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -34,12 +39,17 @@ async function apply(
   switch (one.name) {
     case "admit": {
       // An id is admitted once in its life.
-      if (model.items.has(id)) return [0, 0];
+      if (model.knows(id)) return [0, 0];
       const lowestMicro = (amount * BigInt(one.part)) / 3n;
-      const made = { eventId: id, totalMicro, holdMicro: amount, lowestMicro };
-      const admission = await counters.admit(request(made));
-      const outcome = admission.admitted ? "admitted" : admission.reason;
-      return [outcome, model.admit(id, nowMs, totalMicro, amount, lowestMicro)];
+      const asked = { totalMicro, holdMicro: amount, lowestMicro, budgets: one.budgets };
+      const admission = await counters.admit(request({ eventId: id, ...asked }));
+      const { budgets } = model;
+      const expected = model.admit(id, nowMs, asked);
+      if (!admission.admitted) {
+        return [`${admission.reason} ${admission.budget ?? ""}`, expected];
+      }
+      const used = one.budgets.map((budget) => budgets.get(budget.id)?.used());
+      return [`admitted ${admission.budgetsUsedMicro ?? ""}`, `${expected} ${used}`];
     }
     case "settle": {
       const settlement = { ...end, tier: "premium", creditsMicro: amount } as const;
@@ -50,15 +60,15 @@ async function apply(
     case "renew":
       return [
         await counters.renew([{ eventId: id, accountId: "account" }]),
-        model.renew(id, nowMs),
+        model.account.renew(id, nowMs),
       ];
     case "sweep": {
       const swept = await counters.sweep();
       return [swept.map(({ eventId }) => eventId).toSorted(), model.sweep(nowMs)];
     }
     case "confirm":
-      await counters.confirm(toSums(amount, one.others, one.number));
-      return [0, model.confirm(amount, one.others, one.number) ?? 0];
+      await counters.confirm(toSums(amount, one.others, one.number, one.ledger));
+      return [0, model.confirm(one.ledger, amount, one.others, one.number) ?? 0];
     default:
       clock.advance(one.number * 1_000);
       return [0, 0];
@@ -71,16 +81,25 @@ export async function runSequence(
   counters: Counters,
   clock: ManualClock,
 ): Promise<{ seen: string[]; expected: string[] }> {
-  const model = new CreditModel();
-  await counters.usage("account", totalMicro);
+  const model = new CreditModel(["key:one", "tag:two"]);
+  const ledgers = [
+    { id: undefined, ledger: model.account },
+    ...[...model.budgets].map(([id, ledger]) => ({ id, ledger })),
+  ];
+  for (const { id } of ledgers) await counters.usage("account", totalMicro, id);
   const seen = [];
   const expected = [];
   for (const one of operations) {
     const [answer, modelAnswer] = await apply(one, counters, model, clock);
-    const { usedMicro, usedByTierMicro, heldMicro } = await counters.usage("account", totalMicro);
-    seen.push(`${one.name}: ${answer} ${usedMicro} ${usedByTierMicro.premium} ${heldMicro}`);
-    const used = model.used();
-    expected.push(`${one.name}: ${modelAnswer} ${used} ${used} ${model.sum("held")}`);
+    seen.push(`${one.name}: ${answer}`);
+    expected.push(`${one.name}: ${modelAnswer}`);
+    for (const { id, ledger } of ledgers) {
+      const usage = await counters.usage("account", totalMicro, id);
+      const { usedMicro, usedByTierMicro, heldMicro } = usage;
+      seen.push(`${id}: ${usedMicro} ${usedByTierMicro.premium} ${heldMicro}`);
+      const used = ledger.used();
+      expected.push(`${id}: ${used} ${used} ${ledger.sum("held")}`);
+    }
   }
   return { seen, expected };
 }

@@ -1,4 +1,4 @@
-/** Two gateways on one Redis that fails, with a log and a warehouse that are always right. */
+/** Two gateways on one Redis that fails, with a log that events reach late, and a warehouse that is always right. */
 import type { ConfirmedSums } from "../../src/admission/counters.ts";
 import { FleetCounters } from "../../src/admission/fleet-counters.ts";
 import { MemoryCounters } from "../../src/admission/memory.ts";
@@ -16,11 +16,19 @@ export type Happening = {
   readonly dice: number;
 };
 
-type Recorded = { readonly eventId: string; readonly creditsMicro: bigint };
+type Recorded = {
+  readonly eventId: string;
+  readonly creditsMicro: bigint;
+  readonly budgets: readonly string[];
+};
 
 const accountId = "account";
 const periodId = "2026-04";
 const rich = 1_000_000n * credit;
+const budgetIds = ["key:one", "tag:two"] as const;
+
+/** The account, and its budgets. */
+export const ledgers: readonly (string | undefined)[] = [undefined, ...budgetIds];
 const leaseMs = 30_000;
 
 /** The world of one run. */
@@ -30,14 +38,17 @@ export class RebuildWorld {
   readonly #gateways: FleetCounters[] = [];
   readonly #consumer: RedisCounters;
   readonly #wipe: () => Promise<void>;
-  readonly #open: { eventId: string; gateway: number }[] = [];
+  readonly #open: { eventId: string; gateway: number; budgets: readonly string[] }[] = [];
   /** All that has ended, in the order of its end. */
   readonly #log: Recorded[] = [];
+  /** What has reached the log that all read, and of that the warehouse. */
+  #forwarded = 0;
   #inserted = 0;
   #confirmed = 0;
-  #settledMicro = 0n;
   #admitted = 0;
   #reads = 0;
+  /** Gateways that have not looked since the last loss: of what they know nothing is handed in yet. */
+  #unaware = new Set([0, 1]);
 
   /** `connection` reaches a server that nobody else uses. */
   constructor(connection: RedisConnection, wipe: () => Promise<void>) {
@@ -48,11 +59,16 @@ export class RebuildWorld {
       const link = new FailingLink(connection);
       this.#links.push(link);
       const common = { connection: link, keyPrefix, wallMs: () => clock.wallMs() };
-      return new RedisCounters({ ...common, replicaId, loadBase: () => this.#readBase([]) });
+      return new RedisCounters({
+        ...common,
+        replicaId,
+        loadBase: (_account, _period, budgetId) => this.#readBase([], budgetId),
+      });
     };
     for (const replicaId of ["one", "other"]) {
       const local = new MemoryCounters({ clock, loadBase: () => emptyBase });
-      const readBase: ReadBase = (_account, _period, eventIds) => this.#readBase(eventIds);
+      const readBase: ReadBase = (_account, _period, eventIds, budgetId) =>
+        this.#readBase(eventIds, budgetId);
       const shared = toShared(replicaId);
       this.#gateways.push(new FleetCounters({ shared, local, readBase, clock }));
     }
@@ -63,16 +79,18 @@ export class RebuildWorld {
   async happen({ name, gateway, dice }: Happening): Promise<void> {
     switch (name) {
       case "admit":
-        return this.#admit(gateway);
+        return this.#admit(gateway, dice);
       case "settle":
         return this.#settle(dice);
       case "insert":
-        this.#inserted += dice % (this.#log.length - this.#inserted + 1);
+        this.#forwarded += dice % (this.#log.length - this.#forwarded + 1);
+        this.#inserted += (dice >> 8) % (this.#forwarded - this.#inserted + 1);
         return;
       case "confirm":
         return this.#confirm();
       case "tick":
         this.#clock.advance(1_000);
+        this.#unaware.delete(gateway % 2);
         return this.#gateways[gateway % 2]?.tick();
       case "fail":
         return this.#links[dice % 3]?.fail(dice);
@@ -80,6 +98,7 @@ export class RebuildWorld {
         return this.#links[dice % 3]?.mend(dice);
       case "lose":
         await this.#wipe();
+        this.#unaware = new Set([0, 1]);
     }
   }
 
@@ -87,15 +106,19 @@ export class RebuildWorld {
   get trusted(): boolean {
     return (
       this.#gateways.every((gateway) => gateway.status().state === "up") &&
+      this.#unaware.size === 0 &&
       this.#links.every(({ quiet }) => quiet)
     );
   }
 
-  /** What Redis counts, beside what has been charged; undefined if it has just lost it. */
-  async usage(): Promise<{ usedMicro: bigint; chargedMicro: bigint } | undefined> {
+  /** What Redis counts of a ledger, beside what has been charged; undefined if it has just lost it. */
+  async usage(
+    budgetId: string | undefined,
+  ): Promise<{ usedMicro: bigint; chargedMicro: bigint } | undefined> {
     try {
-      const { usedMicro } = (await this.#gateways[0]?.usage(accountId, rich)) ?? {};
-      return usedMicro === undefined ? undefined : { usedMicro, chargedMicro: this.#settledMicro };
+      const { usedMicro } = (await this.#gateways[0]?.usage(accountId, rich, budgetId)) ?? {};
+      const chargedMicro = this.#sumOf(this.#log.length, budgetId);
+      return usedMicro === undefined ? undefined : { usedMicro, chargedMicro };
     } catch {
       return undefined;
     }
@@ -107,31 +130,43 @@ export class RebuildWorld {
     await this.#untilUp();
     while (this.#open.length > 0) await this.#settle(0);
     await this.#untilUp();
+    this.#forwarded = this.#log.length;
     await this.#consumeAll();
     // What was admitted by a command that came late belongs to nobody, and is swept.
     this.#clock.advance(leaseMs + 1);
     for (const gateway of this.#gateways) await gateway.sweep();
-    const usage = await this.#gateways[0]?.usage(accountId, rich);
-    const { usedMicro, heldMicro } = usage ?? {};
-    return { usedMicro, heldMicro, chargedMicro: this.#settledMicro };
+    const found = [];
+    for (const budgetId of ledgers) {
+      const usage = await this.#gateways[0]?.usage(accountId, rich, budgetId);
+      const { usedMicro, heldMicro } = usage ?? {};
+      found.push({ usedMicro, heldMicro, chargedMicro: this.#sumOf(this.#log.length, budgetId) });
+    }
+    return found;
   }
 
   async #untilUp(): Promise<void> {
     for (let round = 0; round < 20; round += 1) {
       this.#clock.advance(1_000);
       for (const gateway of this.#gateways) await gateway.tick();
+      this.#unaware.clear();
       if (round > 1 && this.trusted) return;
     }
     throw new Error("the counters did not come back");
   }
 
-  async #admit(gateway: number): Promise<void> {
+  async #admit(gateway: number, dice: number): Promise<void> {
     this.#admitted += 1;
     const eventId = `event-${this.#admitted}`;
-    const asked = request({ eventId, totalMicro: rich, overdraftMicro: rich });
+    const budgets = budgetIds.filter((_, at) => (dice >> at) % 2 === 1);
+    const asked = request({
+      eventId,
+      totalMicro: rich,
+      overdraftMicro: rich,
+      budgets: budgets.map((id) => ({ id, limitMicro: rich })),
+    });
     try {
       const admission = await this.#gateways[gateway % 2]?.admit(asked);
-      if (admission?.admitted) this.#open.push({ eventId, gateway: gateway % 2 });
+      if (admission?.admitted) this.#open.push({ eventId, gateway: gateway % 2, budgets });
     } catch {
       // Refused: nothing has begun.
     }
@@ -141,25 +176,27 @@ export class RebuildWorld {
   async #settle(dice: number): Promise<void> {
     const [ended] = this.#open.splice(dice % Math.max(1, this.#open.length), 1);
     if (ended === undefined) return;
-    const { eventId, gateway } = ended;
+    const { eventId, gateway, budgets } = ended;
     const creditsMicro = credit + BigInt(dice % 7);
-    this.#log.push({ eventId, creditsMicro });
     const settlement = { accountId, tokens: 10, tier: "mid", creditsMicro } as const;
+    this.#log.push({ eventId, creditsMicro, budgets });
     await this.#gateways[gateway]?.settle(eventId, settlement);
-    this.#settledMicro += creditsMicro;
   }
 
   async #confirm(): Promise<void> {
     if (this.#inserted === this.#confirmed) return;
     const offset = this.#inserted;
-    const sums: ConfirmedSums = {
-      ...{ accountId, periodId, version: { epoch: 0, offset } },
-      baseByTierMicro: byTier({ mid: this.#sumOf(offset) }),
-      includedIds: this.#log.slice(this.#confirmed, offset).map(({ eventId }) => eventId),
-    };
+    const toSums = (budgetId: string | undefined): ConfirmedSums => ({
+      ...{ accountId, periodId, budgetId, version: { epoch: 0, offset } },
+      baseByTierMicro: byTier({ mid: this.#sumOf(offset, budgetId) }),
+      includedIds: this.#log
+        .slice(this.#confirmed, offset)
+        .filter((recorded) => isOf(recorded, budgetId))
+        .map(({ eventId }) => eventId),
+    });
     try {
       await this.#consumer.open((await this.#consumer.beat(false)).generation);
-      await this.#consumer.confirm(sums);
+      for (const budgetId of ledgers.toReversed()) await this.#consumer.confirm(toSums(budgetId));
       this.#confirmed = offset;
     } catch (error) {
       if (!(error instanceof CountersUnreachable)) throw error;
@@ -167,19 +204,23 @@ export class RebuildWorld {
   }
 
   /** The log's tail, then the warehouse's sums; now and then the consumers go on between the two, or after them. */
-  async #readBase(asked: readonly string[]) {
-    const tail = this.#log.slice(this.#confirmed);
+  async #readBase(asked: readonly string[], budgetId: string | undefined) {
+    const tail = this.#log
+      .slice(this.#confirmed, this.#forwarded)
+      .filter((recorded) => isOf(recorded, budgetId));
     const version = { epoch: 0, offset: this.#confirmed };
     this.#reads += 1;
     if (this.#reads % 3 === 1) await this.#consumeAll();
-    const stored = new Set(this.#log.slice(0, this.#inserted).map(({ eventId }) => eventId));
+    const inserted = this.#log.slice(0, this.#inserted);
+    const ofLedger = inserted.filter((recorded) => isOf(recorded, budgetId));
+    const stored = new Set(ofLedger.map(({ eventId }) => eventId));
     const ids = new Set([...asked, ...tail.map(({ eventId }) => eventId)]);
     const base = {
-      baseByTierMicro: byTier({ mid: this.#sumOf(this.#inserted) }),
+      baseByTierMicro: byTier({ mid: this.#sumOf(this.#inserted, budgetId) }),
       version,
       pending: tail
         .filter(({ eventId }) => !stored.has(eventId))
-        .map((recorded) => ({ ...recorded, tier: "mid" as const })),
+        .map(({ eventId, creditsMicro }) => ({ eventId, creditsMicro, tier: "mid" as const })),
       includedIds: [...ids].filter((eventId) => stored.has(eventId)),
     };
     if (this.#reads % 3 === 2) await this.#consumeAll();
@@ -187,13 +228,20 @@ export class RebuildWorld {
   }
 
   async #consumeAll(): Promise<void> {
-    this.#inserted = this.#log.length;
+    this.#inserted = this.#forwarded;
     await this.#confirm();
   }
 
-  #sumOf(offset: number): bigint {
-    return this.#log.slice(0, offset).reduce((sum, { creditsMicro }) => sum + creditsMicro, 0n);
+  #sumOf(offset: number, budgetId: string | undefined): bigint {
+    return this.#log
+      .slice(0, offset)
+      .filter((recorded) => isOf(recorded, budgetId))
+      .reduce((sum, { creditsMicro }) => sum + creditsMicro, 0n);
   }
+}
+
+function isOf({ budgets }: Recorded, budgetId: string | undefined): boolean {
+  return budgetId === undefined || budgets.includes(budgetId);
 }
 
 /** A connection that loses commands, or their answers, or carries them out when nobody expects it any more. */

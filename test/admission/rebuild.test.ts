@@ -4,7 +4,7 @@ import { connectRedis } from "../../src/admission/redis.ts";
 import { debianTool } from "../setup/debian-tool.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { redisOfTest } from "../setup/redis.ts";
-import { type Happening, RebuildWorld } from "./rebuild-world.ts";
+import { type Happening, ledgers, RebuildWorld } from "./rebuild-world.ts";
 
 const happening = fc.record<Happening>({
   name: fc.constantFrom(
@@ -19,7 +19,7 @@ await describeWith(
   "two gateways whose Redis loses commands, answers and everything it knew, in 150 random histories",
   () => debianTool("redis-server"),
   () => {
-    it("never let an account seem richer once they trust it again, and count each charge once in the end", async () => {
+    it("never let an account or a budget seem richer once they trust it again, and count each charge once in the end", async () => {
       const server = await redisOfTest();
       const connection = connectRedis({ url: server.url, commandTimeoutMs: 10_000 });
       onTestFinished(() => connection.close());
@@ -31,13 +31,16 @@ await describeWith(
           for (const one of history) {
             await world.happen(one);
             if (!world.trusted) continue;
-            const { usedMicro = 0n, chargedMicro = 0n } = (await world.usage()) ?? {};
-            expect(usedMicro).toBeGreaterThanOrEqual(chargedMicro);
+            for (const ledger of ledgers) {
+              const { usedMicro = 0n, chargedMicro = 0n } = (await world.usage(ledger)) ?? {};
+              expect(usedMicro, ledger).toBeGreaterThanOrEqual(chargedMicro);
+            }
             seen.trusted += 1;
           }
-          const { usedMicro, heldMicro, chargedMicro } = await world.calmDown();
-          expect({ usedMicro, heldMicro }).toEqual({ usedMicro: chargedMicro, heldMicro: 0n });
-          seen.charged += chargedMicro;
+          for (const { usedMicro, heldMicro, chargedMicro } of await world.calmDown()) {
+            expect({ usedMicro, heldMicro }).toEqual({ usedMicro: chargedMicro, heldMicro: 0n });
+            seen.charged += chargedMicro;
+          }
         }),
         { numRuns: 150, seed: 7 },
       );

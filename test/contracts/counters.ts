@@ -39,6 +39,7 @@ export function describeCounters(name: string, open: OpenCounters): void {
     describeEnds(start);
     describeSweep(start);
     describeConfirm(start);
+    describeBudgets(start);
     describePeriods(open);
   });
 }
@@ -511,6 +512,124 @@ function describeConfirm(start: Start): void {
     await under.counters.confirm(sums({ baseByTierMicro, includedIds, version }));
     const usage = await under.counters.usage("account", 4n * credit);
     expect(usage.usedByTierMicro).toEqual(baseByTierMicro);
+  });
+}
+
+function describeBudgets(start: Start): void {
+  const key = { id: "key:one", limitMicro: 3n * credit };
+  const tag = { id: "tag:two", limitMicro: 2n * credit };
+
+  it("a budget that is used up refuses what counts against it, and nothing else", async () => {
+    const { counters } = await start();
+    for (const eventId of ["a", "b"]) {
+      await counters.admit(request({ eventId, budgets: [key, tag] }));
+      await counters.settle(eventId, usedOne);
+    }
+    const refused = await counters.admit(request({ eventId: "c", budgets: [key, tag] }));
+    expect(refused).toMatchObject({ admitted: false, reason: "credits", budget: "tag:two" });
+    expect(refused).toMatchObject({ scope: "account", retryAfterMs: undefined });
+    const others = [[key], []].map((budgets, at) =>
+      counters.admit(request({ eventId: `d${at}`, budgets })),
+    );
+    expect(outcomes(await Promise.all(others))).toEqual(["admitted", "admitted"]);
+  });
+
+  it("a refusal by one budget takes nothing of the account or of the others", async () => {
+    const { counters } = await start();
+    const empty = { id: "tag:empty", limitMicro: 0n };
+    const refused = await counters.admit(request({ eventId: "a", budgets: [key, empty] }));
+    expect(refused).toMatchObject({ reason: "credits", budget: "tag:empty" });
+    for (const budgetId of [undefined, "key:one"]) {
+      expect(await counters.usage("account", credit, budgetId)).toMatchObject({ heldMicro: 0n });
+    }
+  });
+
+  it("of many requests at once for the last credit of a budget, one is admitted", async () => {
+    const { counters } = await start();
+    const last = { id: "tag:last", limitMicro: credit };
+    const ids = Array.from({ length: 200 }, (_, at) => `e${at}`);
+    const admissions = await Promise.all(
+      ids.map(async (eventId) => counters.admit(request({ eventId, budgets: [last] }))),
+    );
+    expect(admissions.filter(({ admitted }) => admitted)).toHaveLength(1);
+  });
+
+  it("what open requests hold of a budget above their lowest price is worth a retry", async () => {
+    const { counters } = await start();
+    const asked = { holdMicro: 2n * credit, lowestMicro: credit, budgets: [key] };
+    await counters.admit(request({ eventId: "a", ...asked }));
+    const refused = await counters.admit(request({ eventId: "b", ...asked }));
+    expect(refused).toMatchObject({ reason: "credits-held", budget: "key:one" });
+    await counters.settle("a", usedOne);
+    const admitted = await counters.admit(request({ eventId: "b", ...asked }));
+    expect(admitted).toMatchObject({ admitted: true, heldMicro: 2n * credit });
+  });
+
+  it("a smaller hold fits the budget that has least", async () => {
+    const { counters } = await start();
+    const asked = { holdMicro: 9n * credit, lowestMicro: 0n, leastHoldMicro: credit };
+    const admitted = await counters.admit(
+      request({ eventId: "a", ...asked, budgets: [key, tag], overdraftMicro: 5n }),
+    );
+    expect(admitted).toMatchObject({ heldMicro: 2n * credit, chargeMaxMicro: 2n * credit + 5n });
+  });
+
+  it("an admission tells what of its budgets was used before it, and usage what is now", async () => {
+    const { counters } = await start();
+    await counters.admit(request({ eventId: "a", budgets: [tag] }));
+    await counters.settle("a", usedOne);
+    const admitted = await counters.admit(request({ eventId: "b", budgets: [key, tag] }));
+    expect(admitted).toMatchObject({ budgetsUsedMicro: [0n, credit] });
+    expect(await counters.usage("account", tag.limitMicro, "tag:two")).toMatchObject({
+      usedMicro: credit,
+      usedByTierMicro: byTier({ mid: credit }),
+      remainingMicro: credit,
+      heldMicro: credit,
+    });
+  });
+
+  it("a released and a swept request give back what they held of budgets", async () => {
+    const { counters, advance } = await start();
+    await counters.admit(request({ eventId: "a", budgets: [key, tag] }));
+    await counters.admit(request({ eventId: "b", budgets: [key, tag] }));
+    await counters.release("a", free);
+    await advance(30_001);
+    await counters.sweep();
+    for (const budgetId of ["key:one", "tag:two"]) {
+      const usage = await counters.usage("account", credit, budgetId);
+      expect(usage).toMatchObject({ usedMicro: 0n, heldMicro: 0n });
+    }
+    expect(await counters.settle("b", usedOne)).toBe("settled-late");
+    expect(await counters.usage("account", credit, "tag:two")).toMatchObject({ usedMicro: credit });
+  });
+
+  it("a request whose budget is confirmed before it settles is counted once in budget and account", async () => {
+    const { counters } = await start();
+    await counters.admit(request({ eventId: "a", budgets: [key, tag] }));
+    const included = { includedIds: ["a"], version: { epoch: 0, offset: 1 } };
+    const one = { ...included, baseByTierMicro: byTier({ mid: credit }) };
+    await counters.confirm(sums({ ...one, budgetId: "tag:two" }));
+    expect(await counters.settle("a", usedOne)).toBe("settled");
+    await counters.confirm(sums({ ...one, budgetId: "key:one" }));
+    await counters.confirm(sums(one));
+    for (const budgetId of [undefined, "key:one", "tag:two"]) {
+      const usage = await counters.usage("account", 9n * credit, budgetId);
+      expect(usage, budgetId).toMatchObject({ usedMicro: credit, heldMicro: 0n });
+    }
+  });
+
+  it("a budget begins with what its key or tag has used before it was set", async () => {
+    const base = {
+      baseByTierMicro: byTier({ mid: credit }),
+      version: { epoch: 0, offset: 3 },
+      pending: [{ eventId: "z", tier: "free", creditsMicro: credit / 2n } as const],
+    };
+    const { counters } = await start(base);
+    const [first, second] = await admitMany({ counters, advance() {} }, 2, { budgets: [tag] });
+    expect(first).toMatchObject({ reason: "credits", budget: "tag:two" });
+    expect(second).toMatchObject({ reason: "credits", budget: "tag:two" });
+    const cheap = request({ eventId: "c", holdMicro: credit / 2n, budgets: [tag] });
+    expect(await counters.admit(cheap)).toMatchObject({ admitted: true });
   });
 }
 

@@ -1,7 +1,7 @@
 // What the scripts take, as text and numbers.
 import assert from "node:assert/strict";
 import { tierNames } from "../../catalogue/tiers.ts";
-import { type KeyPart, type Limits, type LoadedBase, sweptMax } from "../counters.ts";
+import { type Budget, type KeyPart, type Limits, type LoadedBase, sweptMax } from "../counters.ts";
 import type { KnownRequest } from "../shared-counters.ts";
 
 /**
@@ -25,6 +25,16 @@ export function toParts(parts: readonly KeyPart[]): (string | number)[] {
   ]);
 }
 
+/** Id and limit of each budget; how many come first. */
+export function toBudgets(budgets: readonly Budget[] = []): (string | number)[] {
+  return [budgets.length, ...budgets.flatMap(({ id, limitMicro }) => [id, bounded(limitMicro)])];
+}
+
+/** Names a ledger within its account: its period, or a budget in it. */
+export function toLedgerName(periodId: string, budgetId: string | undefined): string {
+  return budgetId === undefined ? periodId : `${periodId}\n${budgetId}`;
+}
+
 /** Sums in the order of the tiers. */
 export function toBase(byTier: LoadedBase["baseByTierMicro"]): string[] {
   return tierNames.map((tier) => exact(byTier[tier]));
@@ -44,10 +54,10 @@ export function toTraffic(traffic: LoadedBase["traffic"]): (string | number)[] {
 
 /** As a request that has settled: what it held is of no interest any more. */
 export function toSettled({ eventId, tier, creditsMicro }: LoadedBase["pending"][number]) {
-  return [eventId, tier, exact(creditsMicro), "0", "0", "0", 0, 0, ""];
+  return [eventId, tier, exact(creditsMicro), "0", "0", "0", 0, 0, "", ""];
 }
 
-/** Nine fields of a request as its gateway knows it. */
+/** Ten fields of a request as its gateway knows it. */
 export function toKnown(known: KnownRequest): (string | number)[] {
   return [
     known.eventId,
@@ -58,6 +68,7 @@ export function toKnown(known: KnownRequest): (string | number)[] {
     exact(known.marginMicro),
     known.tokens,
     known.admittedAtMs,
+    known.budgets.join(),
     known.keyId,
   ];
 }

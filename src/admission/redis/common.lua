@@ -20,7 +20,10 @@ local function text(number) return string.format("%.0f", number) end
 local function field(key, name) return tonumber(call("HGET", key, name) or 0) end
 -- Adds to a field; -0, which Lua has and Redis does not take, becomes 0.
 local function increase(key, name, by) call("HINCRBY", key, name, text(by + 0)) end
-local function ledgerOf(periodId) return account .. "=ledger:" .. periodId end
+-- The ledger of a period, or of a budget in it.
+local function ledgerOf(periodId, budget)
+  return account .. "=ledger:" .. periodId .. (budget and "\n" .. budget or "")
+end
 
 -- Days since 1970 to year and month, and back, in the proleptic Gregorian calendar.
 local function monthOf(ms)

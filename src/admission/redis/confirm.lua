@@ -1,7 +1,8 @@
--- confirm: 4 period, 5 "" for sums of the consumers, or how many of those had come before these were read anew,
+-- confirm: 4 ledger (a period, or a budget in it), 5 "" for sums of the consumers, or how many of those had come before these were read anew,
 -- 6 epoch, 7 offset, 8-12 base, then the ids that the sums include. "stale" where more have come since, and "behind"
 -- where the sums read anew are lower: a warehouse that was wiped fills again.
 local ledger, confirms = ledgerOf(ARGV[4]), tonumber(ARGV[5])
+local _, budget = splitName(ARGV[4])
 local isKnown = call("EXISTS", ledger) == 1
 local target = isKnown and ledger or ledger .. ":early"
 if confirms then
@@ -17,7 +18,7 @@ if isNext or confirms then setBase(target, 8) end
 for at = 13, #ARGV do
   -- The consumer can be faster than the request: then its charge is in the base before it settles.
   local item = find(ARGV[at])
-  if item then forget(ARGV[at], item) end
+  if item and budget then leaveBudget(ARGV[at], item, budget) elseif item then forget(ARGV[at], item) end
   if isKnown then dropPending(ledger, ARGV[at]) else call("HSET", target, "id:" .. ARGV[at], 1) end
 end
 if not confirms then increase(target, "confirms", 1) end

@@ -31,8 +31,10 @@ import {
   inParts,
   toArguments,
   toBase,
+  toBudgets,
   toIdParts,
   toKnown,
+  toLedgerName,
   toParts,
   toSettled,
   toTraffic,
@@ -121,6 +123,7 @@ export class RedisCounters implements SharedCounters {
       bounded(lowestMicro),
       bounded(least),
       request.keyRunningMax ?? "",
+      ...toBudgets(request.budgets),
       ...toParts(request.parts ?? []),
     ];
     return toAdmission(await this.#runLoaded(scripts.admit, request.accountId, args));
@@ -177,8 +180,8 @@ export class RedisCounters implements SharedCounters {
     return toRate(await this.#run(scripts.rate, accountId, args), 1);
   }
 
-  async usage(accountId: string, totalMicro: bigint): Promise<AccountUsage> {
-    const reply = await this.#runLoaded(scripts.usage, accountId, []);
+  async usage(accountId: string, totalMicro: bigint, budgetId?: string): Promise<AccountUsage> {
+    const reply = await this.#runLoaded(scripts.usage, accountId, [budgetId ?? ""]);
     const period = periodAt(numberAt(reply, 2));
     const usedByTierMicro = toMicroByTier(reply, 4);
     const usedMicro = sumOf(usedByTierMicro);
@@ -198,8 +201,12 @@ export class RedisCounters implements SharedCounters {
    * One look at the running sums of a ledger, beside what they are sums of; undefined for one that nobody has used
    * in this generation. For audits: O(open and unconfirmed requests).
    */
-  async check(accountId: string, periodId: string): Promise<LedgerCheck | undefined> {
-    const reply = await this.#run(scripts.check, accountId, [periodId]);
+  async check(
+    accountId: string,
+    periodId: string,
+    budgetId?: string,
+  ): Promise<LedgerCheck | undefined> {
+    const reply = await this.#run(scripts.check, accountId, [toLedgerName(periodId, budgetId)]);
     if (reply[0] !== "checked") return undefined;
     const at = (place: number) => BigInt(textAt(reply, place));
     return {
@@ -234,12 +241,14 @@ export class RedisCounters implements SharedCounters {
     periodId: string,
     readBase: () => Promise<RebuiltBase>,
     known: readonly KnownRequest[],
+    budgetId?: string,
   ): Promise<boolean> {
-    const [confirms = 0] = await this.#run(scripts.confirms, accountId, [periodId]);
+    const ledger = toLedgerName(periodId, budgetId);
+    const [confirms = 0] = await this.#run(scripts.confirms, accountId, [ledger]);
     const base = await readBase();
-    await this.#install(accountId, periodId, base, this.#wallMs?.() ?? Date.now());
+    await this.#install(accountId, ledger, base, this.#wallMs?.() ?? Date.now());
     const { pending, includedIds } = base;
-    const head = [periodId, String(confirms)];
+    const head = [ledger, String(confirms)];
     const included = new Set(includedIds);
     const counted = new Set([...includedIds, ...pending.map(({ eventId }) => eventId)]);
     const missing = known.filter(({ eventId }) => !counted.has(eventId));
@@ -247,7 +256,8 @@ export class RedisCounters implements SharedCounters {
     const toCount = [...pending.map(toSettled), ...missing.map(toKnown)];
     if (!(await this.#handIn(accountId, head, toCount))) return false;
     for (const ids of toIdParts(includedIds)) {
-      const result = await this.#confirm({ accountId, periodId, ...base }, ids, confirms);
+      const sums = { accountId, periodId, budgetId, ...base };
+      const result = await this.#confirm(sums, ids, confirms);
       if (result === "stale") return false;
       if (result === "done") continue;
       const inBase = known.filter(({ eventId }) => included.has(eventId));
@@ -279,9 +289,10 @@ export class RedisCounters implements SharedCounters {
     ids: readonly string[],
     confirms: ReplyField,
   ): Promise<string> {
-    const { accountId, periodId, baseByTierMicro, version } = sums;
+    const { accountId, periodId, budgetId, baseByTierMicro, version } = sums;
     const { epoch, offset } = version;
-    const args = [periodId, String(confirms), epoch, offset, ...toBase(baseByTierMicro), ...ids];
+    const head = [toLedgerName(periodId, budgetId), String(confirms), epoch, offset];
+    const args = [...head, ...toBase(baseByTierMicro), ...ids];
     return textAt(await this.#run(scripts.confirm, accountId, args), 0);
   }
 
@@ -291,18 +302,20 @@ export class RedisCounters implements SharedCounters {
       const reply = await this.#run(script, accountId, args);
       if (reply[0] !== "load") return reply;
       assert(tries < loadTriesMax, "an account that was loaded is absent again and again");
-      await this.#load(accountId, textAt(reply, 1), numberAt(reply, 2));
+      await this.#load(accountId, textAt(reply, 1), numberAt(reply, 2), textAt(reply, 3));
     }
   }
 
-  /** Loads a ledger once, however many wait for it. */
-  #load(accountId: string, periodId: string, nowMs: number): Promise<void> {
-    const name = `${periodId}:${accountId}`;
+  /** Loads a ledger once, however many wait for it; `budget`: "" for the account's own. */
+  #load(accountId: string, periodId: string, nowMs: number, budget: string): Promise<void> {
+    const budgetId = budget === "" ? undefined : budget;
+    const ledger = toLedgerName(periodId, budgetId);
+    const name = `${accountId}\n${ledger}`;
     const running = this.#loading.get(name);
     if (running !== undefined) return running;
     const load = async () => {
-      const base = await this.#loadBase(accountId, periodId);
-      await this.#install(accountId, periodId, base, nowMs);
+      const base = await this.#loadBase(accountId, periodId, budgetId);
+      await this.#install(accountId, ledger, base, nowMs);
     };
     const loading = load().finally(() => this.#loading.delete(name));
     this.#loading.set(name, loading);
@@ -311,10 +324,11 @@ export class RedisCounters implements SharedCounters {
 
   async #install(
     accountId: string,
-    periodId: string,
+    ledger: string,
     base: LoadedBase,
     nowMs: number,
   ): Promise<void> {
+    const [periodId] = ledger.split("\n");
     const endMs = periodAt(Date.parse(`${periodId}-01T00:00:00Z`)).endMs;
     const keptMs = Math.max(1_000, endMs + ledgerKeptMs - nowMs);
     const { version, baseByTierMicro, pending } = base;
@@ -323,7 +337,7 @@ export class RedisCounters implements SharedCounters {
       tier,
       exact(creditsMicro),
     ]);
-    const head = [periodId, keptMs, version.epoch, version.offset, ...toBase(baseByTierMicro)];
+    const head = [ledger, keptMs, version.epoch, version.offset, ...toBase(baseByTierMicro)];
     await this.#run(scripts.install, accountId, [...head, ...toTraffic(base.traffic), ...ids]);
   }
 

@@ -10,5 +10,8 @@ if difference ~= 0 then
 end
 forget(eventId, item)
 local ledger = ledgerOf(item.period)
-if tier ~= "" and call("EXISTS", ledger) == 1 then addPending(ledger, eventId, tier, micro) end
+if tier ~= "" then
+  if call("EXISTS", ledger) == 1 then addPending(ledger, eventId, tier, micro) end
+  eachBudget(item, function(ofBudget) addPending(ofBudget, eventId, tier, micro) end)
+end
 return { item.state == "H" and "settled" or "settled-late" }

@@ -1,4 +1,4 @@
--- install: 4 period, 5 milliseconds until it is forgotten, 6 epoch, 7 offset, 8-12 base, then the
+-- install: 4 ledger (a period, or a budget in it), 5 milliseconds until it is forgotten, 6 epoch, 7 offset, 8-12 base, then the
 -- recent traffic, then event, tier, credits of each pending event. Does nothing where the ledger is there. What was confirmed meanwhile lies in
 -- `:early`, and is taken over.
 local ledger = ledgerOf(ARGV[4])

@@ -9,10 +9,24 @@ local function isLater(epoch, offset, ledger)
   return offset > field(ledger, "offset")
 end
 local function parse(record)
-  local state, period, held, lowest, margin, tokens, at, ofKey, keyId =
-    record:match("^(.)|([^|]*)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.?)|(.*)$")
+  local state, period, held, lowest, margin, tokens, at, ofKey, budgets, keyId =
+    record:match("^(.)|([^|]*)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.?)|([^|]*)|(.*)$")
   return { state = state, period = period, held = held, lowest = lowest, margin = margin,
-    tokens = tonumber(tokens), at = tonumber(at), ofKey = ofKey == "1", keyId = keyId }
+    tokens = tonumber(tokens), at = tonumber(at), ofKey = ofKey == "1", budgets = budgets, keyId = keyId }
+end
+-- Calls with the ledger of each budget of a request that is there.
+local function eachBudget(item, work)
+  for budget in item.budgets:gmatch("[^,]+") do
+    local ledger = ledgerOf(item.period, budget)
+    if call("EXISTS", ledger) == 1 then work(ledger, budget) end
+  end
+end
+local function hasBudget(item, budget)
+  return ("," .. item.budgets .. ","):find("," .. budget .. ",", 1, true) ~= nil
+end
+-- A budget reserves nothing for charges above holds: that is the account's part.
+local function holdOfBudget(ledger, item, sign)
+  for _, name in ipairs({ "held", "lowest" }) do increase(ledger, name, sign * item[name]) end
 end
 local function find(eventId)
   local record = call("HGET", open, eventId)
@@ -20,7 +34,7 @@ local function find(eventId)
 end
 local function write(eventId, item)
   call("HSET", open, eventId, table.concat({ item.state, item.period, item.held, item.lowest, item.margin,
-    text(item.tokens), text(item.at), item.ofKey and "1" or "", item.keyId }, "|"))
+    text(item.tokens), text(item.at), item.ofKey and "1" or "", item.budgets, item.keyId }, "|"))
 end
 local function member(eventId) return accountId .. "\n" .. eventId end
 local function openHold(eventId, item)
@@ -31,11 +45,13 @@ local function openHold(eventId, item)
   -- Nothing of a generation that has ended stays for ever.
   for _, key in ipairs({ open, leases, running }) do call("PEXPIRE", key, 2 * dayMs) end
   for _, name in ipairs({ "held", "lowest", "margin" }) do increase(ledger, name, item[name]) end
+  eachBudget(item, function(ofBudget) holdOfBudget(ofBudget, item, 1) end)
 end
 -- Gives a hold back; what was swept gave it back before.
 local function drop(item)
   if item.state ~= "H" then return end
   if call("HINCRBY", running, item.keyId, -1) <= 0 then call("HDEL", running, item.keyId) end
+  eachBudget(item, function(ofBudget) holdOfBudget(ofBudget, item, -1) end)
   local ledger = ledgerOf(item.period)
   if call("EXISTS", ledger) == 0 then return end
   for _, name in ipairs({ "held", "lowest", "margin" }) do increase(ledger, name, -item[name]) end
@@ -44,6 +60,23 @@ local function forget(eventId, item)
   drop(item)
   call("HDEL", open, eventId)
   call("ZREM", item.state == "H" and leases or tombs, member(eventId))
+end
+-- Ends what a request holds of one budget, whose sums include it already: its account's may not yet.
+local function leaveBudget(eventId, item, budget)
+  local left, found = {}, false
+  for one in item.budgets:gmatch("[^,]+") do
+    if one == budget then found = true else left[#left + 1] = one end
+  end
+  if not found then return end
+  local ledger = ledgerOf(item.period, budget)
+  if item.state == "H" and call("EXISTS", ledger) == 1 then holdOfBudget(ledger, item, -1) end
+  item.budgets = table.concat(left, ",")
+  write(eventId, item)
+end
+-- Period and budget of a ledger's name; no budget: the account's own.
+local function splitName(name)
+  local period, budget = name:match("^([^\n]*)\n(.*)$")
+  return period or name, budget
 end
 local function addPending(ledger, eventId, tier, micro)
   if call("HSETNX", ledger .. ":pending", eventId, tier .. "|" .. micro) == 0 then return end

@@ -26,13 +26,18 @@ const reasons: readonly string[] = [
 export function toAdmission(reply: Reply): Admission {
   if (reply[0] === "admitted") {
     const heldMicro = BigInt(textAt(reply, 3));
+    const budgets = numberAt(reply, 5);
+    const usedAt = (place: number) => BigInt(textAt(reply, 6 + place));
     return {
       admitted: true,
       periodId: textAt(reply, 1),
       admittedAtMs: numberAt(reply, 2),
       heldMicro,
       chargeMaxMicro: heldMicro + BigInt(textAt(reply, 4)),
-      rate: toRate(reply, 5),
+      ...(budgets > 0 && {
+        budgetsUsedMicro: Array.from({ length: budgets }, (_, place) => usedAt(place)),
+      }),
+      rate: toRate(reply, 6 + budgets),
     };
   }
   const reason = textAt(reply, 1);
@@ -43,8 +48,9 @@ export function toAdmission(reply: Reply): Admission {
     reason,
     scope: reply[2] === "account" ? "account" : "key",
     ...(reply[2] !== "account" && reply[2] !== "key" && { part: textAt(reply, 2) }),
+    ...(textAt(reply, 4) !== "" && { budget: textAt(reply, 4) }),
     retryAfterMs: retryAfterMs < 0 ? undefined : retryAfterMs,
-    rate: toRate(reply, 4),
+    rate: toRate(reply, 5),
   };
 }
 
