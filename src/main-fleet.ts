@@ -1,7 +1,7 @@
 // Part of the composition root: what the replicas and consumers of a fleet share: Kafka, ClickHouse, Redis.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { LoadedBase } from "./admission/counters.ts";
+import type { LoadBase } from "./admission/counters.ts";
 import { FleetCounters } from "./admission/fleet-counters.ts";
 import { MemoryCounters } from "./admission/memory.ts";
 import { connectRedis, RedisCounters, RedisIdempotency } from "./admission/redis.ts";
@@ -26,8 +26,8 @@ import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import type { Settings } from "./platform/settings.ts";
+import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
-import { type FleetBases, openFleetBases } from "./usage/kafka/bases.ts";
 import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
@@ -72,7 +72,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const forwarder = openKafkaForwarder({ connection, outbox, onTrouble });
   const usageLog = createForwardedLog({ outbox, forwarder, durability });
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
-  const bases = openFleetBases({ openTail: () => openKafkaTail({ connection }), warehouse });
+  const bases = openUsageBases({ openTail: () => openKafkaTail({ connection }), warehouse });
   const redis = connectRedis(toRedis(fleet));
   const { counters, shared } = openFleetCounters(redis, bases, options.directory);
   const ticks = await startTicks(counters, redis, log);
@@ -106,7 +106,7 @@ function toRedis({ redis: { url, password } }: FleetSettings) {
 
 function openFleetCounters(
   connection: ReturnType<typeof connectRedis>,
-  bases: FleetBases,
+  bases: UsageBases,
   directory: DirectoryReader,
 ): { counters: FleetCounters; shared: RedisCounters } {
   const clock = systemClock;
@@ -117,7 +117,9 @@ function openFleetCounters(
       Date.parse(`${periodId}-01T00:00:00Z`) > sinceMs || Number(createdAtUs) / 1_000 > sinceMs
     );
   };
-  const loadBase = (accountId: string, periodId: string): LoadedBase | Promise<LoadedBase> => {
+  const loadBase: LoadBase = (accountId, periodId, budgetId) => {
+    // A budget is younger than what it counts.
+    if (budgetId !== undefined) return bases.read(accountId, periodId, [], budgetId);
     const nothing = accountId.startsWith(readsPrefix) || isNew(accountId, periodId);
     return nothing ? nothingLoaded : bases.read(accountId, periodId, []);
   };

@@ -19,8 +19,9 @@ import type { Caller } from "./keys/verify.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
-import { readAccountTail } from "./usage/account-tail.ts";
+import { createLogTail, readAccountTail } from "./usage/account-tail.ts";
 import type { Finding } from "./usage/audit.ts";
+import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { defaultSchedule } from "./usage/charge.ts";
 import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
@@ -32,7 +33,7 @@ import { type RecentRequest, readRecentRequests } from "./usage/recent-requests.
 import { createRefundUsage } from "./usage/refund.ts";
 import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
 import type { UsageLog } from "./usage/usage-log.ts";
-import { nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
+import { type AskedBase, nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
 
 /** What metering is opened with. */
 export type MeteringOptions = {
@@ -104,7 +105,16 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
   await openLmdbConsumerStore(paths.consumer, "write").close();
   const records = openLmdbConsumerStore(paths.consumer, "read");
   const idempotency = openLmdbIdempotency({ path: paths.idempotency, clock });
-  const counters = openCounters(usageLog, records, await readRecentRequests(usageLog, clock));
+  const recent = await readRecentRequests(usageLog, clock);
+  const askBases = async (asked: readonly AskedBase[]) => {
+    await consumer.whenReady();
+    return (await consumer.ask({ kind: "bases", asked })).bases;
+  };
+  const bases = openUsageBases({
+    openTail: async () => createLogTail({ log: usageLog, records }),
+    warehouse: { bases: askBases },
+  });
+  const counters = openCounters({ log: usageLog, records, recent, bases });
   const consumer = startConsumer(options, counters, usageLog);
   return assembleMetering(options, {
     counters,
@@ -154,11 +164,15 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
   };
 }
 
-function openCounters(
-  log: LmdbUsageLog,
-  records: ConsumerRecords,
-  recent: ReadonlyMap<string, readonly RecentRequest[]>,
-): MemoryCounters {
+/** What the counters begin with. */
+type CountersParts = {
+  readonly log: LmdbUsageLog;
+  readonly records: ConsumerRecords;
+  readonly recent: ReadonlyMap<string, readonly RecentRequest[]>;
+  readonly bases: UsageBases;
+};
+
+function openCounters({ log, records, recent, bases }: CountersParts): MemoryCounters {
   const loadAccount = async (accountId: string, periodId: string) => {
     const tail = await readAccountTail(accountId, periodId, { log, records });
     const requests = recent.get(accountId) ?? [];
@@ -166,8 +180,10 @@ function openCounters(
   };
   return new MemoryCounters({
     clock: systemClock,
-    loadBase: (accountId, periodId) =>
-      accountId.startsWith(readsPrefix) ? nothingLoaded : loadAccount(accountId, periodId),
+    loadBase: (accountId, periodId, budgetId) => {
+      if (budgetId !== undefined) return bases.read(accountId, periodId, [], budgetId);
+      return accountId.startsWith(readsPrefix) ? nothingLoaded : loadAccount(accountId, periodId);
+    },
   });
 }
 

@@ -1,4 +1,4 @@
-// What the counters load of an account: the sums of the warehouse, and what the log holds beyond them.
+// What counters load of an account or a budget: the sums of the warehouse, and what the log holds beyond them.
 import type { TierName } from "../catalogue/tiers.ts";
 import type { ConsumerRecords } from "./consumer-store.ts";
 import { peekAccountId, toTierName } from "./event.ts";
@@ -24,6 +24,13 @@ export type TailParts = {
   readonly records: Pick<ConsumerRecords, "base" | "progress">;
 };
 
+/** Reads what a log holds of accounts and budgets beyond what is confirmed; the base is nothing: the warehouse has it. */
+export interface UsageTail {
+  /** The version is that up to which all is confirmed. */
+  read(accountId: string, periodId: string, budgetId?: string): Promise<AccountTail>;
+  close(): Promise<void>;
+}
+
 const limits = { eventsMax: 10_000, bytesMax: 8 * 1024 * 1024 };
 
 /** Reads an account's base and its part of the log's tail: the tail is what the consumer is behind, seconds as a rule. */
@@ -42,10 +49,24 @@ export async function readAccountTail(
   return { baseByTierMicro, version, pending: tails.pending(accountId, periodId) };
 }
 
+/** The tails of a log in this process, which stays open. */
+export function createLogTail({ log, records }: TailParts): UsageTail {
+  return {
+    async read(accountId, periodId, budgetId) {
+      const progress = records.progress(log.name);
+      const offset = progress?.epoch === log.epoch ? progress.confirmedOffset : 0;
+      const tails = await readTails(log, offset, new Set([accountId]));
+      const pending = tails.pending(accountId, periodId, budgetId);
+      return { baseByTierMicro: nothingUsed, version: { epoch: log.epoch, offset }, pending };
+    },
+    close: async () => undefined,
+  };
+}
+
 /** What a log holds of some accounts from an offset on. */
 export interface LogTails {
-  /** Charged events, once each. */
-  pending(accountId: string, periodId: string): AccountTail["pending"];
+  /** Charged events, once each; with a budget those that were admitted under it. */
+  pending(accountId: string, periodId: string, budgetId?: string): AccountTail["pending"];
 }
 
 /** Reads a log to its end. */
@@ -66,8 +87,8 @@ export async function readTails(
     offset = last.offset + 1;
   }
   return {
-    pending: (accountId, periodId) => [
-      ...(byLedger.get(toLedgerKey({ accountId, periodId }))?.values() ?? []),
+    pending: (accountId, periodId, budgetId) => [
+      ...(byLedger.get(toLedgerKey({ accountId, periodId, budgetId }))?.values() ?? []),
     ],
   };
 }
@@ -83,7 +104,10 @@ function note(
   const tier = toTierName(event.tier);
   // A refund shows when it is confirmed: before, sums could include it already, and it would count twice.
   if (event.rev === 0 || tier === undefined || event.creditsMicro <= 0n) return;
-  const key = toLedgerKey(event);
-  const pending = byLedger.get(key) ?? new Map();
-  byLedger.set(key, pending.set(eventId, { eventId, tier, creditsMicro: event.creditsMicro }));
+  const { accountId, periodId, creditsMicro } = event;
+  for (const budgetId of [undefined, ...event.budgets.map(({ id }) => id)]) {
+    const key = toLedgerKey({ accountId, periodId, budgetId });
+    const pending = byLedger.get(key) ?? new Map();
+    byLedger.set(key, pending.set(eventId, { eventId, tier, creditsMicro }));
+  }
 }

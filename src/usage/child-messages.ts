@@ -2,7 +2,7 @@
 import type { Finding } from "./audit.ts";
 import type { Confirmation } from "./consumer-parts.ts";
 import type { LastExit } from "./trial.ts";
-import type { PeriodSums, StoredEvent } from "./warehouse.ts";
+import type { AskedBase, PeriodSums, StoredBase, StoredEvent } from "./warehouse.ts";
 
 /** From the gateway. */
 export type ToChild =
@@ -47,6 +47,7 @@ export type Question =
       readonly accountIds: readonly string[];
       readonly periodIds: readonly string[];
     }
+  | { readonly kind: "bases"; readonly asked: readonly AskedBase[] }
   | { readonly kind: "audit" };
 
 /** The answer to the question of the same kind. */
@@ -54,6 +55,7 @@ export type Answer =
   | { readonly kind: "sql"; readonly text: string }
   | { readonly kind: "event"; readonly event: StoredEvent | undefined }
   | { readonly kind: "sums"; readonly sums: readonly PeriodSums[] }
+  | { readonly kind: "bases"; readonly bases: readonly StoredBase[] }
   | { readonly kind: "audit"; readonly findings: readonly Finding[] };
 
 /** Whether a message is from the gateway. Both ends are this program: only the outer shape is checked. */

@@ -12,7 +12,13 @@ import {
 import { Consumer } from "./consumer.ts";
 import type { ConsumerRecords, ConsumerStore } from "./consumer-store.ts";
 import type { UsageLogReader } from "./usage-log.ts";
-import type { AuditedWarehouse, QueriedWarehouse, StoredLogs, Warehouse } from "./warehouse.ts";
+import type {
+  AuditedWarehouse,
+  BaseSource,
+  QueriedWarehouse,
+  StoredLogs,
+  Warehouse,
+} from "./warehouse.ts";
 
 /** The way to the gateway: in a forked process `process.send` and the events "message" and "disconnect". */
 export interface ChildPort {
@@ -25,7 +31,7 @@ export interface ChildPort {
 /** What the child opens; closed by it at the end. */
 export type ChildParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & StoredLogs & AuditedWarehouse & QueriedWarehouse;
+  readonly warehouse: Warehouse & StoredLogs & BaseSource & AuditedWarehouse & QueriedWarehouse;
   readonly store: ConsumerStore & ConsumerRecords;
 };
 
@@ -174,6 +180,8 @@ class ConsumerChild {
           kind: "sums",
           sums: await warehouse.sums(question.accountIds, question.periodIds),
         };
+      case "bases":
+        return { kind: "bases", bases: await warehouse.bases(question.asked) };
       case "audit":
         throw new Error("audits are answered between two steps");
     }

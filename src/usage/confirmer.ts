@@ -2,7 +2,7 @@
 import { EventKind } from "../gen/optamil/v1/event_pb.ts";
 import type { ConfirmedPeriod, ConsumerParts } from "./consumer-parts.ts";
 import type { ConsumerProgress } from "./consumer-store.ts";
-import { nothingUsed, type PlacedEvent, toLedgerKey } from "./warehouse.ts";
+import { type LedgerName, nothingUsed, type PlacedEvent, toLedgerKey } from "./warehouse.ts";
 
 /** An account and period with events since it was last confirmed. */
 type Touched = {
@@ -11,10 +11,13 @@ type Touched = {
   /** Offset of the first of them. */
   readonly firstOffset: number;
   readonly eventIds: string[];
+  /** Of them, those that count against budgets. */
+  readonly budgets: Map<string, string[]>;
 };
 
-/** Accounts of one grouped query. */
+/** Accounts of one grouped query, and budgets of another. */
 const accountsMax = 1_000;
+const budgetsMax = 1_000;
 /** Ids that wait before sums are asked for out of turn: about 10 MB. */
 const waitingIdsMax = 100_000;
 const confirmEveryMs = 1_000;
@@ -47,11 +50,19 @@ export class Confirmer {
   add({ offset, event, eventId }: PlacedEvent): void {
     if (event.rev === 0 || event.kind === EventKind.REJECTED) return;
     const { accountId, periodId } = event;
-    const key = toLedgerKey(event);
-    const entry = this.#touched.get(key);
+    const key = toLedgerKey({ accountId, periodId });
+    let entry = this.#touched.get(key);
+    if (entry === undefined) {
+      entry = { accountId, periodId, firstOffset: offset, eventIds: [], budgets: new Map() };
+      this.#touched.set(key, entry);
+    }
     this.#waitingIds++;
-    if (entry !== undefined) entry.eventIds.push(eventId);
-    else this.#touched.set(key, { accountId, periodId, firstOffset: offset, eventIds: [eventId] });
+    entry.eventIds.push(eventId);
+    for (const { id } of event.budgets) {
+      const ofBudget = entry.budgets.get(id);
+      if (ofBudget === undefined) entry.budgets.set(id, [eventId]);
+      else ofBudget.push(eventId);
+    }
   }
 
   /**
@@ -64,27 +75,50 @@ export class Confirmer {
     const entries = this.#oldest(accountsMax);
     if (entries.length === 0) return progress;
     const version = { epoch: log.epoch, offset: progress.offset };
-    const sums = (await this.#sumUp(entries)).map((sum) => ({ ...sum, version }));
+    const ofAccounts = (await this.#sumUp(entries)).map((sum) => ({ ...sum, version }));
+    const ofBudgets = (await this.#sumUpBudgets(entries)).map((sum) => ({ ...sum, version }));
     // After the sums: those of a warehouse that was wiped before them would take usage back.
     if ((await this.#parts.warehouse.id()) !== progress.warehouseId) {
       throw new Error("the warehouse is not the one that was filled: its rows are sent again");
     }
     const confirmedOffset = this.#lowestOffsetAfter(entries.length, progress.offset);
-    const bases = sums.map(({ baseByTierMicro, ...sum }) => ({
+    // What was used of a budget is asked of the warehouse: it counts what was used before there was one, too.
+    const bases = ofAccounts.map(({ baseByTierMicro, ...sum }) => ({
       ...sum,
       microByTier: baseByTierMicro,
     }));
     // Bases before the delivery: counters that load an account after it hear no more of these ids.
     await store.save({ logName: log.name, bases });
-    await deliver({ confirmedOffset, sums });
+    await deliver({ confirmedOffset, sums: [...ofBudgets, ...ofAccounts] });
     // The offset after it: written down but not delivered, the ids would stay open for ever.
     const confirmed = { ...progress, confirmedOffset };
     await store.save({ logName: log.name, progress: confirmed });
     for (const entry of entries) {
-      this.#touched.delete(toLedgerKey(entry));
+      const { accountId, periodId } = entry;
+      this.#touched.delete(toLedgerKey({ accountId, periodId }));
       this.#waitingIds -= entry.eventIds.length;
     }
     return confirmed;
+  }
+
+  async #sumUpBudgets(entries: readonly Touched[]): Promise<Omit<ConfirmedPeriod, "version">[]> {
+    const asked = entries.flatMap(({ accountId, periodId, budgets }) =>
+      [...budgets].map(([budgetId, includedIds]) => ({
+        ledger: { accountId, periodId, budgetId } satisfies LedgerName,
+        includedIds,
+      })),
+    );
+    const found: Omit<ConfirmedPeriod, "version">[] = [];
+    for (let at = 0; at < asked.length; at += budgetsMax) {
+      const piece = asked.slice(at, at + budgetsMax);
+      const questions = piece.map(({ ledger }) => ({ ...ledger, eventIds: [] }));
+      const bases = await this.#parts.warehouse.bases(questions);
+      for (const [place, { ledger, includedIds }] of piece.entries()) {
+        const baseByTierMicro = bases[place]?.microByTier ?? nothingUsed;
+        found.push({ ...ledger, baseByTierMicro, includedIds });
+      }
+    }
+    return found;
   }
 
   /** One grouped query, after which the next one waits. */
@@ -100,7 +134,8 @@ export class Confirmer {
     const byKey = new Map(found.map((sum) => [toLedgerKey(sum), sum]));
     return entries.map((entry) => {
       const { accountId, periodId, eventIds } = entry;
-      const baseByTierMicro = byKey.get(toLedgerKey(entry))?.microByTier ?? nothingUsed;
+      const baseByTierMicro =
+        byKey.get(toLedgerKey({ accountId, periodId }))?.microByTier ?? nothingUsed;
       return { accountId, periodId, baseByTierMicro, includedIds: eventIds };
     });
   }

@@ -3,12 +3,12 @@ import type { Clock } from "../platform/clock.ts";
 import type { ConsumerStore } from "./consumer-store.ts";
 import type { LastExit } from "./trial.ts";
 import type { BatchLimits, LogVersion, UsageLogReader } from "./usage-log.ts";
-import type { MicroByTier, StoredLogs, Warehouse } from "./warehouse.ts";
+import type { BaseSource, LedgerName, MicroByTier, StoredLogs, Warehouse } from "./warehouse.ts";
 
 /** What a consumer works with. */
 export type ConsumerParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & StoredLogs;
+  readonly warehouse: Warehouse & StoredLogs & BaseSource;
   readonly store: ConsumerStore;
   readonly clock: Clock;
   /**
@@ -30,13 +30,12 @@ export type ConsumerParts = {
 export type Confirmation = {
   /** Every event below is in a base by now, whether of this confirmation or an earlier one. */
   readonly confirmedOffset: number;
+  /** Those of budgets first: a request leaves them before it leaves its account. */
   readonly sums: readonly ConfirmedPeriod[];
 };
 
-/** Sums of one account and period, in the shape that the counters take. */
-export type ConfirmedPeriod = {
-  readonly accountId: string;
-  readonly periodId: string;
+/** Sums of one account and period, or of a budget in it, in the shape that the counters take. */
+export type ConfirmedPeriod = LedgerName & {
   /** All effective events below `version`. */
   readonly baseByTierMicro: MicroByTier;
   /** Events with rev 1 or more among them that no earlier confirmation has named. */

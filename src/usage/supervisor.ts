@@ -54,6 +54,8 @@ export interface ConsumerSupervisor {
   ): Promise<Extract<Answer, { kind: Kind }>>;
   /** Whether the warehouse is open. */
   readonly ready: boolean;
+  /** Resolves when it is. */
+  whenReady(): Promise<void>;
   /** Ends the consumer after its step, by force if that takes too long. */
   stop(): Promise<void>;
 }
@@ -94,6 +96,7 @@ type Pending = {
 
 class Supervisor implements ConsumerSupervisor {
   ready = false;
+  #onceReady = Promise.withResolvers<void>();
   readonly #options: SupervisorOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #backoffMinMs: number;
@@ -119,6 +122,10 @@ class Supervisor implements ConsumerSupervisor {
     const answer = await this.#ask(question);
     if (!isOfKind(answer, question.kind)) throw new Error("the consumer answered another question");
     return answer;
+  }
+
+  whenReady(): Promise<void> {
+    return this.#onceReady.promise;
   }
 
   async stop(): Promise<void> {
@@ -150,6 +157,7 @@ class Supervisor implements ConsumerSupervisor {
   }
 
   #exited(signal: string | null): void {
+    if (this.ready) this.#onceReady = Promise.withResolvers<void>();
     this.ready = false;
     this.#process = undefined;
     // The kernel kills for want of memory with SIGKILL, operators with either: no record is at fault.
@@ -169,6 +177,7 @@ class Supervisor implements ConsumerSupervisor {
     switch (message.type) {
       case "ready":
         this.ready = true;
+        this.#onceReady.resolve();
         this.#options.onReady?.();
         break;
       case "confirmed":

@@ -3,7 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { audit } from "../../src/usage/audit.ts";
 import { Consumer } from "../../src/usage/consumer.ts";
 import { toEventIdText } from "../../src/usage/event.ts";
-import type { AuditedWarehouse, StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
+import type {
+  AuditedWarehouse,
+  BaseSource,
+  StoredLogs,
+  Warehouse,
+} from "../../src/usage/warehouse.ts";
 import { ManualClock } from "../admission/manual-clock.ts";
 import { MemoryConsumerStore } from "../fakes/memory-consumer-store.ts";
 import { MemoryLogDisk, MemoryLogReader, MemoryUsageLog } from "../fakes/memory-usage-log.ts";
@@ -11,7 +16,7 @@ import { sampleEvent, sampleHold, sampleSettlement } from "../usage/sample-event
 
 /** An empty warehouse, and a hand that is not the consumer's. */
 export type AuditHome = {
-  readonly warehouse: Warehouse & AuditedWarehouse & StoredLogs;
+  readonly warehouse: Warehouse & AuditedWarehouse & StoredLogs & BaseSource;
   /** Runs a statement beside it. */
   tamper(statement: string): Promise<unknown>;
   remove(): Promise<void>;

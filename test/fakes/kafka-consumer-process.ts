@@ -2,7 +2,7 @@
 import { systemClock } from "../../src/platform/clock.ts";
 import { openKafkaConsumers } from "../../src/usage/kafka/consumers.ts";
 import type { UsageTopics } from "../../src/usage/kafka/topics.ts";
-import type { StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
+import type { BaseSource, StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
 import type { Asked, Told, WarehouseCall } from "./kafka-storm.ts";
 
 const [brokers = "", topics = "{}", sessionTimeoutMs = "2000"] = process.argv.slice(2);
@@ -21,10 +21,11 @@ function tell(message: Told): void {
   process.send?.(message);
 }
 
-const warehouse: Warehouse & StoredLogs = {
+const warehouse: Warehouse & StoredLogs & BaseSource = {
   insert: (batch) => ask("insert", batch),
   sums: (accountIds, periodIds) => ask("sums", accountIds, periodIds),
   sumsAfter: (accountId, limit) => ask("sumsAfter", accountId, limit),
+  bases: (asked) => ask("bases", asked),
   id: () => ask("id"),
   lastOffset: (logName, logEpoch) => ask("lastOffset", logName, logEpoch),
   close: async () => {},

@@ -8,7 +8,7 @@ import type { KafkaHome } from "../usage/kafka-home.ts";
 import type { MemoryWarehouse } from "./memory-warehouse.ts";
 
 /** What a member asks of the warehouse. */
-export type WarehouseCall = "insert" | "sums" | "sumsAfter" | "id" | "lastOffset";
+export type WarehouseCall = "insert" | "sums" | "sumsAfter" | "bases" | "id" | "lastOffset";
 
 /** From a member. */
 export type Told =

@@ -1,6 +1,6 @@
 /** A model of the warehouse: rows that replace each other by rev, however often they come. */
 import type { MicroByTier } from "../../src/admission/counters.ts";
-import type { EventBatch, StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
+import type { BaseSource, EventBatch, StoredLogs, Warehouse } from "../../src/usage/warehouse.ts";
 import { byTier } from "../admission/requests.ts";
 import type { Bug } from "./bugs.ts";
 import { fromUsageEvent, type SimEvent } from "./events.ts";
@@ -27,7 +27,7 @@ export class SimWarehouse {
   }
 
   /** The warehouse as one process uses it. */
-  connect(process: SimProcess): Warehouse & StoredLogs {
+  connect(process: SimProcess): Warehouse & StoredLogs & BaseSource {
     return {
       insert: (batch) => this.#insert(batch, process),
       sums: async (accountIds, periodIds) => {
@@ -40,6 +40,7 @@ export class SimWarehouse {
         return sums;
       },
       sumsAfter: () => Promise.resolve([]),
+      bases: () => Promise.reject(new Error("no event of the simulation has a budget")),
       id: async () => {
         await process.sleep(this.#scheduler.between(1, 5));
         return String(this.#id);

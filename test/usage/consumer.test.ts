@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { Consumer } from "../../src/usage/consumer.ts";
 import type { Confirmation, ConsumerParts } from "../../src/usage/consumer-parts.ts";
-import { encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { createRefund, encodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import { BatchRejected, nothingUsed } from "../../src/usage/warehouse.ts";
 import { ManualClock } from "../admission/manual-clock.ts";
 import { MemoryConsumerStore } from "../fakes/memory-consumer-store.ts";
@@ -100,6 +100,58 @@ describe("the consumer", () => {
         ],
       },
     ]);
+  });
+
+  it("confirms what was used of budgets before the accounts, by the events that were admitted under them", async () => {
+    const world = new World();
+    const budgets = [
+      { id: "key:k1", limitMicro: 9n * credit },
+      { id: "tag:team-a", limitMicro: 9n * credit },
+    ];
+    const before = sampleEvent({ keyId: "k1" });
+    const both = sampleEvent({ keyId: "k1", tag: "team-a", budgets });
+    const tagged = sampleEvent({ keyId: "k2", tag: "team-a", budgets: budgets.slice(1) });
+    world.append(before, both, tagged);
+    await world.drain(world.start());
+    const sums = world.delivered.flatMap((one) => one.sums);
+    const shown = sums.map(({ budgetId, baseByTierMicro, includedIds }) => ({
+      budgetId,
+      usedMicro: baseByTierMicro.budget,
+      includedIds,
+    }));
+    expect(shown).toEqual([
+      { budgetId: "key:k1", usedMicro: 2n * credit, includedIds: [idOf(both)] },
+      { budgetId: "tag:team-a", usedMicro: 2n * credit, includedIds: [both, tagged].map(idOf) },
+      {
+        budgetId: undefined,
+        usedMicro: 3n * credit,
+        includedIds: [before, both, tagged].map(idOf),
+      },
+    ]);
+    expect(world.usedMicro("acme")).toBe(3n * credit);
+  });
+
+  it("confirms a refund to the budgets of the charge", async () => {
+    const world = new World();
+    const budgets = [{ id: "tag:team-a", limitMicro: 9n * credit }];
+    const charged = sampleEvent({ tag: "team-a", budgets });
+    const { accountId, keyJti, tag, creditsMicro } = charged;
+    const spent = { keyId: keyJti, rootKeyId: keyJti, tag, budgets };
+    const ofCharge = { eventId: idOf(charged), accountId, periodId, creditsMicro, ...spent };
+    const refund = createRefund(
+      { ...ofCharge, tier: "budget" },
+      Number(charged.admittedAtUs) / 1_000,
+    );
+    world.append(charged);
+    const consumer = world.start();
+    await world.drain(consumer);
+    world.append(refund);
+    await world.drain(consumer);
+    expect(world.delivered.at(-1)?.sums.at(0)).toMatchObject({
+      budgetId: "tag:team-a",
+      baseByTierMicro: nothingUsed,
+      includedIds: [idOf(refund)],
+    });
   });
 
   it("does not name swept requests, as they may still settle", async () => {
@@ -205,6 +257,7 @@ function bind(warehouse: MemoryWarehouse): ConsumerParts["warehouse"] {
     insert: (batch) => warehouse.insert(batch),
     sums: (accounts, periods) => warehouse.sums(accounts, periods),
     sumsAfter: (after, limit) => warehouse.sumsAfter(after, limit),
+    bases: (asked) => warehouse.bases(asked),
     id: () => warehouse.id(),
     lastOffset: (logName, logEpoch) => warehouse.lastOffset(logName, logEpoch),
     close: () => warehouse.close(),

@@ -51,6 +51,7 @@ await describeWith("a log with 5 % poison", fetchClickHouse, (startClickHouse) =
       },
       sums: warehouse.sums.bind(warehouse),
       sumsAfter: warehouse.sumsAfter.bind(warehouse),
+      bases: warehouse.bases.bind(warehouse),
       id: warehouse.id.bind(warehouse),
       lastOffset: warehouse.lastOffset.bind(warehouse),
       close: warehouse.close.bind(warehouse),

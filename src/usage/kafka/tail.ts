@@ -2,22 +2,12 @@
 import { Batched } from "../../platform/batched.ts";
 import { type KafkaConnection, openAdmin } from "../../platform/kafka/client.ts";
 import { openTopicReader } from "../../platform/kafka/reader.ts";
-import { type AccountTail, readTails } from "../account-tail.ts";
-import { nothingUsed } from "../warehouse.ts";
+import { type AccountTail, readTails, type UsageTail } from "../account-tail.ts";
+import { type LedgerName, nothingUsed } from "../warehouse.ts";
 import { readEpochs } from "./epochs.ts";
 import { partitionOf } from "./partition.ts";
 import { readProgress } from "./progress-store.ts";
 import { type UsageTopics, usageTopics } from "./topics.ts";
-
-/** The tails of all accounts. */
-export interface KafkaTail {
-  /**
-   * The events of an account and period beyond what the group has confirmed, whose offset is the version;
-   * the base is nothing: the warehouse has it. Throws while the brokers cannot be reached.
-   */
-  read(accountId: string, periodId: string): Promise<AccountTail>;
-  close(): Promise<void>;
-}
 
 /** What to read. */
 export type KafkaTailOptions = {
@@ -27,13 +17,11 @@ export type KafkaTailOptions = {
   readonly groupId?: string | undefined;
 };
 
-type Asked = { readonly accountId: string; readonly periodId: string };
-
 /** Accounts that one look at the log is for. */
 const accountsMax = 10_000;
 
-/** Opens the tail; throws while the brokers cannot be reached or the topics are not made. */
-export async function openKafkaTail(options: KafkaTailOptions): Promise<KafkaTail> {
+/** Opens the tails of all accounts; both throw while the brokers cannot be reached or the topics are not made. */
+export async function openKafkaTail(options: KafkaTailOptions): Promise<UsageTail> {
   const { connection, topics = usageTopics, groupId = "optamil.usage" } = options;
   const { usage } = topics;
   const epoch = await findEpoch(connection, topics);
@@ -41,11 +29,11 @@ export async function openKafkaTail(options: KafkaTailOptions): Promise<KafkaTai
   const reader = openTopicReader(connection, usage);
 
   /** One look at each partition for all accounts: a reader can be at one place only. */
-  async function look(asked: readonly Asked[]): Promise<readonly AccountTail[]> {
+  async function look(asked: readonly LedgerName[]): Promise<readonly AccountTail[]> {
     const kept = await admin.use((client) => readProgress(client, groupId, usage));
     const partitionsOf = (accountId: string) => partitionOf(accountId, kept.size);
     const byPartition = Map.groupBy(asked, ({ accountId }) => partitionsOf(accountId));
-    const read = async ([partition, ofPartition]: [number, Asked[]]) => {
+    const read = async ([partition, ofPartition]: [number, LedgerName[]]) => {
       const progress = kept.get(partition)?.progress;
       const offset = progress?.epoch === epoch ? progress.confirmedOffset : 0;
       const accounts = new Set(ofPartition.map(({ accountId }) => accountId));
@@ -54,19 +42,19 @@ export async function openKafkaTail(options: KafkaTailOptions): Promise<KafkaTai
     };
     const looks = await Promise.all([...byPartition].map(read));
     const lookOf = new Map(looks.map((one) => [one.partition, one]));
-    return asked.map(({ accountId, periodId }) => {
+    return asked.map(({ accountId, periodId, budgetId }) => {
       const { offset = 0, tails } = lookOf.get(partitionsOf(accountId)) ?? {};
       return {
         baseByTierMicro: nothingUsed,
         version: { epoch, offset },
-        pending: tails?.pending(accountId, periodId) ?? [],
+        pending: tails?.pending(accountId, periodId, budgetId) ?? [],
       };
     });
   }
 
   const looks = new Batched(accountsMax, look);
   return {
-    read: (accountId, periodId) => looks.ask({ accountId, periodId }),
+    read: (accountId, periodId, budgetId) => looks.ask({ accountId, periodId, budgetId }),
     async close() {
       await Promise.all([reader.close(), admin.close()]);
     },

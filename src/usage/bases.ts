@@ -1,25 +1,35 @@
-// What the counters of a fleet load of an account: the sums of the warehouse, and the events beyond them.
+// What counters load of an account or budget by asking the warehouse: its sums, and the events beyond them.
 import assert from "node:assert/strict";
-import { Batched } from "../../platform/batched.ts";
-import { OptamilError } from "../../platform/errors.ts";
-import { within } from "../../platform/within.ts";
-import type { AccountTail } from "../account-tail.ts";
-import { type AskedBase, askedIdsMax, type BaseSource, type StoredBase } from "../warehouse.ts";
-import type { KafkaTail } from "./tail.ts";
+import { Batched } from "../platform/batched.ts";
+import { OptamilError } from "../platform/errors.ts";
+import { within } from "../platform/within.ts";
+import type { AccountTail, UsageTail } from "./account-tail.ts";
+import {
+  type AskedBase,
+  askedIdsMax,
+  type BaseSource,
+  type LedgerName,
+  type StoredBase,
+} from "./warehouse.ts";
 
-/** What an account has used by the warehouse, which of the events asked about or in the log that includes, and the rest of the log. */
-export type FleetBase = AccountTail & { readonly includedIds: readonly string[] };
+/** What a ledger has used by the warehouse, which of the events asked about or in the log that includes, and the rest of the log. */
+export type UsageBase = AccountTail & { readonly includedIds: readonly string[] };
 
 /** Reads bases, many at a time as one. */
-export interface FleetBases {
+export interface UsageBases {
   /** Throws `service_unavailable` while the log or the warehouse does not answer, after 10 seconds at the latest. */
-  read(accountId: string, periodId: string, eventIds: readonly string[]): Promise<FleetBase>;
+  read(
+    accountId: string,
+    periodId: string,
+    eventIds: readonly string[],
+    budgetId?: string,
+  ): Promise<UsageBase>;
   close(): Promise<void>;
 }
 
 /** What they are read from. */
-export type FleetBasesOptions = {
-  readonly openTail: () => Promise<KafkaTail>;
+export type UsageBasesOptions = {
+  readonly openTail: () => Promise<UsageTail>;
   readonly warehouse: BaseSource;
 };
 
@@ -27,8 +37,8 @@ const readTimeoutMs = 10_000;
 const accountsMax = 1_000;
 
 /** Opens the log when it is asked for the first time. */
-export function openFleetBases({ openTail, warehouse }: FleetBasesOptions): FleetBases {
-  let opening: Promise<KafkaTail> | undefined;
+export function openUsageBases({ openTail, warehouse }: UsageBasesOptions): UsageBases {
+  let opening: Promise<UsageTail> | undefined;
   const tail = () => {
     opening ??= openTail().catch((error: unknown) => {
       opening = undefined;
@@ -39,11 +49,12 @@ export function openFleetBases({ openTail, warehouse }: FleetBasesOptions): Flee
   const bases = new Batched<AskedBase, StoredBase>(accountsMax, (asked) =>
     readStored(warehouse, asked),
   );
-  const read = async (accountId: string, periodId: string, eventIds: readonly string[]) => {
+  const read = async (ledger: LedgerName, eventIds: readonly string[]) => {
+    const { accountId, periodId, budgetId } = ledger;
     // First the tail: what the consumers take meanwhile is then in the sums, and said to be.
-    const { version, pending } = await (await tail()).read(accountId, periodId);
+    const { version, pending } = await (await tail()).read(accountId, periodId, budgetId);
     const asked = [...new Set([...eventIds, ...pending.map(({ eventId }) => eventId)])];
-    const stored = await bases.ask({ accountId, periodId, eventIds: asked });
+    const stored = await bases.ask({ ...ledger, eventIds: asked });
     const included = new Set(stored.includedIds);
     return {
       baseByTierMicro: stored.microByTier,
@@ -53,9 +64,10 @@ export function openFleetBases({ openTail, warehouse }: FleetBasesOptions): Flee
     };
   };
   return {
-    async read(accountId, periodId, eventIds) {
+    async read(accountId, periodId, eventIds, budgetId) {
       try {
-        const base = await within(readTimeoutMs, read(accountId, periodId, eventIds));
+        const ledger = { accountId, periodId, budgetId };
+        const base = await within(readTimeoutMs, read(ledger, eventIds));
         if (base === undefined) throw new Error("no answer in time");
         return base;
       } catch (cause) {

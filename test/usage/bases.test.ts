@@ -1,15 +1,17 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openFleetBases } from "../../src/usage/kafka/bases.ts";
-import type { KafkaTail } from "../../src/usage/kafka/tail.ts";
+import { createLogTail, type UsageTail } from "../../src/usage/account-tail.ts";
+import { openUsageBases } from "../../src/usage/bases.ts";
+import { encodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import { type AskedBase, askedIdsMax, nothingUsed } from "../../src/usage/warehouse.ts";
+import { MemoryLogDisk, MemoryLogReader } from "../fakes/memory-usage-log.ts";
+import { periodId, sampleEvent } from "./sample-events.ts";
 
-const periodId = "2026-04";
 const pending = { eventId: "in-the-log", tier: "mid", creditsMicro: 5n } as const;
 
 /** Bases of accounts whose stored events are given by id. */
-function openBases(stored: readonly string[], tailOf: KafkaTail["read"] = readNoTail) {
+function openBases(stored: readonly string[], tailOf: UsageTail["read"] = readNoTail) {
   const questions: (readonly AskedBase[])[] = [];
-  const bases = openFleetBases({
+  const bases = openUsageBases({
     openTail: async () => ({ read: tailOf, close: async () => undefined }),
     warehouse: {
       bases: async (asked) => {
@@ -25,13 +27,39 @@ function openBases(stored: readonly string[], tailOf: KafkaTail["read"] = readNo
   return { bases, questions };
 }
 
-const readNoTail: KafkaTail["read"] = async () => ({
+const readNoTail: UsageTail["read"] = async () => ({
   baseByTierMicro: nothingUsed,
   version: { epoch: 1, offset: 9 },
   pending: [],
 });
 
-describe("what the counters of a fleet load", () => {
+describe("the tail of a log in this process", () => {
+  it("gives what an account, or a budget of it, was charged beyond what is confirmed", async () => {
+    const disk = new MemoryLogDisk();
+    const budgets = [{ id: "tag:team-a", limitMicro: 9n }];
+    const events = [
+      sampleEvent({ tag: "team-a", budgets }),
+      sampleEvent({ tag: "team-a" }),
+      sampleEvent({ tag: "team-a", budgets }),
+      sampleEvent({ accountId: "other", tag: "team-a", budgets }),
+    ];
+    for (const event of events) disk.appendBytes(encodeEvent(event));
+    const log = new MemoryLogReader(disk);
+    const progress = { epoch: log.epoch, offset: 1, confirmedOffset: 1, trial: undefined };
+    const tail = createLogTail({
+      log,
+      records: { base: () => undefined, progress: () => progress },
+    });
+    const ofAccount = await tail.read("acme", periodId);
+    const ofBudget = await tail.read("acme", periodId, "tag:team-a");
+    const ids = events.map(({ eventId }) => toEventIdText(eventId));
+    expect(ofAccount.pending.map(({ eventId }) => eventId)).toEqual(ids.slice(1, 3));
+    expect(ofBudget.pending.map(({ eventId }) => eventId)).toEqual(ids.slice(2, 3));
+    expect(ofBudget.version).toEqual({ epoch: log.epoch, offset: 1 });
+  });
+});
+
+describe("what counters load by asking the warehouse", () => {
   it("is the stored sums, and of the log's tail what they do not include", async () => {
     const tailOf = async () => ({
       ...(await readNoTail("", "")),
@@ -68,7 +96,7 @@ describe("what the counters of a fleet load", () => {
 
   it("is service_unavailable while the log cannot be read, and read again afterwards", async () => {
     let away = true;
-    const tailOf: KafkaTail["read"] = async (...asked) => {
+    const tailOf: UsageTail["read"] = async (...asked) => {
       if (away) throw new Error("no broker");
       return readNoTail(...asked);
     };
