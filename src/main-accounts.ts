@@ -9,6 +9,7 @@ import { openLocalAccounts } from "./cli/local-accounts.ts";
 import { openRemoteAccounts } from "./cli/remote-accounts.ts";
 import { openRemoteKeys } from "./cli/remote-keys.ts";
 import { openRemoteMetering } from "./cli/remote-metering.ts";
+import { createBudgetManager, findSpending } from "./directory/budgets.ts";
 import type { Directory } from "./directory/directory.ts";
 import { openLmdbDirectory } from "./directory/lmdb.ts";
 import { type AccountManager, createAccountManager, findPlan } from "./directory/manage.ts";
@@ -28,7 +29,7 @@ import {
 } from "./keys/rotate-signing-keys.ts";
 import { ownerScopes, scopes } from "./keys/scopes.ts";
 import type { SigningKeys } from "./keys/signing-keys.ts";
-import { createVerifier } from "./keys/verify.ts";
+import { type Caller, createVerifier } from "./keys/verify.ts";
 import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
 import {
@@ -87,6 +88,11 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
     directory,
     manager,
     accounts,
+    budgets: createBudgetManager(directory),
+    isLimited: (caller: Caller) => {
+      const { budgets } = findSpending(directory, caller, undefined);
+      return caller.limits !== undefined || budgets !== undefined;
+    },
     ...createEntrance({ directory, accounts, manager, issuer, plans, signingKeys }),
     verify: verifier.verify,
     jwks: () => signingKeys.jwks(),

@@ -16,6 +16,7 @@ import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
 import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
+import { BudgetService } from "./gen/optamil/v1/budgets_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
@@ -44,6 +45,7 @@ const servedServices: readonly DescService[] = [
   AccountService,
   AdminService,
   UsageService,
+  BudgetService,
   RouterService,
 ];
 

@@ -13,6 +13,8 @@ import type { Entitlement } from "./chat/meter-parts.ts";
 import { readsPrefix } from "./chat/reads.ts";
 import { RecordingRoom } from "./chat/recorder.ts";
 import { Rejections } from "./chat/rejections.ts";
+import { Thresholds } from "./chat/thresholds.ts";
+import { findSpending } from "./directory/budgets.ts";
 import type { Directory, DirectoryReader } from "./directory/directory.ts";
 import { entitlementOf } from "./directory/entitlement.ts";
 import type { Caller } from "./keys/verify.ts";
@@ -194,7 +196,7 @@ function createEntitlement({ directory, plans }: MeteringOptions): (caller: Call
 }
 
 function createMeter(
-  { baseline, uuids, log }: MeteringOptions,
+  { baseline, uuids, log, directory }: MeteringOptions,
   counters: Counters,
   usageLog: UsageLog,
   entitlement: (caller: Caller) => Entitlement,
@@ -209,6 +211,23 @@ function createMeter(
       return baseline();
     },
     entitlementOf: entitlement,
+    spendingOf: (caller, tag) => findSpending(directory, caller, tag),
+    thresholds: new Thresholds({
+      usageLog,
+      onReached: ({ accountId, periodId, budget, usedMicro }, percent) =>
+        log.warn(
+          {
+            account_id: accountId,
+            period: periodId,
+            budget: budget.id,
+            percent,
+            used: Number(usedMicro) / 1e6,
+          },
+          "a budget threshold is reached",
+        ),
+      onError: (error) => log.warn({ error: String(error) }, "a threshold was not recorded"),
+      wallMs: () => systemClock.wallMs(),
+    }),
     rejections: new Rejections(usageLog, (error) =>
       log.warn({ error: String(error) }, "a refusal was not recorded"),
     ),

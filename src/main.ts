@@ -11,6 +11,7 @@ import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
+import { budgetMethods } from "./gateway/rpc/budgets.ts";
 import { chatMethods } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
@@ -188,6 +189,7 @@ function createEntries(
       sql: metering.sql,
       audit: metering.audit,
     }),
+    ...budgetMethods({ ...accounts, counters: metering.counters }),
     ...usageMethods((caller) =>
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),

@@ -1,12 +1,14 @@
 // What metering stands on: types only.
 import type { Counters, Limits } from "../admission/counters.ts";
 import type { Model } from "../catalogue/models.ts";
+import type { Spending } from "../directory/budgets.ts";
 import type { Caller } from "../keys/verify.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { UuidSource } from "../platform/uuid.ts";
 import type { Schedule } from "../usage/charge.ts";
 import type { UsageLog } from "../usage/usage-log.ts";
 import type { Rejections } from "./rejections.ts";
+import type { Thresholds } from "./thresholds.ts";
 
 /** What an account may use. */
 export type Entitlement = {
@@ -28,5 +30,8 @@ export type MeterParts = {
   readonly baseline: Model | undefined;
   /** What the account of a caller may use now. */
   readonly entitlementOf: (caller: Caller) => Entitlement;
+  /** Whose spending a request of a caller is, under a tag. */
+  readonly spendingOf: (caller: Caller, tag: string | undefined) => Spending;
   readonly rejections: Rejections;
+  readonly thresholds: Thresholds;
 };

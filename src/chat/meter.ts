@@ -1,5 +1,6 @@
 // Meters chat requests: limits and credits before the first byte, the durable event before the last.
 import type { Admission, Admitted, Limits, Refused, WindowName } from "../admission/counters.ts";
+import type { Spending } from "../directory/budgets.ts";
 import { priceBounds } from "../usage/charge.ts";
 import { createHold } from "../usage/event.ts";
 import type { ChatCall } from "./call.ts";
@@ -28,9 +29,10 @@ export class Meter {
    * window), `service_unavailable` (it cannot be recorded).
    */
   async admit(call: ChatCall, route: Route): Promise<MeteredRequest> {
-    const { counters, schedule, uuids, entitlementOf } = this.#parts;
+    const { counters, schedule, uuids, entitlementOf, spendingOf } = this.#parts;
     const { caller } = call;
     const { limits, totalMicro, overdraftMicro } = entitlementOf(caller);
+    const spending = spendingOf(caller, call.tag);
     const { promptTokens, maxOutputTokens } = route.features;
     const tokens = promptTokens + (maxOutputTokens ?? completionTokensAssumed);
     const tiers = route.candidates.map(({ model }) => model.tier);
@@ -49,11 +51,12 @@ export class Meter {
       overdraftMicro,
       holdMicro: highestMicro,
       lowestMicro,
+      budgets: spending.budgets,
     });
     const admission = decision instanceof Promise ? await decision : decision;
     call.showRate({ rate: admission.rate, refusedBy: refusedBy(admission) });
     if (!admission.admitted) throw this.#refuse(call, eventId, admission, limits, tokens);
-    return this.#record(call, route, eventId, admission);
+    return this.#record(call, route, eventId, { admission, spending });
   }
 
   /** Cuts what a key has running: its streams end with an error frame at once. */
@@ -80,7 +83,12 @@ export class Meter {
     await rejections.flush();
   }
 
-  #record(call: ChatCall, route: Route, eventId: string, admitted: Admitted): MeteredRequest {
+  #record(
+    call: ChatCall,
+    route: Route,
+    eventId: string,
+    { admission: admitted, spending }: { admission: Admitted; spending: Spending },
+  ): MeteredRequest {
     const { caller } = call;
     const hold = createHold({
       eventId,
@@ -94,11 +102,12 @@ export class Meter {
       scheduleVersion: this.#parts.schedule.version,
       requestId: call.requestId,
       tag: call.tag,
+      ...spending,
     });
     const committed = this.#parts.usageLog.hold(hold);
     const request = new MeteredRequest(
       this.#parts,
-      { call, route, eventId, hold, admitted, committed },
+      { call, route, eventId, hold, admitted, committed, budgets: spending.budgets },
       () => this.#open.delete(eventId),
     );
     this.#open.set(eventId, request);

@@ -1,6 +1,6 @@
 // One admitted request, from its hold to its durable end.
 import assert from "node:assert/strict";
-import type { Admitted } from "../admission/counters.ts";
+import type { Admitted, Budget } from "../admission/counters.ts";
 import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
@@ -54,7 +54,10 @@ export function unserved(by: Ending["by"], httpStatus: number): RequestEnding {
   };
 }
 
-type Parts = Pick<MeterParts, "counters" | "usageLog" | "clock" | "schedule" | "baseline">;
+type Parts = Pick<
+  MeterParts,
+  "counters" | "usageLog" | "clock" | "schedule" | "baseline" | "thresholds"
+>;
 
 type Opened = {
   readonly call: ChatCall;
@@ -63,6 +66,7 @@ type Opened = {
   readonly hold: UsageEvent;
   readonly admitted: Admitted;
   readonly committed: Promise<void>;
+  readonly budgets: readonly Budget[] | undefined;
 };
 
 /** An admitted request. */
@@ -138,10 +142,22 @@ export class MeteredRequest {
               creditsMicro: event.creditsMicro,
             });
       if (done instanceof Promise) await done;
+      this.#noteBudgets(event.creditsMicro);
     } finally {
       this.#onClosed();
     }
     return event.creditsMicro;
+  }
+
+  /** What the budgets had used at the admission, and this charge: others that ran meanwhile tell of their own. */
+  #noteBudgets(creditsMicro: bigint): void {
+    const { budgets, admitted } = this.#opened;
+    const { accountId } = this;
+    const { periodId, budgetsUsedMicro = [] } = admitted;
+    for (const [at, budget] of (budgets ?? []).entries()) {
+      const usedMicro = (budgetsUsedMicro[at] ?? 0n) + creditsMicro;
+      this.#parts.thresholds.note({ accountId, periodId, budget, usedMicro });
+    }
   }
 
   #abandon(): void {

@@ -11,11 +11,22 @@ const units: Readonly<Record<WindowName, string>> = {
   "tokens-minute": "tokens per minute",
 };
 
+/** A budget as people call it: "this key", "the tag 'team-a'". */
+function nameOf(budgetId: string): string {
+  return budgetId.startsWith("tag:") ? `the tag '${budgetId.slice(4)}'` : "this key";
+}
+
 /** The refusal as the client sees it. `tokens` is the estimate that admission was given. */
 export function toRefusal(refused: Refused, limits: Limits, tokens: number): OptamilError {
-  const { reason, scope, part, retryAfterMs, rate } = refused;
+  const { reason, scope, part, budget, retryAfterMs, rate } = refused;
   switch (reason) {
     case "credits":
+      if (budget !== undefined) {
+        return new OptamilError(
+          "insufficient_credits",
+          `The budget of ${nameOf(budget)} is used up for this billing period. Raise it, or wait for the next period.`,
+        );
+      }
       return new OptamilError(
         "insufficient_credits",
         "Insufficient credits. Please upgrade your plan.",
@@ -23,7 +34,7 @@ export function toRefusal(refused: Refused, limits: Limits, tokens: number): Opt
     case "credits-held":
       return new OptamilError(
         "rate_limit_exceeded",
-        "The remaining credits are held by requests that are still running. Try again in a moment.",
+        `The remaining credits${budget === undefined ? "" : ` of the budget of ${nameOf(budget)}`} are held by requests that are still running. Try again in a moment.`,
         { retryAfterMs },
       );
     case "running":

@@ -9,6 +9,7 @@ import type {
   Plan,
   RefundUsageResponse,
 } from "../gen/optamil/v1/admin_pb.ts";
+import type { Budget, ListBudgetsResponse } from "../gen/optamil/v1/budgets_pb.ts";
 import type { CreateKeyRequest, Key } from "../gen/optamil/v1/keys_pb.ts";
 import type { GetUsageResponse } from "../gen/optamil/v1/usage_pb.ts";
 import type { Environment } from "../platform/settings.ts";
@@ -110,10 +111,15 @@ export type AccountOperations = {
   close(): Promise<void>;
 };
 
-/** The operations behind `optamil usage`, `sql`, `audit` and `accounts refund`. */
+/** The operations behind `optamil usage`, `budgets`, `sql`, `audit` and `accounts refund`. */
 export type MeteringOperations = {
   /** Usage of the account whose key is used. */
   usage(): Promise<GetUsageResponse>;
+  /** A page of the budgets of that account; an empty `after` is the first one. */
+  budgets(page: { readonly limit: number; readonly after: string }): Promise<ListBudgetsResponse>;
+  setBudget(budgetId: string, creditsMicro: bigint): Promise<Budget>;
+  /** Gives the id of what is gone. */
+  deleteBudget(budgetId: string): Promise<string>;
   /** The answer to one reading statement, in a ClickHouse format. */
   sql(text: string, format: string): Promise<string>;
   audit(): Promise<readonly AuditFinding[]>;

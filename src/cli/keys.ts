@@ -11,6 +11,7 @@ import {
 import { jsonCodec } from "../platform/json.ts";
 import { toParameterPolicy } from "../platform/settings.ts";
 import { type Command, type CommandContext, type KeyOperations, UsageError } from "./command.ts";
+import { parseCredits } from "./credits.ts";
 import { toTable } from "./table.ts";
 
 /** Creates, lists, rotates and revokes keys: by the running gateway, or in its data if none runs. */
@@ -18,7 +19,7 @@ export const keys: Command = {
   usage:
     "keys create --name NAME [--scope SCOPE ...] [--model MODEL ...] [--tier TIER ...] [--expires-in-days DAYS]\n" +
     "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N]\n" +
-    "      [--parameter-policy forward|drop|reject] [--json]\n" +
+    "      [--budget CREDITS] [--parameter-policy forward|drop|reject] [--json]\n" +
     "  optamil keys list [--json]\n" +
     "  optamil keys rotate KEY_ID [--overlap-hours HOURS] [--json]\n" +
     "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]\n" +
@@ -59,6 +60,7 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
       "requests-per-day": { type: "string" },
       "tokens-per-minute": { type: "string" },
       concurrent: { type: "string" },
+      budget: { type: "string" },
       "parameter-policy": { type: "string", default: "" },
       "expires-in-days": { type: "string" },
       json,
@@ -74,6 +76,7 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
     tiers: values.tier,
     parameterPolicy: readPolicy(values["parameter-policy"]),
     ...(limits !== undefined && { limits }),
+    ...(values.budget !== undefined && { budgetMicro: parseCredits(values.budget) }),
     ...(days !== undefined && { expiresAt: BigInt(unixSeconds() + days * secondsPerDay) }),
   });
   const { key, info } = await use(context, (operations) => operations.create(request));

@@ -2,13 +2,14 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
+import { BudgetService } from "../gen/optamil/v1/budgets_pb.ts";
 import { UsageService } from "../gen/optamil/v1/usage_pb.ts";
 import type { MeteringOperations } from "./command.ts";
 
 /** Above what the gateway waits for its warehouse: 70 seconds. */
 const timeoutMs = 80_000;
 
-/** UsageService and AdminService of the gateway at `url`, called with `key`. */
+/** UsageService, BudgetService and AdminService of the gateway at `url`, called with `key`. */
 export function openRemoteMetering(url: string, key: string): MeteringOperations {
   const transport = createConnectTransport({
     baseUrl: url,
@@ -17,9 +18,17 @@ export function openRemoteMetering(url: string, key: string): MeteringOperations
   });
   const admin = createClient(AdminService, transport);
   const account = createClient(UsageService, transport);
+  const budgets = createClient(BudgetService, transport);
   const options = { headers: { authorization: `Bearer ${key}` } };
   return {
     usage: () => account.getUsage({}, options),
+    budgets: (page) => budgets.listBudgets(page, options),
+    async setBudget(budgetId, creditsMicro) {
+      const { budget } = await budgets.setBudget({ budgetId, creditsMicro }, options);
+      if (budget === undefined) throw new Error("the gateway answered without the budget");
+      return budget;
+    },
+    deleteBudget: async (budgetId) => (await budgets.deleteBudget({ budgetId }, options)).id,
     sql: async (text, format) => (await admin.queryWarehouse({ sql: text, format }, options)).text,
     audit: async () => (await admin.audit({}, options)).data,
     refund: (accountId, eventId) => admin.refundUsage({ accountId, eventId }, options),

@@ -4,6 +4,7 @@ import { OptamilError } from "../platform/errors.ts";
 import { SettingsError } from "../platform/settings.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { budgets } from "./budgets.ts";
 import { changes } from "./changes.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { config } from "./config.ts";
@@ -25,6 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
   plans,
   changes,
   usage,
+  budgets,
   sql,
   audit,
   gateway,

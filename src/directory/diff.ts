@@ -1,5 +1,11 @@
 // What a change did to an account or key, field by field, for people who ask who did what.
-import { create, type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type JsonValue,
+  type MessageShape,
+  toJson,
+} from "@bufbuild/protobuf";
 import {
   AccountStateSchema,
   type ChangedField,
@@ -16,6 +22,7 @@ type Action = NonNullable<DirectoryRecord["change"]["case"]>;
 const actions: Readonly<Record<Action, string>> = {
   accountCreated: "account.created",
   accountPlanChanged: "account.plan_changed",
+  budgetChanged: "budget.changed",
   creditsGranted: "credits.granted",
   keyCreated: "key.created",
   keyRevoked: "key.revoked",
@@ -60,7 +67,7 @@ function diff<Desc extends DescMessage>(
 ): ChangedField[] {
   const old = before === undefined ? new Map<string, string>() : toTexts(schema, before);
   const young = toTexts(schema, after);
-  return schema.fields.flatMap(({ name }) => {
+  return [...new Set([...young.keys(), ...old.keys()])].flatMap((name) => {
     const [one, other] = [old.get(name), young.get(name)];
     if (one === other || unlisted.has(name)) return [];
     return create(ChangedFieldSchema, {
@@ -71,17 +78,26 @@ function diff<Desc extends DescMessage>(
   });
 }
 
-/** The fields that are there, by name: texts and numbers as they are, all else as JSON. */
+/** The fields that are there, by name: texts and numbers as they are, each entry of a map, all else as JSON. */
 function toTexts<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): ReadonlyMap<string, string> {
   const json = toJson(schema, message, { useProtoFieldName: true });
   if (typeof json !== "object" || json === null || Array.isArray(json)) return new Map();
-  return new Map(
-    Object.entries(json).map(([name, value]) => [
-      name,
-      typeof value === "string" ? value : JSON.stringify(value),
-    ]),
+  const maps = new Set(
+    schema.fields.filter((one) => one.fieldKind === "map").map(({ name }) => name),
   );
+  const texts = new Map<string, string>();
+  for (const [name, value] of Object.entries(json)) {
+    if (!maps.has(name)) texts.set(name, toText(value));
+    else
+      for (const [key, entry] of Object.entries(value ?? {}))
+        texts.set(`${name}[${key}]`, toText(entry));
+  }
+  return texts;
+}
+
+function toText(value: JsonValue): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -5,6 +5,7 @@ import {
   type AccountPlanChanged,
   type AccountState,
   AccountStateSchema,
+  type BudgetChanged,
   type ChangeEntry,
   type CreditsGranted,
   type DirectoryRecord,
@@ -17,6 +18,7 @@ import {
 } from "../gen/optamil/v1/directory_pb.ts";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { isUuid } from "../platform/uuid.ts";
+import { parseBudgetId } from "./budgets.ts";
 
 /** The part of the state that the rule looks at. */
 export interface DirectoryView {
@@ -46,6 +48,12 @@ export const emailCharactersMax = 254;
 /** Two years: what is older is in the log, and no request belongs to it any more. */
 const periodsKeptMax = 24;
 
+/** Budgets of tags that an account may have: each of its changes writes them all. */
+const tagBudgetsMax = 256;
+
+/** A billion credits. */
+const budgetMicroMax = 10n ** 15n;
+
 /** 100 billion credits, so that sums stay far below 64 bits. */
 const grantedMicroMax = 10n ** 17n;
 
@@ -66,6 +74,8 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
       return foldCreditsGranted(view, record, change.value);
     case "accountPlanChanged":
       return foldAccountPlanChanged(view, record, change.value);
+    case "budgetChanged":
+      return foldBudgetChanged(view, record, change.value);
     case undefined:
       // Of a later release. The release that knows it rebuilds the state from the log.
       return { refusal: invalidRequest("Unknown kind of change.") };
@@ -123,6 +133,8 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     ...(limits !== undefined && { limits }),
     session: made.session,
     parameterPolicy: made.parameterPolicy,
+    rootKeyId: made.rootKeyId,
+    ...(made.budgetMicro !== undefined && { budgetMicro: made.budgetMicro }),
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,
@@ -199,9 +211,43 @@ function foldAccountPlanChanged(
   return changeAccount(before, { plan });
 }
 
+function foldBudgetChanged(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, budgetId, creditsMicro }: BudgetChanged,
+): Folded {
+  const account = isUuid(accountId) ? view.account(accountId) : undefined;
+  if (account === undefined) return noSuchAccount();
+  if (creditsMicro !== undefined && (creditsMicro < 0n || creditsMicro > budgetMicroMax)) {
+    return { refusal: invalidRequest("The number of credits is out of range.", "credits") };
+  }
+  const { keyId, tag } = parseBudgetId(budgetId) ?? {};
+  if (keyId !== undefined) {
+    const key = view.key(keyId);
+    if (key === undefined || key.accountId !== accountId || key.rootKeyId !== "") {
+      return { refusal: new OptamilError("not_found", "There is no such key.") };
+    }
+    if (record.expectedVersion !== key.version) return versionLost();
+    const { budgetMicro: _, ...others } = key;
+    const budget = creditsMicro === undefined ? {} : { budgetMicro: creditsMicro };
+    const after = create(KeyStateSchema, { ...others, ...budget, version: key.version + 1n });
+    return { writes: [{ kind: "key", key: after }] };
+  }
+  if (tag === undefined)
+    return { refusal: invalidRequest("There is no such budget.", "budget_id") };
+  if (record.expectedVersion !== account.version) return versionLost();
+  const { [tag]: _, ...others } = account.tagBudgets;
+  const tagBudgets = creditsMicro === undefined ? others : { ...others, [tag]: creditsMicro };
+  if (Object.keys(tagBudgets).length > tagBudgetsMax) {
+    const message = `An account has at most ${tagBudgetsMax} budgets of tags: delete one.`;
+    return { refusal: invalidRequest(message, "budget_id") };
+  }
+  return changeAccount(account, { tagBudgets });
+}
+
 function changeAccount(
   before: Readonly<AccountState>,
-  changes: Partial<Pick<AccountState, "plan" | "grants">>,
+  changes: Partial<Pick<AccountState, "plan" | "grants" | "tagBudgets">>,
 ): Folded {
   const version = before.version + 1n;
   const account = create(AccountStateSchema, { ...before, ...changes, version });

@@ -1,7 +1,6 @@
 // Reads what a client calls the work that a request belongs to: the same from every door.
+import { tagPattern } from "../directory/budgets.ts";
 import { invalidRequest } from "../platform/errors.ts";
-
-const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 
 /** The request's `X-Optamil-Tag`, 1 to 64 characters, if it has one. Throws `invalid_request` for anything else. */
 export function readTag(header: (name: string) => string | undefined): string | undefined {

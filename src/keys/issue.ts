@@ -35,6 +35,10 @@ export type KeyRequest = {
   readonly limits?: KeyLimits | undefined;
   /** What becomes of parameters that a model cannot take. Default, also for "": the gateway's policy. */
   readonly parameterPolicy?: string | undefined;
+  /** What its line may use in a period, micro-credits. Default: what the account may. */
+  readonly budgetMicro?: bigint | undefined;
+  /** First key of the line that it goes on by rotation. Default: itself. */
+  readonly rootKeyId?: string | undefined;
   /** Whether it is to be a session's. Default false. */
   readonly session?: boolean | undefined;
   /** Unix seconds. Default: 10 years from now, as keys end by revocation. */
@@ -109,6 +113,8 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         tiers: [...(request.tiers ?? [])],
         session: request.session ?? false,
         parameterPolicy: request.parameterPolicy ?? "",
+        rootKeyId: request.rootKeyId ?? "",
+        ...(request.budgetMicro !== undefined && { budgetMicro: request.budgetMicro }),
         ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });

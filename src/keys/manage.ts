@@ -79,6 +79,9 @@ export function createKeyManager({ store, issuer, clock }: KeyManagerParts): Key
     return { key, info: toKey(ownKey(store, jti, actor)) };
   }
 
+  const isLimited = (actor: Actor) => actor.limited || budgetOf(store, actor.name) !== undefined;
+  const toKey = (state: Readonly<KeyState>) => toMessage(state, budgetOf(store, state.id));
+
   async function end(state: Readonly<KeyState>, reason: string, endsAtMs: number, actor: Actor) {
     const effectiveAtUs = BigInt(Math.floor(endsAtMs * 1_000));
     const value = create(KeyRevokedSchema, { keyId: state.id, reason, effectiveAtUs });
@@ -89,7 +92,7 @@ export function createKeyManager({ store, issuer, clock }: KeyManagerParts): Key
 
   return {
     async create({ expiresAt: end, ...request }, actor) {
-      if (actor.limited) throw limitedActor();
+      if (isLimited(actor)) throw limitedActor();
       return make({ ...request, expiresAt: end === undefined ? undefined : Number(end) }, actor);
     },
     list: ({ accountId }) => store.keysOf(accountId).map(toKey),
@@ -100,14 +103,17 @@ export function createKeyManager({ store, issuer, clock }: KeyManagerParts): Key
     },
     async rotate(keyId, overlapSeconds = overlapSecondsDefault, actor) {
       const old = ownKey(store, keyId, actor);
-      if (actor.limited && actor.name !== keyId) throw limitedActor();
+      if (isLimited(actor) && actor.name !== keyId) throw limitedActor();
       const nowMs = clock.wallMs();
       if (old.revokedAtUs !== undefined || Number(old.expiresAt) * 1_000 <= nowMs) throw ended();
       const { name, scopes, models, tiers, limits, parameterPolicy } = old;
       const lifeSeconds = Number(old.expiresAt - old.createdAtUs / microsecondsPerSecond);
       const expiresAt = Math.floor(nowMs / 1_000) + Math.max(1, lifeSeconds);
       const made = await make(
-        { name, scopes, models, tiers, limits, parameterPolicy, expiresAt },
+        {
+          ...{ name, scopes, models, tiers, limits, parameterPolicy, expiresAt },
+          rootKeyId: rootOf(old),
+        },
         actor,
       );
       try {
@@ -148,13 +154,24 @@ function checkWithin(
 }
 
 function limitedActor(): OptamilError {
-  const message = "A key with limits of its own makes no other keys: use one without.";
+  const message = "A key with limits or a budget of its own makes no other keys: use one without.";
   return new OptamilError("permission_denied", message, { param: "limits" });
 }
 
 const microsecondsPerSecond = 1_000_000n;
 
-function toKey(state: Readonly<KeyState>): Key {
+/** First key of the line that rotations have made. */
+function rootOf({ rootKeyId, id }: Readonly<KeyState>): string {
+  return rootKeyId || id;
+}
+
+/** The budget of a key's line, which its keys could escape by making others, as they could limits. */
+function budgetOf(store: KeyStore, keyId: string): bigint | undefined {
+  const state = store.key(keyId);
+  return state && store.key(rootOf(state))?.budgetMicro;
+}
+
+function toMessage(state: Readonly<KeyState>, budgetMicro: bigint | undefined): Key {
   const { revokedAtUs, limits } = state;
   return create(KeySchema, {
     id: state.id,
@@ -169,5 +186,6 @@ function toKey(state: Readonly<KeyState>): Key {
     tiers: [...state.tiers],
     parameterPolicy: state.parameterPolicy,
     ...(limits !== undefined && { limits }),
+    ...(budgetMicro !== undefined && { budgetMicro }),
   });
 }

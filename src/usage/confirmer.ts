@@ -46,9 +46,10 @@ export class Confirmer {
     return !this.idle && this.#parts.clock.monotonicMs() >= this.#dueAtMs;
   }
 
-  /** Takes note of an event. Refusals and swept requests (rev 0) have nothing to sum up. */
+  /** Takes note of an event. Refusals, thresholds and swept requests (rev 0) have nothing to sum up. */
   add({ offset, event, eventId }: PlacedEvent): void {
-    if (event.rev === 0 || event.kind === EventKind.REJECTED) return;
+    const isCharge = event.kind === EventKind.REQUEST || event.kind === EventKind.ADJUSTMENT;
+    if (event.rev === 0 || !isCharge) return;
     const { accountId, periodId } = event;
     const key = toLedgerKey({ accountId, periodId });
     let entry = this.#touched.get(key);

@@ -36,6 +36,9 @@ function findKindFlaw(event: UsageEvent): string | undefined {
   const { kind, tier } = event;
   if (outcomeName(event.outcome) === undefined) return "unknown outcome";
   if (tier !== Tier.UNSPECIFIED && toTierName(tier) === undefined) return "unknown tier";
+  if (kind === EventKind.THRESHOLD) {
+    return event.budgets.length === 1 && event.thresholdPercent <= 100 ? undefined : "no threshold";
+  }
   if (kind === EventKind.ADJUSTMENT) {
     return event.refEventId.length === 16 ? undefined : "adjusts no event";
   }
@@ -56,7 +59,8 @@ function findAmountFlaw(event: UsageEvent): string | undefined {
   const { creditsMicro, kind } = event;
   const least = kind === EventKind.ADJUSTMENT ? -creditsMicroMax : 0n;
   if (creditsMicro < least || creditsMicro > creditsMicroMax) return "impossible charge";
-  if (kind === EventKind.REJECTED && creditsMicro !== 0n) return "charge for a refusal";
+  const isCharge = kind === EventKind.REQUEST || kind === EventKind.ADJUSTMENT;
+  if (!isCharge && creditsMicro !== 0n) return "charge for a refusal";
   if (creditsMicro !== 0n && event.tier === Tier.UNSPECIFIED) return "charge without a tier";
   const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = event;
   // Whatever is part of a count is not more than the whole.

@@ -214,14 +214,51 @@ export function createRefund(charged: ChargedEvent, atMs: number): UsageEvent {
   });
 }
 
-/** The id of an event's refund: UUIDv8 (RFC 9562 §5.8) with the time of the charged event. */
+/** A part of a budget that is used. */
+export type ReachedThreshold = {
+  readonly accountId: string;
+  readonly periodId: string;
+  readonly budget: BudgetLimit;
+  /** 50, 80 or 100. */
+  readonly percent: number;
+};
+
+/**
+ * Tells that a part of a budget is used. The id follows from budget, period, limit and part, so that all gateways
+ * that see it make one event.
+ */
+export function createThreshold(reached: ReachedThreshold, atMs: number): UsageEvent {
+  const { accountId, periodId, budget, percent } = reached;
+  const name = [accountId, periodId, budget.id, budget.limitMicro, percent].join("\n");
+  const start = new Uint8Array(new BigUint64Array([BigInt(Date.parse(periodId))]).buffer);
+  return create(UsageEventSchema, {
+    eventId: toDerivedId("threshold", Buffer.from(name), start.subarray(0, 6).toReversed()),
+    rev: 1,
+    kind: EventKind.THRESHOLD,
+    outcome: Outcome.OK,
+    accountId,
+    periodId,
+    budgets: toBudgetLimits([budget]),
+    thresholdPercent: percent,
+    admittedAtUs: toMicros(atMs),
+    finishedAtUs: toMicros(atMs),
+  });
+}
+
+/** The id of an event's refund: of the charged event, and with its time. */
 export function toRefundId(eventId: string): string {
   const charged = fromEventIdText(eventId);
-  const id = createHash("sha256").update("refund").update(charged).digest().subarray(0, 16);
-  id.set(charged.subarray(0, 6));
+  return toEventIdText(toDerivedId("refund", charged, charged.subarray(0, 6)));
+}
+
+/** An id that follows from what it stands for: UUIDv8 (RFC 9562 §5.8) that begins with a time of 6 bytes. */
+function toDerivedId(kind: string, of: Uint8Array, time: Uint8Array): Buffer<ArrayBuffer> {
+  const digest = createHash("sha256").update(kind).update(of).digest();
+  const id = Buffer.from(digest.subarray(0, 16));
+  id.set(time);
   id.writeUInt8(0x80 | (id.readUInt8(6) & 0x0f), 6);
   id.writeUInt8(0x80 | (id.readUInt8(8) & 0x3f), 8);
-  return toEventIdText(id);
+  return id;
 }
 
 /** The value of the record in the usage log. */

@@ -14,6 +14,8 @@ export const schemaStatements = [
   "view-usage-by-day",
   "view-latency",
   "view-outcomes",
+  "view-spending",
+  "view-budget-thresholds",
 ] as const;
 
 /** Version of what they make: one more with each change that an older program cannot work with. */

@@ -17,7 +17,7 @@ export const rowColumns: readonly string[] = `
   route prompt_tokens cached_tokens completion_tokens reasoning_tokens tokens_estimated
   credits_micro hold_micro schedule_version provider_cost_nanousd baseline_cost_nanousd attempts
   ref_event_id gateway_id boot_epoch local_seq log_name log_epoch
-  log_offset tag root_key_id budgets
+  log_offset tag root_key_id budgets threshold_percent
 `
   .trim()
   .split(/\s+/);
@@ -77,11 +77,13 @@ function toCells(
     event.tag,
     event.rootKeyJti || event.keyJti,
     toBudgets(event),
+    Math.min(event.thresholdPercent, 100),
   ];
 }
 
 function toKindName(kind: EventKind): string {
   if (kind === EventKind.ADJUSTMENT) return "adjustment";
+  if (kind === EventKind.THRESHOLD) return "threshold";
   return kind === EventKind.REJECTED ? "rejected" : "request";
 }
 

@@ -38,6 +38,33 @@ await describeWith("four gateways on one Redis", fetchClickHouse, (startClickHou
     expect(totals).toMatchObject({ answered: 50, refused: 50 * 999 });
   }, 600_000);
 
+  it("answer three of 200 requests for a tag's budget of three, and know it after Redis has lost all", async () => {
+    await opened();
+    const headers = { ...bearer(await fleet.openAccount("many")), "x-optamil-tag": "job" };
+    const [first] = gateways;
+    const set = { path: "/v1/budgets/tag:job", method: "PUT", headers, body: { credits: 3 } };
+    const usedAt = async (url: string) => {
+      const { status, text } = await sendHttp1(url, { path: "/v1/budgets", headers });
+      return status === 200 ? JSON.parse(text).data.at(0)?.credits_used : status;
+    };
+    const soon = { timeout: 20_000, interval: 20 };
+    await expect.poll(async () => (await sendHttp1(first?.url ?? "", set)).status, soon).toBe(200);
+    for (const { url } of gateways) await expect.poll(() => usedAt(url), soon).toBe(0);
+    const path = "/v1/chat/completions";
+    const askAll = async (count: number) => {
+      const asked = Array.from({ length: count }, async (_, turn) => {
+        const { url = "" } = gateways[turn % gateways.length] ?? {};
+        return (await sendHttp1(url, { path, headers, body: chat })).status;
+      });
+      return Object.fromEntries([...Map.groupBy(await Promise.all(asked), String)].map(toCount));
+    };
+    expect(await askAll(200)).toEqual({ 200: 3, 402: 197 });
+    for (const { url } of gateways) expect(await usedAt(url)).toBe(3);
+    await fleet.redis.wipe();
+    for (const { url } of gateways) await expect.poll(() => usedAt(url), soon).toBe(3);
+    expect(await askAll(8)).toEqual({ 402: 8 });
+  }, 120_000);
+
   it("accept 60 of 600 requests in 60 seconds of a key that may send 60 a minute", async () => {
     await opened();
     const key = await fleet.openAccount(sixty.name);
@@ -54,6 +81,10 @@ await describeWith("four gateways on one Redis", fetchClickHouse, (startClickHou
     expect({ accepted: accepted.length, worst }).toEqual({ accepted: 60, worst: 60 });
   }, 120_000);
 });
+
+function toCount([status, all]: [string, unknown[]]): [string, number] {
+  return [status, all.length];
+}
 
 /** Sends so many requests at an even pace, in turn to the gateways; when those were sent that were answered. */
 async function sendEvenly(

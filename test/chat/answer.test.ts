@@ -9,6 +9,7 @@ import { Meter } from "../../src/chat/meter.ts";
 import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
+import { Thresholds } from "../../src/chat/thresholds.ts";
 import { setAnswerHeaders } from "../../src/gateway/headers.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
@@ -71,7 +72,14 @@ function createMeter(): Meter {
     schedule: defaultSchedule,
     baseline: undefined,
     entitlementOf: () => ({ limits: perMinute, totalMicro, overdraftMicro: 0n }),
+    spendingOf: ({ keyId }) => ({ rootKeyId: keyId, budgets: undefined }),
     rejections: new Rejections(usageLog, () => {}),
+    thresholds: new Thresholds({
+      usageLog,
+      onReached: () => {},
+      onError: () => {},
+      wallMs: clock.wallMs,
+    }),
   });
 }
 

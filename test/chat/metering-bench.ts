@@ -1,6 +1,6 @@
 /** A chat use case over real counters and a log that the test can look into. */
 import { create } from "@bufbuild/protobuf";
-import type { Limits } from "../../src/admission/counters.ts";
+import type { Budget, Limits } from "../../src/admission/counters.ts";
 import { MemoryCounters } from "../../src/admission/memory.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { answer } from "../../src/chat/answer.ts";
@@ -9,6 +9,7 @@ import { Meter } from "../../src/chat/meter.ts";
 import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import type { RateView } from "../../src/chat/rate.ts";
 import { Rejections } from "../../src/chat/rejections.ts";
+import { Thresholds } from "../../src/chat/thresholds.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
@@ -33,6 +34,7 @@ export type Asked = {
 export type MeteringBench = {
   nowMs: number;
   totalMicro: bigint;
+  budgets: readonly Budget[] | undefined;
   limits: Limits;
   readonly usageLog: KeptUsageLog;
   readonly shown: RateView[];
@@ -65,11 +67,19 @@ export function createBench(): MeteringBench {
       totalMicro: bench.totalMicro,
       overdraftMicro: 0n,
     }),
+    spendingOf: ({ keyId }) => ({ rootKeyId: keyId, budgets: bench.budgets }),
     rejections: new Rejections(usageLog, () => {}),
+    thresholds: new Thresholds({
+      usageLog,
+      onReached: () => {},
+      onError: () => {},
+      wallMs: clock.wallMs,
+    }),
   });
   const bench: MeteringBench = {
     nowMs: startMs,
     totalMicro: 1_000_000_000n,
+    budgets: undefined,
     limits: { requestsPerMinute: 1_000, requestsPerDay: 10_000, tokensPerMinute: 1_000_000 },
     usageLog,
     shown: [],

@@ -79,6 +79,9 @@ const noDeadLetters: DeadLetterOperations = {
 
 const noMetering: MeteringOperations = {
   usage: refuse,
+  budgets: refuse,
+  setBudget: refuse,
+  deleteBudget: refuse,
   sql: refuse,
   audit: refuse,
   refund: refuse,

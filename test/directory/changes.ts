@@ -52,6 +52,20 @@ const keyCreated = fc.record({
     models: fc.subarray(["auto", "gpt-5"]),
   }),
 });
+const budgetChanged = fc.record({
+  case: fc.constant("budgetChanged" as const),
+  value: fc.record(
+    {
+      accountId,
+      budgetId: fc.oneof(
+        keyId.map((id) => `key:${id}`),
+        fc.constantFrom("tag:team-a", "tag:team-b", "tag:", "team-a"),
+      ),
+      creditsMicro: fc.constantFrom(-1n, 0n, 5_000_000n, 10n ** 15n + 1n),
+    },
+    { requiredKeys: ["accountId", "budgetId"] },
+  ),
+});
 const keyRevoked = fc.record({
   case: fc.constant("keyRevoked" as const),
   value: fc.record({ keyId, reason: fc.constantFrom("unused", "leaked") }),
@@ -60,7 +74,10 @@ const keyRevoked = fc.record({
 /** A history of up to 60 changes. */
 export const histories: fc.Arbitrary<RandomChange[]> = fc.array(
   fc.record({
-    change: fc.oneof(accountCreated, keyCreated, keyRevoked, creditsGranted, accountPlanChanged),
+    change: fc.oneof(
+      ...[accountCreated, keyCreated, keyRevoked],
+      ...[creditsGranted, accountPlanChanged, budgetChanged],
+    ),
     expectedVersion: fc.constantFrom(0n, 0n, 0n, 1n, 1n, 2n),
   }),
   { maxLength: 60 },

@@ -15,6 +15,7 @@ describe("the methods of the proto files", () => {
     expect([...services].toSorted()).toEqual([
       "AccountService",
       "AdminService",
+      "BudgetService",
       "ChatService",
       "KeyService",
       "ModelService",

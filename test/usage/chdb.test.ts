@@ -90,6 +90,7 @@ describe("the warehouse in chDB", () => {
       tag: "team-a",
       root_key_id: "0196362b-1000-7000-8000-000000000001",
       budgets: [{ id: "tag:team-a", limit_micro: 9_007_199_254_740_991 }],
+      threshold_percent: 0,
     });
   });
 
@@ -109,6 +110,10 @@ describe("the warehouse in chDB", () => {
       "latency",
       { hour: "2026-04-15 12:00:00", provider: "demo", answers: 1, first_token_p50_ms: 230 },
     ],
+    [
+      "spending",
+      { key_id: "0196362b-1000-7000-8000-000000000001", tag: "team-a", requests: 1, credits: 1 },
+    ],
     ["outcomes", { outcome: "stream_ok", requested_model: "auto", requests: 1, attempts: 2 }],
   ])("answers analysts from the view %s", async (view, expected) => {
     const rows = (await warehouse.sql(`SELECT * FROM ${view}`)).trim().split("\n");
@@ -120,7 +125,7 @@ describe("the warehouse in chDB", () => {
     const views = "SELECT name FROM system.tables WHERE database = 'optamil' AND engine = 'View'";
     const undocumented = await warehouse.sql(`${views} AND comment = ''`);
     expect(undocumented).toBe("");
-    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(4);
+    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(6);
   });
 
   it("answers in the format that is asked for", async () => {

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS optamil.usage_events
     period_id LowCardinality(String) COMMENT 'Billing month, UTC, of the admission: 2026-04',
     event_id UUID COMMENT 'UUIDv7, made at admission',
     rev UInt32 COMMENT '0 swept, 1 settled, 2 and more corrected: the highest counts',
-    kind LowCardinality(String) COMMENT 'request, rejected, adjustment',
+    kind LowCardinality(String) COMMENT 'request, rejected, adjustment, threshold',
     outcome LowCardinality(String) COMMENT 'How the request ended: ok, stream_ok, client_cancel_partial, ...',
     key_id LowCardinality(String) COMMENT 'Key of the request',
     request_id String COMMENT 'x-request-id of the answer',

@@ -9,6 +9,6 @@ SELECT
     sum(length(attempts)) AS attempts,
     sum(credits_micro) / 1000000 AS credits
 FROM optamil.usage_events FINAL
-WHERE kind != 'adjustment'
+WHERE kind IN ('request', 'rejected')
 GROUP BY hour, outcome, provider, requested_model
 COMMENT 'How requests ended, by UTC hour, outcome, provider and model asked for'

@@ -12,6 +12,6 @@ SELECT
     sum(provider_cost_nanousd) / 1000000000 AS provider_cost_usd,
     sum(baseline_cost_nanousd) / 1000000000 AS baseline_cost_usd
 FROM optamil.usage_events FINAL
-WHERE kind != 'rejected'
+WHERE kind IN ('request', 'adjustment')
 GROUP BY day, account_id, tier, model
 COMMENT 'Requests, tokens, credits and costs by UTC day, account, tier and model'

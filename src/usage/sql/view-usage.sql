@@ -1,10 +1,11 @@
 -- For analysts: each request, refusal and refund once, as it counts.
 CREATE OR REPLACE VIEW optamil.usage AS
 SELECT
-    * EXCEPT (log_name, log_epoch, log_offset, boot_epoch, local_seq),
+    * EXCEPT (log_name, log_epoch, log_offset, boot_epoch, local_seq, threshold_percent),
     credits_micro / 1000000 AS credits,
     provider_cost_nanousd / 1000000000 AS provider_cost_usd,
     baseline_cost_nanousd / 1000000000 AS baseline_cost_usd,
     dateDiff('millisecond', admitted_at, finished_at) AS duration_ms
 FROM optamil.usage_events FINAL
+WHERE kind != 'threshold'
 COMMENT 'Each request, refusal and refund once, as it counts; credits in credits, costs in US$'

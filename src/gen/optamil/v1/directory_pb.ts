@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL6AgoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIuYBCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGAogASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkiRQoKS2V5UmV2b2tlZBIOCgZrZXlfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhcKD2VmZmVjdGl2ZV9hdF91cxgDIAEoAyJwCg5DcmVkaXRzR3JhbnRlZBIQCghncmFudF9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEhUKDWNyZWRpdHNfbWljcm8YAyABKAMSEQoJcGVyaW9kX2lkGAQgASgJEg4KBnJlYXNvbhgFIAEoCSI2ChJBY2NvdW50UGxhbkNoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRwbGFuGAIgASgJIrYBCgtDaGFuZ2VFbnRyeRIQCghzZXF1ZW5jZRgBIAEoDRIRCglyZWNvcmRfaWQYAiABKAkSFQoNd3JpdHRlbl9hdF91cxgDIAEoAxINCgVhY3RvchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSEgoKYWNjb3VudF9pZBgGIAEoCRIOCgZrZXlfaWQYByABKAkSKAoGZmllbGRzGAggAygLMhgub3B0YW1pbC52MS5DaGFuZ2VkRmllbGQiWwoMQ2hhbmdlZEZpZWxkEg0KBWZpZWxkGAEgASgJEhMKBmJlZm9yZRgCIAEoCUgAiAEBEhIKBWFmdGVyGAMgASgJSAGIAQFCCQoHX2JlZm9yZUIICgZfYWZ0ZXIirgEKDEFjY291bnRTdGF0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkSFQoNY3JlYXRlZF9hdF91cxgFIAEoAxIPCgd2ZXJzaW9uGAYgASgEEhUKDXBhc3N3b3JkX2hhc2gYByABKAkSKAoGZ3JhbnRzGAggAygLMhgub3B0YW1pbC52MS5QZXJpb2RHcmFudHMiOAoMUGVyaW9kR3JhbnRzEhEKCXBlcmlvZF9pZBgBIAEoCRIVCg1jcmVkaXRzX21pY3JvGAIgASgDIs0CCghLZXlTdGF0ZRIKCgJpZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSFQoNY3JlYXRlZF9hdF91cxgHIAEoAxISCgpleHBpcmVzX2F0GAggASgDEhoKDXJldm9rZWRfYXRfdXMYCSABKANIAIgBARIVCg1yZXZva2VfcmVhc29uGAogASgJEg8KB3ZlcnNpb24YCyABKAQSDQoFdGllcnMYDCADKAkSJQoGbGltaXRzGA0gASgLMhUub3B0YW1pbC52MS5LZXlMaW1pdHMSDwoHc2Vzc2lvbhgOIAEoCBIYChBwYXJhbWV0ZXJfcG9saWN5GBQgASgJQhAKDl9yZXZva2VkX2F0X3VzYgZwcm90bzM", [file_optamil_v1_keys]);
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSKvAwoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAEjMKDmJ1ZGdldF9jaGFuZ2VkGB4gASgLMhkub3B0YW1pbC52MS5CdWRnZXRDaGFuZ2VkSABCCAoGY2hhbmdlImYKDkFjY291bnRDcmVhdGVkEhIKCmFjY291bnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDXBhc3N3b3JkX2hhc2gYBSABKAkipwIKCktleUNyZWF0ZWQSDgoGa2V5X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRISCgpleHBpcmVzX2F0GAcgASgDEg0KBXRpZXJzGAggAygJEiUKBmxpbWl0cxgJIAEoCzIVLm9wdGFtaWwudjEuS2V5TGltaXRzEg8KB3Nlc3Npb24YCiABKAgSGAoQcGFyYW1ldGVyX3BvbGljeRgUIAEoCRITCgtyb290X2tleV9pZBgeIAEoCRIZCgxidWRnZXRfbWljcm8YHyABKANIAIgBAUIPCg1fYnVkZ2V0X21pY3JvIkUKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIXCg9lZmZlY3RpdmVfYXRfdXMYAyABKAMicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSJkCg1CdWRnZXRDaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSEQoJYnVkZ2V0X2lkGAIgASgJEhoKDWNyZWRpdHNfbWljcm8YAyABKANIAIgBAUIQCg5fY3JlZGl0c19taWNybyK2AQoLQ2hhbmdlRW50cnkSEAoIc2VxdWVuY2UYASABKA0SEQoJcmVjb3JkX2lkGAIgASgJEhUKDXdyaXR0ZW5fYXRfdXMYAyABKAMSDQoFYWN0b3IYBCABKAkSDgoGYWN0aW9uGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSDgoGa2V5X2lkGAcgASgJEigKBmZpZWxkcxgIIAMoCzIYLm9wdGFtaWwudjEuQ2hhbmdlZEZpZWxkIlsKDENoYW5nZWRGaWVsZBINCgVmaWVsZBgBIAEoCRITCgZiZWZvcmUYAiABKAlIAIgBARISCgVhZnRlchgDIAEoCUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyIqACCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBBIVCg1wYXNzd29yZF9oYXNoGAcgASgJEigKBmdyYW50cxgIIAMoCzIYLm9wdGFtaWwudjEuUGVyaW9kR3JhbnRzEj0KC3RhZ19idWRnZXRzGB4gAygLMigub3B0YW1pbC52MS5BY2NvdW50U3RhdGUuVGFnQnVkZ2V0c0VudHJ5GjEKD1RhZ0J1ZGdldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBIjgKDFBlcmlvZEdyYW50cxIRCglwZXJpb2RfaWQYASABKAkSFQoNY3JlZGl0c19taWNybxgCIAEoAyKOAwoIS2V5U3RhdGUSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhUKDWNyZWF0ZWRfYXRfdXMYByABKAMSEgoKZXhwaXJlc19hdBgIIAEoAxIaCg1yZXZva2VkX2F0X3VzGAkgASgDSACIAQESFQoNcmV2b2tlX3JlYXNvbhgKIAEoCRIPCgd2ZXJzaW9uGAsgASgEEg0KBXRpZXJzGAwgAygJEiUKBmxpbWl0cxgNIAEoCzIVLm9wdGFtaWwudjEuS2V5TGltaXRzEg8KB3Nlc3Npb24YDiABKAgSGAoQcGFyYW1ldGVyX3BvbGljeRgUIAEoCRITCgtyb290X2tleV9pZBgeIAEoCRIZCgxidWRnZXRfbWljcm8YHyABKANIAYgBAUIQCg5fcmV2b2tlZF9hdF91c0IPCg1fYnVkZ2V0X21pY3JvYgZwcm90bzM", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -95,6 +95,14 @@ export type DirectoryRecord = Message<"optamil.v1.DirectoryRecord"> & {
      */
     value: AccountPlanChanged;
     case: "accountPlanChanged";
+  } | {
+    /**
+     * A budget of a key or tag, from now on.
+     *
+     * @generated from field: optamil.v1.BudgetChanged budget_changed = 30;
+     */
+    value: BudgetChanged;
+    case: "budgetChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -236,6 +244,20 @@ export type KeyCreated = Message<"optamil.v1.KeyCreated"> & {
    * @generated from field: string parameter_policy = 20;
    */
   parameterPolicy: string;
+
+  /**
+   * First key of the line that rotations have made; empty: this one.
+   *
+   * @generated from field: string root_key_id = 30;
+   */
+  rootKeyId: string;
+
+  /**
+   * What it may use in a period, micro-credits; absent: what the account may. Only of the first key of a line.
+   *
+   * @generated from field: optional int64 budget_micro = 31;
+   */
+  budgetMicro?: bigint | undefined;
 };
 
 /**
@@ -359,6 +381,41 @@ export const AccountPlanChangedSchema: GenMessage<AccountPlanChanged> = /*@__PUR
   messageDesc(file_optamil_v1_directory, 5);
 
 /**
+ * A budget: what the line of a key, or the work under a tag, may use in each period, from now on.
+ *
+ * @generated from message optamil.v1.BudgetChanged
+ */
+export type BudgetChanged = Message<"optamil.v1.BudgetChanged"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * "key:" and the first key of the line, whose version the record expects; or "tag:" and the tag, with the account's.
+   *
+   * @generated from field: string budget_id = 2;
+   */
+  budgetId: string;
+
+  /**
+   * Micro-credits, 0 or more; absent: there is none any more.
+   *
+   * @generated from field: optional int64 credits_micro = 3;
+   */
+  creditsMicro?: bigint | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.BudgetChanged.
+ * Use `create(BudgetChangedSchema)` to create a new message.
+ */
+export const BudgetChangedSchema: GenMessage<BudgetChanged> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 6);
+
+/**
  * An accepted record as it is listed: who changed what, and how it was before.
  *
  * @generated from message optamil.v1.ChangeEntry
@@ -393,7 +450,7 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
   actor: string;
 
   /**
-   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   * "account.created", "account.plan_changed", "budget.changed", "credits.granted", "key.created" or "key.revoked".
    *
    * @generated from field: string action = 5;
    */
@@ -426,7 +483,7 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
  * Use `create(ChangeEntrySchema)` to create a new message.
  */
 export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 6);
+  messageDesc(file_optamil_v1_directory, 7);
 
 /**
  * One field of an account or key that was changed.
@@ -435,7 +492,7 @@ export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
  */
 export type ChangedField = Message<"optamil.v1.ChangedField"> & {
   /**
-   * Its name in AccountState or KeyState.
+   * Its name in AccountState or KeyState; of one entry of a map, with its key in brackets.
    *
    * @generated from field: string field = 1;
    */
@@ -461,7 +518,7 @@ export type ChangedField = Message<"optamil.v1.ChangedField"> & {
  * Use `create(ChangedFieldSchema)` to create a new message.
  */
 export const ChangedFieldSchema: GenMessage<ChangedField> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 7);
+  messageDesc(file_optamil_v1_directory, 8);
 
 /**
  * An account as its records have made it: what a replica keeps beside the log.
@@ -524,6 +581,13 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
    * @generated from field: repeated optamil.v1.PeriodGrants grants = 8;
    */
   grants: PeriodGrants[];
+
+  /**
+   * Budgets of tags, micro-credits; 256 at most.
+   *
+   * @generated from field: map<string, int64> tag_budgets = 30;
+   */
+  tagBudgets: { [key: string]: bigint };
 };
 
 /**
@@ -531,7 +595,7 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 8);
+  messageDesc(file_optamil_v1_directory, 9);
 
 /**
  * What was granted for a period.
@@ -559,7 +623,7 @@ export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
  * Use `create(PeriodGrantsSchema)` to create a new message.
  */
 export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 9);
+  messageDesc(file_optamil_v1_directory, 10);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -671,6 +735,20 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
    * @generated from field: string parameter_policy = 20;
    */
   parameterPolicy: string;
+
+  /**
+   * First key of the line that rotations have made; empty: this one.
+   *
+   * @generated from field: string root_key_id = 30;
+   */
+  rootKeyId: string;
+
+  /**
+   * What its line may use in a period, micro-credits; absent: what the account may.
+   *
+   * @generated from field: optional int64 budget_micro = 31;
+   */
+  budgetMicro?: bigint | undefined;
 };
 
 /**
@@ -678,5 +756,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 10);
+  messageDesc(file_optamil_v1_directory, 11);
 
