@@ -1,8 +1,9 @@
-// Carries a provider's stream to the client: the head with the first event, then every read in one write.
+// Carries a provider's stream to the client: the head with the first content, then every read in one write.
 import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage, StreamChatCompletionResponse } from "../gen/optamil/v1/chat_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { toOptamilError } from "../platform/errors.ts";
+import { chunkHasContent, eventsHaveContent } from "../providers/content.ts";
 import type {
   ProviderCall,
   ProviderFailure,
@@ -10,9 +11,13 @@ import type {
   StreamReceiver,
 } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink } from "./call.ts";
-import { chunkHasContent, eventsHaveContent } from "./content.ts";
 import { endedBy, type MeteredRequest } from "./metered-request.ts";
 import { mergeNames } from "./parameters.ts";
+
+/** Held before the first content at most: role, filters' results and the like take some hundred bytes. */
+const heldBytesMax = 65_536;
+/** What a held chunk counts for. */
+const chunkBytes = 256;
 
 /** What a relay needs beside its two ends. */
 export type RelayParts = {
@@ -37,7 +42,7 @@ export type Attempted = {
  * not end well before its end is durable.
  *
  * Resolves when the answer has ended, completely or with an error frame after its first event, or when the provider
- * failed without an event, so that another candidate can be tried. Rejects when the admission could not be
+ * failed before any content, so that another candidate can be tried. Rejects when the admission could not be
  * recorded.
  */
 export function relayStream(
@@ -63,6 +68,9 @@ class Relay implements StreamReceiver {
   #stream: ProviderStream | undefined = undefined;
   /** What came before the admission was recorded; undefined from then on. */
   #early: (() => void)[] | undefined = [];
+  /** Events before the first content, such as one that names the role: until there another candidate can answer. */
+  #held: (() => void)[] = [];
+  #heldBytes = 0;
   #headSent = false;
   #eventSent = false;
   #quiet = true;
@@ -99,18 +107,22 @@ class Relay implements StreamReceiver {
 
   onEvents(events: Uint8Array, eventCount: number): void {
     if (this.#isEarly(() => this.onEvents(events, eventCount))) return;
-    if (this.#firstContentAtMs === undefined) {
-      if (eventsHaveContent(events)) this.#noteContent(eventCount);
-    } else this.#contentEvents += eventCount;
+    if (this.#firstContentAtMs !== undefined) this.#contentEvents += eventCount;
+    else if (eventsHaveContent(events)) this.#noteContent(eventCount);
+    else if (this.#holds(() => this.#write(events), events.length)) return;
     this.#begin();
-    if (!this.#sink.events(events)) this.#stream?.pause();
+    this.#write(events);
   }
 
   onChunks(chunks: readonly StreamChatCompletionResponse[]): void {
     if (this.#isEarly(() => this.onChunks(chunks))) return;
     for (const chunk of chunks) if (chunkHasContent(chunk)) this.#noteContent(1);
+    const isHeld =
+      this.#firstContentAtMs === undefined &&
+      this.#holds(() => this.#writeChunks(chunks), chunks.length * chunkBytes);
+    if (isHeld) return;
     this.#begin();
-    if (!this.#sink.chunks(chunks)) this.#stream?.pause();
+    this.#writeChunks(chunks);
   }
 
   onEnd(usage: ChatUsage | undefined): void {
@@ -155,6 +167,22 @@ class Relay implements StreamReceiver {
     return true;
   }
 
+  /** Keeps what holds no content yet; false once something has gone out, or where it would be too much. */
+  #holds(write: () => void, bytes: number): boolean {
+    if (this.#eventSent || this.#heldBytes + bytes > heldBytesMax) return false;
+    this.#held.push(write);
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  #write(events: Uint8Array): void {
+    if (!this.#sink.events(events)) this.#stream?.pause();
+  }
+
+  #writeChunks(chunks: readonly StreamChatCompletionResponse[]): void {
+    if (!this.#sink.chunks(chunks)) this.#stream?.pause();
+  }
+
   #noteContent(events: number): void {
     this.#contentEvents += events;
     this.#firstContentAtMs ??= this.#parts.clock.monotonicMs();
@@ -162,8 +190,11 @@ class Relay implements StreamReceiver {
 
   #begin(): void {
     this.#quiet = false;
+    if (this.#eventSent) return;
     this.#eventSent = true;
     this.#sendHead();
+    for (const write of this.#held) write();
+    this.#held = [];
   }
 
   #sendHead(): void {

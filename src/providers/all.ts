@@ -21,7 +21,7 @@ export type ProviderSurroundings = KeySources & {
   readonly version: string;
   /** A connection must stand after this, milliseconds. */
   readonly connectTimeoutMs: number;
-  /** A provider may be silent for this long, milliseconds. */
+  /** A provider may be silent for this long before the first token and between two reads, milliseconds. */
   readonly silenceTimeoutMs: number;
   /** Told what the operator should know of a provider's host. */
   readonly onTrouble: (message: string) => void;
@@ -44,11 +44,28 @@ export type OpenProviders = {
 const adapters: Readonly<
   Record<ProviderPlan["kind"], (plan: ProviderPlan, surroundings: ProviderSurroundings) => Provider>
 > = {
-  openai: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan }),
-  anthropic: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan, dialect: anthropic }),
-  gemini: (plan, surroundings) => openOpenAi({ ...surroundings, ...plan, dialect: gemini }),
+  openai: (plan, surroundings) => openOpenAi(toOptions(plan, surroundings)),
+  anthropic: (plan, surroundings) =>
+    openOpenAi({ ...toOptions(plan, surroundings), dialect: anthropic }),
+  gemini: (plan, surroundings) => openOpenAi({ ...toOptions(plan, surroundings), dialect: gemini }),
   demo: ({ name }, { clock }) => openDemo({ name, clock }),
 };
+
+/** A provider's own time-outs, and the gateway's where it has none. */
+function toOptions(plan: ProviderPlan, surroundings: ProviderSurroundings) {
+  const { connectMs, firstTokenMs, silenceMs, totalMs } = plan.timeouts ?? {};
+  const { connectTimeoutMs, silenceTimeoutMs } = surroundings;
+  return {
+    ...surroundings,
+    ...plan,
+    timeouts: {
+      connectMs: connectMs ?? connectTimeoutMs,
+      firstTokenMs: firstTokenMs ?? silenceTimeoutMs,
+      silenceMs: silenceMs ?? silenceTimeoutMs,
+      totalMs,
+    },
+  };
+}
 
 /** The providers that the configuration asks for; throws SettingsError with the path of every mistake in it. */
 export function planProviders(

@@ -82,7 +82,7 @@ class DemoStream implements ProviderStream {
     }
     this.#forgetCancellation = cancellation.onCancel(cancel);
     this.#timer = setTimeout(
-      () => this.#fail(toTimeoutFailure(timeoutMs, 0)),
+      () => this.#fail(toTimeoutFailure("end", timeoutMs, 0)),
       Math.min(timeoutMs, timerMsMax),
     );
     this.#schedule();

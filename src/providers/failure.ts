@@ -27,9 +27,9 @@ export function toUnavailableFailure(errorClass: string, details: FailureDetails
   return { ok: false, error, status, errorClass, tryNext: true };
 }
 
-/** The whole time of the call ran out. */
-export function toTimeoutFailure(timeoutMs: number, status: number): ProviderFailure {
-  const cause = new Error(`no end after ${timeoutMs} ms`);
+/** Something did not come in its time, such as "first token" or "end". */
+export function toTimeoutFailure(what: string, waitMs: number, status: number): ProviderFailure {
+  const cause = new Error(`no ${what} after ${waitMs} ms`);
   return toUnavailableFailure("timeout", { status, cause });
 }
 

@@ -6,7 +6,7 @@ import { OptamilError } from "../platform/errors.ts";
 import type { Dialect } from "./dialect.ts";
 import { createGuardedLookup, type EgressOptions } from "./egress.ts";
 import { AnswerCollector } from "./openai/answer.ts";
-import { Exchange } from "./openai/exchange.ts";
+import { Exchange, type Timeouts } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
 import { StreamRelay } from "./openai/relay.ts";
 import {
@@ -26,10 +26,7 @@ export type OpenAiOptions = Omit<EgressOptions, "host"> & {
   readonly apiKey: string | undefined;
   /** "verbatim" passes events on as they come until the first oddity; "normalised" rebuilds each. */
   readonly relay: "verbatim" | "normalised";
-  /** A connection must stand after this, milliseconds. */
-  readonly connectTimeoutMs: number;
-  /** Longest wait for the head, and between two reads of the body, milliseconds. */
-  readonly silenceTimeoutMs: number;
+  readonly timeouts: Timeouts;
   /** Version in `user-agent: optamil/…`. Default "dev": tests have none. */
   readonly version?: string;
   /** What the API does otherwise; default: nothing. Such answers are always rebuilt. */
@@ -46,13 +43,7 @@ export type OpenAiOptions = Omit<EgressOptions, "host"> & {
  */
 export function openOpenAi(options: OpenAiOptions): Provider {
   const baseUrl = new URL(options.baseUrl);
-  const dispatcher = new Pool(baseUrl.origin, {
-    allowH2: false,
-    connectTimeout: options.connectTimeoutMs,
-    headersTimeout: options.silenceTimeoutMs,
-    bodyTimeout: options.silenceTimeoutMs,
-    connect: { lookup: createGuardedLookup({ ...options, host: baseUrl.hostname }) },
-  });
+  const dispatcher = openPool(baseUrl, options);
   const { dialect } = options;
   const prefix = baseUrl.pathname.replace(/\/+$/, "");
   const pathOf = ({ upstreamModel }: ProviderCall, isStream: boolean) => {
@@ -70,6 +61,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     relay: dialect === undefined ? options.relay : ("normalised" as const),
     redact: createRedact({ baseUrl, apiKey: options.apiKey }),
     clock: options.clock ?? systemClock,
+    timeouts: options.timeouts,
     dialect,
   };
   const toBody = (exchange: Exchange, call: ProviderCall, isStream: boolean): Uint8Array => {
@@ -98,7 +90,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
         setting,
         (steer) => new AnswerCollector(steer, call, setting, settle),
       );
-      startExchange(exchange, () => toRequest(exchange, call, false));
+      startExchange(exchange, () => toRequest(exchange, call, false), false);
       return promise;
     },
     stream: (call, receiver) => {
@@ -107,12 +99,23 @@ export function openOpenAi(options: OpenAiOptions): Provider {
         setting,
         (steer) => new StreamRelay(steer, call, setting, receiver),
       );
-      startExchange(exchange, () => toRequest(exchange, call, true));
+      startExchange(exchange, () => toRequest(exchange, call, true), true);
       return exchange;
     },
     // Not close(): that would wait for answers that nobody reads any more.
     close: () => dispatcher.destroy(),
   };
+}
+
+function openPool(baseUrl: URL, options: OpenAiOptions): Pool {
+  return new Pool(baseUrl.origin, {
+    allowH2: false,
+    connectTimeout: options.timeouts.connectMs,
+    // The exchange has timers of its own until the first token, and for the whole.
+    headersTimeout: 0,
+    bodyTimeout: options.timeouts.silenceMs,
+    connect: { lookup: createGuardedLookup({ ...options, host: baseUrl.hostname }) },
+  });
 }
 
 /** What a provider can be told, by its dialect. */
@@ -123,9 +126,13 @@ function toTraits(dialect: Dialect | undefined): Pick<Provider, "json" | "untold
 }
 
 /** What cannot be said in the API's words fails this deployment; another one may be able to. */
-function startExchange(exchange: Exchange, toRequest: () => Dispatcher.DispatchOptions): void {
+function startExchange(
+  exchange: Exchange,
+  toRequest: () => Dispatcher.DispatchOptions,
+  isStream: boolean,
+): void {
   try {
-    exchange.start(toRequest());
+    exchange.start(toRequest(), isStream);
   } catch (error) {
     if (!(error instanceof OptamilError)) throw error;
     exchange.fail({ ok: false, error, status: 0, errorClass: "unsupported", tryNext: true });

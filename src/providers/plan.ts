@@ -2,7 +2,11 @@
 
 import type { Catalogue, Model } from "../catalogue/models.ts";
 import { type ProviderKind, providerPresets } from "../catalogue/presets.ts";
-import type { ProviderConfig, ProviderModel } from "../gen/optamil/config/v1/config_pb.ts";
+import type {
+  ProviderConfig,
+  ProviderModel,
+  Timeouts,
+} from "../gen/optamil/config/v1/config_pb.ts";
 import type { Deployment } from "./deployment.ts";
 import { findKey, type KeySources, noKey, readKeyVariable } from "./provider-key.ts";
 
@@ -14,6 +18,8 @@ export type ProviderPlan = {
   readonly apiKey: string | undefined;
   readonly relay: "verbatim" | "normalised";
   readonly allowPrivateNetwork: boolean;
+  /** Its own; default: the gateway's. */
+  readonly timeouts?: Timeouts | undefined;
   readonly deployments: readonly Deployment[];
 };
 
@@ -115,6 +121,7 @@ function toConfiguredRow(
     apiKey,
     relay,
     allowPrivateNetwork,
+    ...(config.timeouts !== undefined && { timeouts: config.timeouts }),
     deployments,
   } as const;
   return { provider, problems: [...problems, ...key.problems, ...served.problems] };

@@ -150,41 +150,49 @@ describe.each(doors)("$name, asked for JSON,", (door) => {
   });
 });
 
-/** Streams that are no JSON, and what the client has seen of them. */
-const broken: [what: string, pieces: string[], seen: string, outcome: string][] = [
-  ["that breaks off within its JSON", ['{"city":', '"Be'], '{"city":"Be', "upstream_partial"],
-  ["of prose", ["It is Bern."], "", "upstream_error"],
+/** Streams that are no JSON: one of which the client has seen a part, and one that was found out before. */
+const half = { what: "that breaks off within its JSON", pieces: ['{"city":', '"Be'] };
+const spoken = { what: "of prose", pieces: ["It is Bern."] };
+const broken = [
+  { ...half, event: { outcome: "upstream_partial", credits: 0, provider: "gpt" } },
+  { ...spoken, event: { outcome: "upstream_error", credits: 0, provider: "" } },
 ];
 
 describe.each(doors.filter(({ kind }) => kind === "rpc"))("$name, asked for JSON,", (door) => {
-  it.each(broken)("fails a stream %s, free of charge", async (_what, pieces, _seen, outcome) => {
+  it.each(broken)("fails a stream $what, free of charge", async ({ pieces, event }) => {
     gpt.play = says(pieces, "stop");
     const refusal = await refusalOf(door.stream(target, { ...ask, model: "native" }));
     expect(refusal).toMatchObject({ type: "service_unavailable", param: null });
     expect(refusal.message).toContain("response_format");
-    expect(await eventOf(refusal)).toMatchObject({ outcome, credits: 0, provider: "gpt" });
+    expect(await eventOf(refusal)).toMatchObject(event);
   });
 });
 
-it.each(broken)(
-  "a stream %s ends over REST with an error frame, free of charge",
-  async (_what, pieces, seen, outcome) => {
-    gpt.play = says(pieces, "stop");
-    const reply = await sendHttp1(gateway.url, {
-      ...{ path: "/v1/chat/completions", headers: target.headers },
-      body: { ...ask, model: "native", stream: true },
-    });
-    expect(reply.status).toBe(200);
-    const frames = reply.text.split("\n\n").flatMap((frame) => frame.split("data: ").slice(1));
-    const values = frames.map((frame) => JSON.parse(frame));
-    const said = values.map(({ choices }) => choices?.[0]?.delta.content ?? "").join("");
-    expect(said).toBe(seen);
-    expect(values.at(-1)).toMatchObject({
-      error: { type: "service_unavailable", param: null, code: 503 },
-    });
-    expect(await eventOf(reply)).toMatchObject({ outcome, credits: 0, provider: "gpt" });
-  },
-);
+const streamed = { path: "/v1/chat/completions", headers: target.headers };
+
+it("a stream that breaks off within its JSON ends over REST with an error frame, free of charge", async () => {
+  gpt.play = says(half.pieces, "stop");
+  const body = { ...ask, model: "native", stream: true };
+  const reply = await sendHttp1(gateway.url, { ...streamed, body });
+  expect(reply.status).toBe(200);
+  const frames = reply.text.split("\n\n").flatMap((frame) => frame.split("data: ").slice(1));
+  const values = frames.map((frame) => JSON.parse(frame));
+  const said = values.map(({ choices }) => choices?.[0]?.delta.content ?? "").join("");
+  expect(said).toBe('{"city":"Be');
+  expect(values.at(-1)).toMatchObject({
+    error: { type: "service_unavailable", param: null, code: 503 },
+  });
+  expect(await eventOf(reply)).toMatchObject(broken[0]?.event ?? {});
+});
+
+it("a stream of prose, whose role came first, is refused over REST before anything was sent", async () => {
+  gpt.play = says(spoken.pieces, "stop");
+  const body = { ...ask, model: "native", stream: true };
+  const reply = await sendHttp1(gateway.url, { ...streamed, body });
+  expect(reply).toMatchObject({ status: 503 });
+  expect(JSON.parse(reply.text)).toMatchObject({ error: { code: 503, param: null } });
+  expect(await eventOf(reply)).toMatchObject(broken[1]?.event ?? {});
+});
 
 it("a deployment that fails five times is not asked for two seconds, and answers again afterwards", async () => {
   weak.play = playJson(500, { error: { message: "no" } });

@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { chunk, event, openUpstream, playStream } from "../fakes/openai-upstream.ts";
+import {
+  chunk,
+  completion,
+  event,
+  openUpstream,
+  playJson,
+  playStream,
+} from "../fakes/openai-upstream.ts";
 import { collect, startStream, toCall } from "./calls.ts";
-import { useOpenAi } from "./openai-fixture.ts";
+import { defaultTimeouts, useOpenAi } from "./openai-fixture.ts";
 
 const fake = useOpenAi();
 
@@ -81,9 +88,50 @@ describe("time", () => {
   ])("that a silent upstream takes %s ends in timeout", async (_, play) => {
     fake.upstream.play = play;
     const call = toCall("json", { stream: true });
-    const { failure } = await collect(fake.open({ silenceTimeoutMs: 50 }), call);
+    const timeouts = { ...defaultTimeouts, firstTokenMs: 50 };
+    const { failure } = await collect(fake.open({ timeouts }), call);
     expect(failure).toMatchObject({ errorClass: "timeout", tryNext: true });
     await fake.upstream.requests[0]?.socketClosed;
+  });
+
+  it("that passes between two tokens ends in timeout, and the first token's does not count any more", async () => {
+    const events = [event(chunk({ role: "assistant" })), event(chunk({ content: "Hi" }))];
+    fake.upstream.play = playStream(events, "stall");
+    const call = toCall("json", { stream: true });
+    const timeouts = { ...defaultTimeouts, firstTokenMs: 300, silenceMs: 600 };
+    const startedMs = performance.now();
+    const delivery = await collect(fake.open({ timeouts }), call);
+    expect(delivery.failure).toMatchObject({ errorClass: "timeout", status: 200, tryNext: true });
+    expect(delivery.text()).toBe("Hi");
+    expect(performance.now() - startedMs).toBeGreaterThan(550);
+  });
+
+  it("for the first token is not spent by comments and roles", async () => {
+    fake.upstream.play = async (response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(event(chunk({ role: "assistant" })));
+      const pings = setInterval(() => response.write(": ping\n\n"), 20);
+      response.once("close", () => clearInterval(pings));
+    };
+    const call = toCall("json", { stream: true });
+    const timeouts = { ...defaultTimeouts, firstTokenMs: 200 };
+    const { failure } = await collect(fake.open({ timeouts }), call);
+    expect(failure).toMatchObject({ errorClass: "timeout", status: 200, tryNext: true });
+    expect(String(failure?.error.cause)).toContain("no first token after 200 ms");
+  });
+
+  it("to the head of a whole answer may be long, as the answer is done then; the provider's own total bounds it", async () => {
+    fake.upstream.play = (response, request) => {
+      setTimeout(() => playJson(200, completion("late"))(response, request), 400);
+    };
+    const short = { ...defaultTimeouts, firstTokenMs: 50, silenceMs: 50 };
+    expect(await fake.open({ timeouts: short }).complete(toCall("json"))).toMatchObject({
+      ok: true,
+    });
+    const timeouts = { ...short, totalMs: 100 };
+    const outcome = await fake.open({ timeouts }).complete(toCall("json"));
+    expect(outcome).toMatchObject({ ok: false, errorClass: "timeout", status: 0, tryNext: true });
+    await fake.upstream.requests[1]?.socketClosed;
   });
 
   it("that is left for the whole answer ends it with timeout and closes the socket", async () => {

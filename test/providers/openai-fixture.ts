@@ -40,6 +40,12 @@ export function useOpenAi(): OpenAiFixture {
   };
 }
 
+/** Longer than any test. */
+export const defaultTimeouts = {
+  ...{ connectMs: 5_000, firstTokenMs: 10_000, silenceMs: 10_000 },
+  totalMs: undefined,
+};
+
 /** Runs the contract of providers on the adapter with these options. */
 export function testOpenAiContract(
   name: string,
@@ -65,7 +71,7 @@ export function testOpenAiContract(
 function openFake(baseUrl: string, options: Partial<OpenAiOptions>): Provider {
   return openOpenAi({
     ...{ name: "fake", baseUrl, apiKey, relay: "verbatim", version: "1.2.3" },
-    ...{ connectTimeoutMs: 5_000, silenceTimeoutMs: 10_000 },
+    timeouts: defaultTimeouts,
     ...options,
   });
 }

@@ -36,6 +36,8 @@ export interface ExchangeReceiver {
 export interface ExchangeSteer {
   /** Ends it in good order: nothing is delivered any more. False if it was over. */
   end(): boolean;
+  /** The first token has come. */
+  begun(): void;
   /** Closes the socket at once and fails, unless it is over. */
   fail(failure: ProviderFailure): void;
 }
@@ -45,6 +47,19 @@ export type ExchangeSetting = {
   readonly dispatcher: Dispatcher;
   readonly redact: Redact;
   readonly clock: Clock;
+  readonly timeouts: Timeouts;
+};
+
+/** How long a provider is waited for, milliseconds. */
+export type Timeouts = {
+  /** Until a connection stands. */
+  readonly connectMs: number;
+  /** From the request to the first token of a stream. */
+  readonly firstTokenMs: number;
+  /** Between two reads of an answer. */
+  readonly silenceMs: number;
+  /** For the whole answer; undefined: as long as the request has. */
+  readonly totalMs: number | undefined;
 };
 
 /** A running exchange; undici calls the `on…` methods, the receiver's owner the others. */
@@ -56,6 +71,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   dropped: readonly string[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #firstTimer: ReturnType<typeof setTimeout> | undefined;
   #forgetCancellation: () => void = () => {};
   #status = 0;
   #headers: AnswerHeaders = {};
@@ -76,12 +92,14 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   }
 
   /** Sends the request. The receiver hears nothing before this returned. */
-  start(request: Dispatcher.DispatchOptions): void {
+  start(request: Dispatcher.DispatchOptions, isStream: boolean): void {
     const { cancellation, timeoutMs } = this.#call;
+    const { totalMs = timeoutMs, firstTokenMs } = this.#setting.timeouts;
     this.#forgetCancellation = cancellation.onCancel(() => this.#cancel());
     if (!this.#isOver) {
-      const expire = () => this.fail(toTimeoutFailure(timeoutMs, this.#status));
-      this.#timer = setTimeout(expire, Math.min(timeoutMs, timerMsMax));
+      this.#timer = this.#expireAfter(Math.min(timeoutMs, totalMs), "end");
+      // A whole answer has no first token: its head comes when it is done.
+      if (isStream) this.#firstTimer = this.#expireAfter(firstTokenMs, "first token");
       this.#setting.dispatcher.dispatch(request, this);
     }
     this.#isStarted = true;
@@ -96,6 +114,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   resume(): void {
     this.#isPaused = false;
     this.#controller?.resume();
+  }
+
+  begun(): void {
+    clearTimeout(this.#firstTimer);
   }
 
   /** The rest of the body is read and dropped, so that the connection goes back to the pool. */
@@ -176,8 +198,14 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
     this.#isOver = true;
     this.#waiting = [];
     clearTimeout(this.#timer);
+    clearTimeout(this.#firstTimer);
     this.#forgetCancellation();
     return true;
+  }
+
+  #expireAfter(waitMs: number, what: string): ReturnType<typeof setTimeout> {
+    const expire = () => this.fail(toTimeoutFailure(what, waitMs, this.#status));
+    return setTimeout(expire, Math.min(waitMs, timerMsMax));
   }
 
   #cancel(): void {

@@ -7,6 +7,7 @@ import {
 } from "../../gen/optamil/v1/chat_pb.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { jsonCodec } from "../../platform/json.ts";
+import { chunkHasContent, eventsHaveContent } from "../content.ts";
 import type { Dialect, DialectEvents, JsonObject } from "../dialect.ts";
 import { parseObject } from "../json-values.ts";
 import type { ProviderCall, ProviderFailure, StreamReceiver } from "../provider.ts";
@@ -56,6 +57,7 @@ export class StreamRelay implements ExchangeReceiver {
   #mode: Mode = "parse";
   #collected: Buffer[] = [];
   #collectedBytes = 0;
+  #hasBegun = false;
 
   constructor(
     steer: ExchangeSteer,
@@ -107,7 +109,10 @@ export class StreamRelay implements ExchangeReceiver {
 
   #scan(bytes: Buffer): void {
     const { events, eventCount, next, rest } = this.#scanner.scan(bytes);
-    if (eventCount > 0) this.#receiver.onEvents(events, eventCount);
+    if (eventCount > 0) {
+      if (!this.#hasBegun && eventsHaveContent(events)) this.#begin();
+      this.#receiver.onEvents(events, eventCount);
+    }
     if (next === "odd") this.#parse(rest);
     else if (next === "too_large") this.#failTooLarge();
     else if (next === "done") this.#finishIfAny();
@@ -187,7 +192,14 @@ export class StreamRelay implements ExchangeReceiver {
   }
 
   #deliver(chunks: readonly StreamChatCompletionResponse[]): void {
-    if (chunks.length > 0) this.#receiver.onChunks(chunks);
+    if (chunks.length === 0) return;
+    if (!this.#hasBegun && chunks.some(chunkHasContent)) this.#begin();
+    this.#receiver.onChunks(chunks);
+  }
+
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#steer.begun();
   }
 
   #isFinished(): boolean {

@@ -27,6 +27,7 @@ export function relayReads(reads: readonly (string | Uint8Array)[], given: Relay
       isOver = true;
       return isFirst;
     },
+    begun: () => {},
     fail: (failure: ProviderFailure) => {
       if (steer.end()) stream.onFailure(failure);
     },
