@@ -169,25 +169,24 @@ describe("a stream that falls silent after its first token", () => {
 });
 
 it("each of them has one event, and its attempts say what ran out", async () => {
-  const found = await askWarehouse<{ model: string; outcomes: string[]; classes: string[] }>(
-    gateway,
-    `SELECT requested_model AS model, arraySort(groupUniqArray(outcome)) AS outcomes,
+  const select = `SELECT requested_model AS model, arraySort(groupUniqArray(outcome)) AS outcomes,
       arraySort(groupUniqArrayArray(attempts.error_class)) AS classes
-    FROM usage_events FINAL GROUP BY model ORDER BY model`,
-  );
+    FROM usage_events FINAL GROUP BY model ORDER BY model`;
   const timedOut = { outcomes: ["stream_ok"], classes: ["timeout"] };
-  expect(found).toEqual([
-    { model: "alone", outcomes: ["upstream_error"], classes: ["timeout"] },
-    { model: "slow-broken", outcomes: ["upstream_partial"], classes: [] },
-    { model: "slow-headed", ...timedOut },
-    { model: "slow-pinging", ...timedOut },
-    { model: "slow-rolled", ...timedOut },
-    { model: "slow-silent", outcomes: ["ok", "stream_ok"], classes: ["timeout"] },
-    { model: "tls-closing", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
-    { model: "tls-mute", outcomes: ["ok", "stream_ok"], classes: ["timeout"] },
-    { model: "tls-plain", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
-    { model: "tls-untrusted", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
-  ]);
+  await expect
+    .poll(() => askWarehouse(gateway, select), { timeout: 20_000 })
+    .toEqual([
+      { model: "alone", outcomes: ["upstream_error"], classes: ["timeout"] },
+      { model: "slow-broken", outcomes: ["upstream_partial"], classes: [] },
+      { model: "slow-headed", ...timedOut },
+      { model: "slow-pinging", ...timedOut },
+      { model: "slow-rolled", ...timedOut },
+      { model: "slow-silent", outcomes: ["ok", "stream_ok"], classes: ["timeout"] },
+      { model: "tls-closing", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
+      { model: "tls-mute", outcomes: ["ok", "stream_ok"], classes: ["timeout"] },
+      { model: "tls-plain", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
+      { model: "tls-untrusted", outcomes: ["ok", "stream_ok"], classes: ["connect"] },
+    ]);
 }, 60_000);
 
 it("no connection to the slow upstream stays open", async () => {

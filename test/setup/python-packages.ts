@@ -8,6 +8,7 @@ import { run } from "./process.ts";
 const pythonSets = {
   openai: ["openai==3.54.0"],
   langchain: ["langchain-openai==1.7.4"],
+  litellm: ["litellm[proxy]==1.108.7"],
   schemathesis: ["schemathesis==4.32.5"],
   grpc: [
     "grpcio==1.85.1",

@@ -72,17 +72,22 @@ export function createEvents(): DialectEvents {
           ...(said.calls.length > 0 && { tool_calls: said.calls }),
         };
         begun.add(index);
-        const finish = candidate["finishReason"];
         const hasCalls = before + said.calls.length > 0;
-        const finishReason = finish === undefined ? null : toFinish(finish, hasCalls);
+        const finishReason = hasFinished(candidate)
+          ? toFinish(candidate["finishReason"], hasCalls)
+          : null;
         return { ...frame, choices: [{ index, delta, finish_reason: finishReason }] };
       });
       // Counts grow from event to event; those of the last one stand.
-      const isLast = candidates.some(({ finishReason }) => finishReason !== undefined);
-      const usage = isLast ? toUsage(value["usageMetadata"]) : undefined;
+      const usage = candidates.some(hasFinished) ? toUsage(value["usageMetadata"]) : undefined;
       return usage === undefined ? chunks : [...chunks, { ...frame, choices: [], usage }];
     },
   };
+}
+
+/** Servers that speak Gemini's language for others say null where Google says nothing. */
+function hasFinished({ finishReason }: JsonObject): boolean {
+  return finishReason !== undefined && finishReason !== null;
 }
 
 function readParts(candidate: JsonObject, id: unknown, index: number, before: number): Said {

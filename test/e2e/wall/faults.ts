@@ -333,6 +333,17 @@ const others: Fault[] = [
     ],
   },
   {
+    name: "a finish that is null until the last event",
+    kind: "gemini",
+    stream: [
+      streamed([
+        ...[...text].map((letter) => event(unfinished(letter))),
+        event(geminiResponse([], "STOP")),
+      ]),
+      complete(),
+    ],
+  },
+  {
     name: "an error in an array",
     kind: "gemini",
     unary: [
@@ -345,6 +356,12 @@ const others: Fault[] = [
     ],
   },
 ];
+
+/** An event of a server that says null where Google says nothing. */
+function unfinished(said: string): object {
+  const content = { role: "model", parts: [{ text: said }] };
+  return { candidates: [{ content, finishReason: null, index: 0 }], usageMetadata: null };
+}
 
 /** All faults. */
 export const faults: readonly Fault[] = [
