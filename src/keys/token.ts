@@ -104,16 +104,22 @@ function toDecoy(keysByHeader: ReadonlyMap<string, KeyObject>): string {
 
 const noId = "00000000-0000-7000-8000-000000000000";
 const noTime = 1_700_000_000;
-const decoyClaims = { iss: issuer, aud: audience, sub: noId, jti: noId, iat: noTime, exp: noTime };
-const decoyPayload = Buffer.from(
-  JSON.stringify({ ...decoyClaims, plan: "none", scope: "chat models usage:read keys:write" }),
-).toString("base64url");
+const decoyClaims = {
+  ...{ iss: issuer, aud: audience, sub: noId, jti: noId, iat: noTime, exp: noTime },
+  ...{ plan: "none", scope: "chat models usage:read keys:write" },
+};
+const decoyPayload = Buffer.from(JSON.stringify(decoyClaims)).toString("base64url");
 /** Half of its bits are set, as in any signature, and its S is below the group's order: it is checked to the end. */
 const decoySignature = createHash("sha512")
   .update(issuer)
   .digest()
   .fill(7, 63)
   .toString("base64url");
+
+/** Claims of a key that nobody has: read in place of those that a refused token does not have. */
+export function readDecoyClaims(): Claims {
+  return parseClaims({ ...decoyClaims });
+}
 
 /** What a signature is checked with. */
 type Signed = {

@@ -6,7 +6,13 @@ import { type ParameterPolicy, toParameterPolicy } from "../platform/settings.ts
 import { RecentMap } from "./recent-map.ts";
 import type { KeyRegistry, RegisteredKey } from "./registry.ts";
 import type { PublicKeys } from "./signing-keys.ts";
-import { type Claims, keyCharactersMax, parseToken, toKeysByHeader } from "./token.ts";
+import {
+  type Claims,
+  keyCharactersMax,
+  parseToken,
+  readDecoyClaims,
+  toKeysByHeader,
+} from "./token.ts";
 import { unauthenticated } from "./unauthenticated.ts";
 
 /** Who calls, and what the key allows. Shared between requests. */
@@ -86,6 +92,17 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
     cache.clear();
   }
 
+  /** What is refused for its signature takes the work of what is refused for its claims or by the directory. */
+  function read(credential: string): Claims {
+    try {
+      return parseToken(credential, keysByHeader);
+    } catch (refusal) {
+      const { keyId } = toCaller(readDecoyClaims());
+      registry.key(keyId);
+      throw refusal;
+    }
+  }
+
   function parse(credential: string): Verified {
     followKeySet();
     // Of what is too long one character more than a key can have is enough to tell it from all keys.
@@ -93,7 +110,7 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
     const nowMs = clock.monotonicMs();
     const cached = cache.get(digest);
     if (cached !== undefined && nowMs < cached.staleAtMs) return cached;
-    const claims = parseToken(credential, keysByHeader);
+    const claims = read(credential);
     const staleAtMs = nowMs + cachedForMs;
     return {
       ...{ digest, claims, staleAtMs },
