@@ -52,4 +52,6 @@ export interface Model {
   readonly cost: ModelCost;
   /** Request parameters that it cannot take. Default: none that are known. */
   readonly unsupportedParameters?: readonly string[];
+  /** Request parameters that it takes under another name, and that name. Default: none that are known. */
+  readonly renamedParameters?: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-// Which request parameters a built-in model cannot take.
+// Which request parameters a built-in model cannot take, or takes under another name.
 
 import type { Model } from "./model.ts";
 
@@ -21,6 +21,16 @@ const rules: readonly Rule[] = [
   // Anthropic, migration guide of Claude Opus 4.7: sampling parameters are answered with 400.
   { holds: ({ name }) => name === "claude-opus-4.7", parameters: sampling },
 ];
+
+/** The parameters that a model takes under another name, and that name. */
+export function renamedParametersOf({
+  ownedBy,
+  capabilities,
+}: Model): Readonly<Record<string, string>> {
+  // OpenAI API reference, max_tokens: deprecated, and answered with 400 by the models that reason.
+  const isRenamed = ownedBy === "openai" && capabilities.reasoning;
+  return isRenamed ? { max_tokens: "max_completion_tokens" } : {};
+}
 
 /** The parameters that a model cannot take, by their names in the request. */
 export function unsupportedParametersOf(model: Model): readonly string[] {

@@ -157,6 +157,7 @@ function toProviderCall(
     request: call.request,
     body: call.body,
     omit: policyOf(call, parts.parameterPolicy) === "forward" ? [] : untakenBy(model, call.request),
+    renamed: model.renamedParameters,
     model: model.name,
     upstreamModel: deployment.upstreamModel,
     form: sink.form,

@@ -33,6 +33,8 @@ export type ProviderCall = {
   readonly body: JsonBody | undefined;
   /** Parameters that are not to be sent, by name; the caller tells of them. Default: none. */
   readonly omit?: readonly string[] | undefined;
+  /** Parameters that the model takes under another name, and that name. Default: none. */
+  readonly renamed?: Readonly<Record<string, string>> | undefined;
   /** Catalogue name of the model: what the answer's `model` must say. */
   readonly model: string;
   /** The provider's name for the model. */

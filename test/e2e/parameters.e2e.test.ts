@@ -15,7 +15,7 @@ const gateway = await startGateway({
       { name: "claude", tier: "ultra" },
     ],
     providers: [
-      { name: "gpt", kind: "openai", baseUrl: gpt.baseUrl, models: ["plain"] },
+      { name: "gpt", kind: "openai", baseUrl: gpt.baseUrl, models: ["plain", "gpt-5", "gpt-4.1"] },
       { name: "claude", kind: "anthropic", baseUrl: claude.baseUrl, models: ["claude"] },
     ],
   },
@@ -24,10 +24,10 @@ const first: Target = { url: gateway.url, headers: bearer(gateway.key) };
 const messages = [{ role: "user", content: "Which city?" }];
 const request = { messages, model: "plain", temperature: 0.5 };
 
-async function keyWith(policy: string): Promise<Target> {
+async function keyWith(policy: string, models: readonly string[] = []): Promise<Target> {
   const made = await sendHttp1(gateway.url, {
     ...{ path: "/v1/keys", method: "POST", headers: first.headers },
-    body: { name: policy, parameter_policy: policy },
+    body: { name: policy, parameter_policy: policy, models },
   });
   const { key, info } = JSON.parse(made.text);
   expect(info.parameter_policy).toBe(policy);
@@ -42,6 +42,62 @@ beforeEach(() => {
 });
 
 const sentTo = ({ requests }: typeof gpt) => JSON.parse(requests.at(-1)?.text ?? "{}");
+
+describe.each(doors)("through $name max_tokens", (door) => {
+  it.each([first, forwarding, rejecting])(
+    "goes to OpenAI's reasoning models by its new name",
+    async (target) => {
+      for (const call of [door.chat, door.stream]) {
+        const { headers } = await call(target, { messages, model: "gpt-5", max_tokens: 50 });
+        expect(sentTo(gpt)).toMatchObject({ max_completion_tokens: 50 });
+        expect(sentTo(gpt)).not.toHaveProperty("max_tokens");
+        expect(headers["x-optamil-dropped-params"]).toBeUndefined();
+      }
+    },
+  );
+
+  it("that says nothing gives way, and it stays for other models", async () => {
+    const both = { messages, max_tokens: null, max_completion_tokens: 60 };
+    await door.chat(first, { ...both, model: "gpt-5" });
+    expect(sentTo(gpt)).toMatchObject({ max_completion_tokens: 60 });
+    expect(sentTo(gpt)).not.toHaveProperty("max_tokens");
+    await door.chat(first, { messages, model: "gpt-4.1", max_tokens: 50 });
+    expect(sentTo(gpt)).toMatchObject({ max_tokens: 50 });
+  });
+});
+
+/** Every parameter that some built-in model cannot take, in a request that is otherwise right. */
+const samples: Readonly<Record<string, object>> = {
+  temperature: { temperature: 0.5 },
+  top_p: { top_p: 0.5 },
+  presence_penalty: { presence_penalty: 0.5 },
+  frequency_penalty: { frequency_penalty: 0.5 },
+  logprobs: { logprobs: true },
+  logit_bias: { logit_bias: { "50256": -100 } },
+  reasoning_effort: { reasoning_effort: "low" },
+};
+const untaken = Object.keys(samples).map((name) => ({
+  name,
+  model: name === "reasoning_effort" ? "gpt-4.1" : "gpt-5",
+}));
+
+describe.each(doors)("through $name by policy", (door) => {
+  it.each(untaken)(
+    "$name, which $model does not take, is dropped, forwarded or refused",
+    async ({ name, model }) => {
+      const asked = { messages, model, ...samples[name] };
+      const { headers } = await door.chat(first, asked);
+      expect(headers["x-optamil-dropped-params"]).toBe(name);
+      expect(sentTo(gpt)).not.toHaveProperty(name);
+      await door.chat(forwarding, asked);
+      expect(sentTo(gpt)).toHaveProperty(name);
+      const before = gpt.requests.length;
+      const refusal = await refusalOf(door.chat(rejecting, asked));
+      expect(refusal).toMatchObject({ type: "invalid_request_error", param: name });
+      expect(gpt.requests.length).toBe(before);
+    },
+  );
+});
 
 describe.each(doors)("through $name a parameter that the model cannot take", (door) => {
   it("is left out and named by default, whole or streamed", async () => {
@@ -74,11 +130,12 @@ describe.each(doors)("through $name a parameter that the model cannot take", (do
 
   it("keeps its model from being picked for a key that rejects", async () => {
     const auto = { messages, model: "auto", optamil: { quality: 0 } };
-    const cheapest = await door.chat(rejecting, auto);
+    const picky = await keyWith("reject", ["auto", "plain", "claude"]);
+    const cheapest = await door.chat(picky, auto);
     expect(cheapest.headers["x-optamil-model"]).toBe("plain");
-    const other = await door.chat(rejecting, { ...auto, temperature: 0.5 });
+    const other = await door.chat(picky, { ...auto, temperature: 0.5 });
     expect(other.headers["x-optamil-model"]).toBe("claude");
-    const refusal = await refusalOf(door.chat(rejecting, { ...auto, temperature: 0.5, seed: 7 }));
+    const refusal = await refusalOf(door.chat(picky, { ...auto, temperature: 0.5, seed: 7 }));
     expect(refusal).toMatchObject({ type: "invalid_request_error" });
   });
 });

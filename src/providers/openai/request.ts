@@ -8,7 +8,7 @@ import {
   StreamOptionsSchema,
 } from "../../gen/optamil/v1/chat_pb.ts";
 import { jsonCodec } from "../../platform/json.ts";
-import { editMembers } from "../../platform/json-body.ts";
+import { editMembers, type JsonBody, readMember } from "../../platform/json-body.ts";
 import type { Dialect, JsonObject } from "../dialect.ts";
 import { isObject } from "../json-values.ts";
 import type { ProviderCall } from "../provider.ts";
@@ -23,7 +23,22 @@ export function toUpstreamBody(call: ProviderCall, isStream: boolean): Uint8Arra
   if (call.body === undefined) return encodeRequest(call, isStream);
   const edits = toEdits(call.body.value, call.upstreamModel, isStream);
   for (const name of call.omit ?? []) edits.set(name, undefined);
+  addRenames(edits, call.body, call.renamed);
   return edits.size === 0 ? call.body.bytes : editMembers(call.body, edits);
+}
+
+/** What a client has said by both names stands by the newer one. */
+function addRenames(
+  edits: Map<string, Uint8Array | undefined>,
+  body: JsonBody,
+  renamed: Readonly<Record<string, string>> = {},
+): void {
+  for (const [name, other] of Object.entries(renamed)) {
+    const value = readMember(body, name);
+    if (value === undefined || edits.has(name)) continue;
+    edits.set(name, undefined);
+    if (!Object.hasOwn(body.value, other)) edits.set(other, value);
+  }
 }
 
 /** JSON of the members to replace or add, by name; undefined: to remove. */
@@ -82,7 +97,7 @@ function withoutMembers(text: string, omit: readonly string[]): JsonObject {
 }
 
 function encodeRequest(
-  { request, upstreamModel, omit = [] }: ProviderCall,
+  { request, upstreamModel, omit = [], renamed = {} }: ProviderCall,
   isStream: boolean,
 ): Uint8Array {
   const options = { ...request.streamOptions, includeUsage: true };
@@ -91,7 +106,17 @@ function encodeRequest(
     stream: isStream ? true : undefined,
     streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,
   });
-  return omit.length === 0 ? Buffer.from(text) : toJson(withoutMembers(text, omit));
+  const isAsItIs = omit.length === 0 && Object.keys(renamed).length === 0;
+  return isAsItIs ? Buffer.from(text) : toJson(rename(withoutMembers(text, omit), renamed));
+}
+
+function rename(value: JsonObject, renamed: Readonly<Record<string, string>>): JsonObject {
+  const members = Object.entries(value).flatMap(([name, inner]) => {
+    const other = Object.hasOwn(renamed, name) ? renamed[name] : undefined;
+    if (other === undefined) return [[name, inner]];
+    return Object.hasOwn(value, other) ? [] : [[other, inner]];
+  });
+  return Object.fromEntries(members);
 }
 
 function toJson(value: unknown): Uint8Array {
