@@ -93,6 +93,30 @@ describe("a changed configuration file", () => {
     expect(checked).toMatchObject({ code: 0, stdout: `ok, version ${after.version}\n` });
   });
 
+  it("may change what becomes of parameters that a model cannot take", async () => {
+    const withPolicy = (parameterPolicy: string) =>
+      JSON.stringify({ ...JSON.parse(withProvider(first)), parameterPolicy });
+    const ask = () => chat({ reasoning_effort: "low" });
+    expect((await ask()).headers["x-optamil-dropped-params"]).toBe("reasoning_effort");
+    await take(withPolicy("reject"));
+    const refused = await ask();
+    expect(refused.status).toBe(400);
+    expect(JSON.parse(refused.text).error).toMatchObject({ param: "reasoning_effort" });
+    await take(withPolicy("forward"));
+    expect((await ask()).headers["x-optamil-dropped-params"]).toBeUndefined();
+    expect(first.requests.at(-1)?.text).toContain('"reasoning_effort":"low"');
+  });
+
+  it("may change how long a provider is waited for", async () => {
+    second.play = () => {};
+    const slow = { timeouts: { totalMs: 60 } };
+    await take(withProvider(second, slow));
+    expect((await chat()).status).toBe(503);
+    second.play = playJson(200, completion("second"));
+    await take(withProvider(second));
+    expect((await chat()).text).toContain("second");
+  });
+
   it("may add models and plans", async () => {
     const provider = { ...providerAt(second), models: ["own-model"] };
     const models = [{ name: "own-model", tier: "budget" }];
