@@ -264,7 +264,7 @@ export async function openAccountOperations(environment: Environment): Promise<A
     const { invitation, expiresAt } = await accounts.invite(email, plan, expiresInDays);
     return { invitation, expiresAt: BigInt(expiresAt) };
   };
-  return openLocalAccounts(accounts.accounts, invite, () => accounts.close());
+  return openLocalAccounts(accounts.accounts, accounts.manager, invite, () => accounts.close());
 }
 
 /** What only a running gateway can tell; undefined if none runs. */

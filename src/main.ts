@@ -11,7 +11,7 @@ import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
-import { budgetMethods } from "./gateway/rpc/budgets.ts";
+import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
 import { chatMethods } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
@@ -168,6 +168,7 @@ function createEntries(
     onUnremembered: (error: unknown, requestId: string) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
   };
+  const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
   const partsOf = rememberLast((serving: Serving): OnceParts => {
     // A deployment may be another one under its old name: each version finds out anew which are well.
     return { ...serving, ...chat, health: new DeploymentHealth({ clock }) };
@@ -184,12 +185,14 @@ function createEntries(
     }),
     ...adminMethods({
       accounts: accounts.accounts,
+      manager: accounts.manager,
+      desk,
       invite: accounts.invite,
       refund: metering.refund,
       sql: metering.sql,
       audit: metering.audit,
     }),
-    ...budgetMethods({ ...accounts, counters: metering.counters }),
+    ...budgetMethods(desk, accounts.isLimited),
     ...usageMethods((caller) =>
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),

@@ -8,6 +8,7 @@ import {
   ListAccountsResponseSchema,
   RefundUsageResponseSchema,
 } from "../gen/optamil/v1/admin_pb.ts";
+import { KeySchema } from "../gen/optamil/v1/keys_pb.ts";
 import { jsonCodec } from "../platform/json.ts";
 import {
   type AccountOperations,
@@ -16,6 +17,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { formatCredits, parseCredits } from "./credits.ts";
+import { keyHeader, toKeyRow } from "./keys.ts";
 import { openRunning } from "./running.ts";
 import { toTable } from "./table.ts";
 
@@ -27,12 +29,17 @@ export const accounts: Command = {
     "  optamil accounts invite EMAIL [--plan PLAN] [--days DAYS]\n" +
     "  optamil accounts set-plan ACCOUNT_ID PLAN [--json]\n" +
     "  optamil accounts grant ACCOUNT_ID CREDITS [--period YYYY-MM] [--reason TEXT] [--json]\n" +
-    "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]",
-  summary: "List, create and invite accounts, set plans, grant credits, refund requests.",
+    "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]\n" +
+    "  optamil accounts keys ACCOUNT_ID [--json]\n" +
+    "  optamil accounts revoke-key ACCOUNT_ID KEY_ID [--reason unused|rotated|leaked] [--json]",
+  summary:
+    "List, create and invite accounts, set plans, grant credits, refund requests, revoke keys.",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
     if (perform === undefined) {
-      throw new UsageError("say 'list', 'create', 'invite', 'set-plan', 'grant' or 'refund'");
+      throw new UsageError(
+        "say 'list', 'create', 'invite', 'set-plan', 'grant', 'refund', 'keys' or 'revoke-key'",
+      );
     }
     await perform(words, context);
     return 0;
@@ -48,6 +55,8 @@ const actions: ReadonlyMap<string, Action> = new Map([
   ["set-plan", setPlan],
   ["grant", grant],
   ["refund", refund],
+  ["keys", listKeys],
+  ["revoke-key", revokeKey],
 ]);
 
 const invitationDaysMax = 90;
@@ -161,6 +170,28 @@ async function refund(words: readonly string[], context: CommandContext): Promis
     const credits = formatCredits(refunded.refundedMicro);
     context.print(`refunded ${credits} credits of ${refunded.periodId}`);
   }
+}
+
+async function listKeys(words: readonly string[], context: CommandContext): Promise<void> {
+  const options = { json };
+  const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true });
+  const [accountId, ...others] = positionals;
+  if (accountId === undefined || others.length > 0) throw new UsageError("name one account id");
+  const infos = await use(context, (operations) => operations.keys(accountId));
+  const codec = jsonCodec(KeySchema);
+  if (values.json) context.print(JSON.stringify(infos.map((info) => codec.encode(info))));
+  else for (const line of toTable(keyHeader, infos.map(toKeyRow))) context.print(line);
+}
+
+async function revokeKey(words: readonly string[], context: CommandContext): Promise<void> {
+  const options = { reason: { type: "string", default: "unused" }, json } as const;
+  const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true });
+  const [accountId, keyId] = readPair(positionals, "name an account id and a key id");
+  const info = await use(context, (operations) =>
+    operations.revokeKey(accountId, keyId, values.reason),
+  );
+  if (values.json) context.print(jsonCodec(KeySchema).encodeText(info));
+  else context.print(`revoked ${info.id}`);
 }
 
 async function use<T>(

@@ -1,5 +1,6 @@
 // `optamil budgets list|set|remove`: what keys and tags of an account may use in a billing period.
 import { parseArgs } from "node:util";
+import { create } from "@bufbuild/protobuf";
 import {
   type Budget,
   BudgetSchema,
@@ -11,12 +12,12 @@ import { formatCredits, parseCredits } from "./credits.ts";
 import { openRunning } from "./running.ts";
 import { toTable } from "./table.ts";
 
-/** Budgets of the account whose key is used: OPTAMIL_API_KEY, else the first one. */
+/** Budgets of the account whose key is used (OPTAMIL_API_KEY, else the first one), or of the one that is named. */
 export const budgets: Command = {
   usage:
-    "budgets list [--limit N] [--after BUDGET_ID] [--json]\n" +
-    "  optamil budgets set key:KEY_ID|tag:TAG CREDITS [--json]\n" +
-    "  optamil budgets remove key:KEY_ID|tag:TAG",
+    "budgets list [--account ACCOUNT_ID] [--limit N] [--after BUDGET_ID] [--json]\n" +
+    "  optamil budgets set key:KEY_ID|tag:TAG CREDITS [--account ACCOUNT_ID] [--json]\n" +
+    "  optamil budgets remove key:KEY_ID|tag:TAG [--account ACCOUNT_ID]",
   summary: "List, set and remove budgets of keys and tags (needs a running gateway).",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
@@ -35,6 +36,7 @@ const actions: ReadonlyMap<string, Action> = new Map([
 ]);
 
 const json = { type: "boolean", default: false } as const;
+const account = { type: "string" } as const;
 const budgetsPerPageMax = 100;
 const header = ["ID", "CREDITS", "USED", "REMAINING", "REACHED"];
 
@@ -44,6 +46,7 @@ async function list(words: readonly string[], context: CommandContext): Promise<
     options: {
       limit: { type: "string", default: String(budgetsPerPageMax) },
       after: { type: "string", default: "" },
+      account,
       json,
     },
   });
@@ -51,9 +54,12 @@ async function list(words: readonly string[], context: CommandContext): Promise<
   if (!/^\d{1,3}$/.test(values.limit) || limit < 1 || limit > budgetsPerPageMax) {
     throw new UsageError(`--limit takes a whole number from 1 to ${budgetsPerPageMax}`);
   }
-  const page = await (await openRunning(context)).budgets({ limit, after: values.after });
+  const asked = { limit, after: values.after, accountId: values.account };
+  const page = await (await openRunning(context)).budgets(asked);
   if (values.json) {
-    context.print(jsonCodec(ListBudgetsResponseSchema).encodeText(page));
+    const { data, hasMore } = page;
+    const message = create(ListBudgetsResponseSchema, { object: "list", data, hasMore });
+    context.print(jsonCodec(ListBudgetsResponseSchema).encodeText(message));
     return;
   }
   for (const line of toTable(header, page.data.map(toRow))) context.print(line);
@@ -61,23 +67,26 @@ async function list(words: readonly string[], context: CommandContext): Promise<
 }
 
 async function set(words: readonly string[], context: CommandContext): Promise<void> {
-  const options = { json };
+  const options = { account, json };
   const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true });
   const [budgetId, credits, ...others] = positionals;
   if (budgetId === undefined || credits === undefined || others.length > 0) {
     throw new UsageError("name a budget and its credits");
   }
   const creditsMicro = credits === "0" ? 0n : parseCredits(credits);
-  const budget = await (await openRunning(context)).setBudget(budgetId, creditsMicro);
+  const asked = { budgetId, creditsMicro, accountId: values.account };
+  const budget = await (await openRunning(context)).setBudget(asked);
   if (values.json) context.print(jsonCodec(BudgetSchema).encodeText(budget));
   else for (const line of toTable(header, [toRow(budget)])) context.print(line);
 }
 
 async function remove(words: readonly string[], context: CommandContext): Promise<void> {
-  const { positionals } = parseArgs({ args: [...words], options: {}, allowPositionals: true });
+  const options = { account };
+  const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true });
   const [budgetId, ...others] = positionals;
   if (budgetId === undefined || others.length > 0) throw new UsageError("name one budget");
-  context.print(`removed ${await (await openRunning(context)).deleteBudget(budgetId)}`);
+  const id = await (await openRunning(context)).deleteBudget(budgetId, values.account);
+  context.print(`removed ${id}`);
 }
 
 function toRow(budget: Budget): string[] {

@@ -94,6 +94,9 @@ export type AccountOperations = {
     readonly expiresInDays: number | undefined;
   }): Promise<Invitation>;
   setPlan(accountId: string, plan: string): Promise<Account>;
+  /** Newest first. */
+  keys(accountId: string): Promise<readonly Key[]>;
+  revokeKey(accountId: string, keyId: string, reason: string): Promise<Key>;
   /** An empty period is the current one. */
   grant(grant: {
     readonly accountId: string;
@@ -115,11 +118,19 @@ export type AccountOperations = {
 export type MeteringOperations = {
   /** Usage of the account whose key is used. */
   usage(): Promise<GetUsageResponse>;
-  /** A page of the budgets of that account; an empty `after` is the first one. */
-  budgets(page: { readonly limit: number; readonly after: string }): Promise<ListBudgetsResponse>;
-  setBudget(budgetId: string, creditsMicro: bigint): Promise<Budget>;
+  /** A page of the budgets of that account, or of another one; an empty `after` is the first one. */
+  budgets(page: {
+    readonly limit: number;
+    readonly after: string;
+    readonly accountId: string | undefined;
+  }): Promise<Pick<ListBudgetsResponse, "data" | "hasMore">>;
+  setBudget(budget: {
+    readonly budgetId: string;
+    readonly creditsMicro: bigint;
+    readonly accountId: string | undefined;
+  }): Promise<Budget>;
   /** Gives the id of what is gone. */
-  deleteBudget(budgetId: string): Promise<string>;
+  deleteBudget(budgetId: string, accountId: string | undefined): Promise<string>;
   /** The answer to one reading statement, in a ClickHouse format. */
   sql(text: string, format: string): Promise<string>;
   audit(): Promise<readonly AuditFinding[]>;

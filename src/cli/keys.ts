@@ -94,7 +94,7 @@ async function listKeys(words: readonly string[], context: CommandContext): Prom
   const { values } = parseArgs({ args: [...words], options: { json } });
   const infos = await use(context, (operations) => operations.list());
   if (values.json) context.print(JSON.stringify(infos.map((info) => codec.encode(info))));
-  else for (const line of toTable(header, infos.map(toRow))) context.print(line);
+  else for (const line of toTable(keyHeader, infos.map(toKeyRow))) context.print(line);
   return 0;
 }
 
@@ -156,9 +156,11 @@ async function use<T>(
   }
 }
 
-const header = ["ID", "KEY", "STATE", "SCOPES", "NAME"];
+/** Columns of keys. */
+export const keyHeader = ["ID", "KEY", "STATE", "SCOPES", "NAME"];
 
-function toRow({ id, lastFour, name, scopes, revokedAt, expiresAt }: Key): string[] {
+/** A key as a row of them. */
+export function toKeyRow({ id, lastFour, name, scopes, revokedAt, expiresAt }: Key): string[] {
   const state =
     revokedAt === undefined
       ? `until ${toDay(expiresAt)}`

@@ -29,6 +29,12 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
       if (account === undefined) throw new Error("the gateway answered without the account");
       return account;
     },
+    keys: async (accountId) => (await client.listAccountKeys({ accountId }, options)).data,
+    async revokeKey(accountId, keyId, reason) {
+      const { info } = await client.revokeAccountKey({ accountId, keyId, reason }, options);
+      if (info === undefined) throw new Error("the gateway answered without the key's info");
+      return info;
+    },
     grant: (grant) => client.grantCredits(grant, options),
     changes: ({ limit, before, accountId }) =>
       client.listChanges({ limit, accountId, ...(before !== undefined && { before }) }, options),

@@ -22,13 +22,23 @@ export function openRemoteMetering(url: string, key: string): MeteringOperations
   const options = { headers: { authorization: `Bearer ${key}` } };
   return {
     usage: () => account.getUsage({}, options),
-    budgets: (page) => budgets.listBudgets(page, options),
-    async setBudget(budgetId, creditsMicro) {
-      const { budget } = await budgets.setBudget({ budgetId, creditsMicro }, options);
+    budgets: ({ accountId, ...page }) =>
+      accountId === undefined
+        ? budgets.listBudgets(page, options)
+        : admin.listAccountBudgets({ ...page, accountId }, options),
+    async setBudget({ accountId, ...asked }) {
+      const { budget } = await (accountId === undefined
+        ? budgets.setBudget(asked, options)
+        : admin.setAccountBudget({ ...asked, accountId }, options));
       if (budget === undefined) throw new Error("the gateway answered without the budget");
       return budget;
     },
-    deleteBudget: async (budgetId) => (await budgets.deleteBudget({ budgetId }, options)).id,
+    async deleteBudget(budgetId, accountId) {
+      const { id } = await (accountId === undefined
+        ? budgets.deleteBudget({ budgetId }, options)
+        : admin.deleteAccountBudget({ budgetId, accountId }, options));
+      return id;
+    },
     sql: async (text, format) => (await admin.queryWarehouse({ sql: text, format }, options)).text,
     audit: async () => (await admin.audit({}, options)).data,
     refund: (accountId, eventId) => admin.refundUsage({ accountId, eventId }, options),

@@ -49,6 +49,8 @@ export type NewGrant = {
 export interface AccountManager {
   /** A page of accounts, oldest first. Default: the first 100. Throws `invalid_request`. */
   list(page: { limit?: number | undefined; after?: string | undefined }): ListAccountsResponse;
+  /** One account. Throws `not_found`. */
+  find(accountId: string): Account;
   /** A new account with its first key, which is in the answer and nowhere else. Throws `invalid_request`. */
   create(account: NewAccount, actor: string): Promise<{ account: Account; key: string }>;
   /** Puts an account on a plan. Throws `not_found`, `invalid_request` (no such plan), `conflict`. */
@@ -97,6 +99,7 @@ export function createAccountManager(parts: AccountManagerParts): AccountManager
       const data = page.accounts.map(toAccount);
       return create(ListAccountsResponseSchema, { object: "list", data, hasMore: page.hasMore });
     },
+    find: (accountId) => toAccount(findAccount(store, accountId)),
     async create({ name, plan: wanted, email = "", passwordHash = "" }, actor) {
       const plan = findPlan(plans, wanted || freePlanName).name;
       const accountId = uuids.text();

@@ -8,6 +8,7 @@ import {
   ListAccountsResponseSchema,
   RefundUsageResponseSchema,
 } from "../../src/gen/optamil/v1/admin_pb.ts";
+import { createKeyManager } from "../../src/keys/manage.ts";
 import { OptamilError } from "../../src/platform/errors.ts";
 import { openAccountRoom } from "../directory/account-room.ts";
 import { runWith } from "./fake-context.ts";
@@ -145,7 +146,10 @@ describe("optamil accounts", () => {
   });
 
   it.each([
-    [["accounts"], "say 'list', 'create', 'invite', 'set-plan', 'grant' or 'refund'"],
+    [
+      ["accounts"],
+      "say 'list', 'create', 'invite', 'set-plan', 'grant', 'refund', 'keys' or 'revoke-key'",
+    ],
     [["accounts", "toString"], "say 'list'"],
     [["accounts", "create"], "--name is missing"],
     [["accounts", "list", "--limit", "0"], "--limit takes a whole number from 1 to 1000"],
@@ -182,8 +186,11 @@ describe("optamil accounts without a gateway", () => {
     const room = await openAccountRoom();
     const actors = new Set<string>();
     room.directory.onChange(({ actor }) => actors.add(actor));
+    const { directory: store, clock } = room;
+    const issuer = { issueKey: () => expect.unreachable() };
     const accounts = openLocalAccounts(
       room.accounts,
+      createKeyManager({ store, issuer, clock }),
       async () => expect.unreachable(),
       async () => {},
     );
@@ -195,6 +202,15 @@ describe("optamil accounts without a gateway", () => {
     expect(printed).toEqual([`${id} has 7.25 granted credits in 2026-11`]);
     expect((await runWith({ accounts }, "accounts", "list")).printed[1]).toContain(`${id}  pro`);
     expect((await runWith({ accounts }, "plans", "list")).printed).toHaveLength(6);
+    const [key] = JSON.parse(
+      (await runWith({ accounts }, "accounts", "keys", id, "--json")).printed[0] ?? "",
+    );
+    expect(key).toMatchObject({ name: "first key", revoked_at: null });
+    const revoked = await runWith({ accounts }, "accounts", "revoke-key", id, key.id);
+    expect(revoked.printed).toEqual([`revoked ${key.id}`]);
+    const shown = await runWith({ accounts }, "accounts", "keys", id);
+    expect(shown.printed[1]).toContain("revoked 2026-");
+    expect((await runWith({ accounts }, "accounts", "keys", "no-id")).code).toBe(1);
     expect(actors).toEqual(new Set(["cli"]));
     await room.close();
   });

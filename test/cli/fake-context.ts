@@ -65,6 +65,8 @@ const noAccounts: AccountOperations = {
   invite: refuse,
   setPlan: refuse,
   grant: refuse,
+  keys: refuse,
+  revokeKey: refuse,
   plans: refuse,
   changes: refuse,
   close: async () => {},

@@ -261,6 +261,60 @@ describe("a budget", () => {
     expect([await spend(tagged, second), await spend(tagged, second)]).toEqual([200, 402]);
   }, 60_000);
 
+  it("of any account is set, shown and taken away by an admin, who revokes its keys too", async () => {
+    const { account, headers } = await openAccount();
+    const admin = bearer(gateway.key);
+    const key = await createKey(headers, {});
+    const path = `/v1/admin/accounts/${account.id}`;
+    const budget = `${path}/budgets/key:${key.id}`;
+    const set = await ask(admin, { path: budget, method: "PUT", body: { credits: 1 } });
+    expect(set.body.budget).toMatchObject({ id: `key:${key.id}`, credits: 1 });
+    expect([await spend(key.headers), await spend(key.headers)]).toEqual([200, 402]);
+    const shown = await ask(admin, { path: `${path}/budgets` });
+    expect(shown.body).toEqual({
+      object: "list",
+      data: await listBudgets(headers),
+      has_more: false,
+    });
+    expect((await ask(admin, { path: budget, method: "DELETE" })).body).toMatchObject({
+      deleted: true,
+    });
+    const keys = await ask(admin, { path: `${path}/keys` });
+    expect(keys.body.data.map(({ id }: { id: string }) => id)).toContain(key.id);
+    const revoked = await ask(admin, { path: `${path}/keys/${key.id}`, method: "DELETE" });
+    expect(revoked.body.info.revoked_at).toBeGreaterThan(0);
+    expect(await spend(key.headers)).toBe(401);
+    const nobody = "0190b2c4-0000-7000-8000-00000000000a";
+    for (const what of ["keys", "budgets"]) {
+      const lost = await ask(admin, { path: `/v1/admin/accounts/${nobody}/${what}` });
+      expect(lost.status).toBe(404);
+    }
+    expect((await ask(headers, { path: `${path}/keys` })).status).toBe(403);
+  });
+
+  it("is shown beside the usage", async () => {
+    const { headers } = await openAccount();
+    await setBudget(headers, "tag:a", 1);
+    const { body } = await ask(headers, { path: "/v1/usage/budgets" });
+    expect(body.data).toEqual(await listBudgets(headers));
+  });
+
+  it("and keys of another account are reached on the command line", async () => {
+    const { account, headers } = await openAccount();
+    const key = await createKey(headers, {});
+    const run = (...words: string[]) => runOptamil(words, gateway.dataDirectory);
+    const made = await run("budgets", "set", "tag:cli", "3", "--account", account.id, "--json");
+    expect(JSON.parse(made.stdout)).toMatchObject({ id: "tag:cli", credits: 3 });
+    const listed = await run("budgets", "list", "--account", account.id, "--json");
+    expect(JSON.parse(listed.stdout).data).toEqual(await listBudgets(headers));
+    expect((await run("accounts", "keys", account.id)).stdout).toContain(key.id);
+    const revoked = await run("accounts", "revoke-key", account.id, key.id, "--reason", "leaked");
+    expect(revoked.stdout).toBe(`revoked ${key.id}\n`);
+    expect(await spend(key.headers)).toBe(401);
+    const gone = await run("budgets", "remove", "tag:cli", "--account", account.id);
+    expect(gone.stdout).toBe("removed tag:cli\n");
+  }, 60_000);
+
   it("is set, listed and removed on the command line", async () => {
     const run = (...words: string[]) => runOptamil(words, gateway.dataDirectory);
     const made = await run("keys", "create", "--name", "cli", "--budget", "7.5", "--json");

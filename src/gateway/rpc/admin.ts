@@ -1,4 +1,4 @@
-// AdminService: accounts, plans, credits and the warehouse, for keys with scope admin.
+// AdminService: accounts, their keys and budgets, plans, credits and the warehouse, for keys with scope admin.
 import { create } from "@bufbuild/protobuf";
 import type { AccountManager } from "../../directory/manage.ts";
 import {
@@ -6,13 +6,21 @@ import {
   AuditResponseSchema,
   CreateAccountResponseSchema,
   CreateInvitationResponseSchema,
+  DeleteAccountBudgetResponseSchema,
+  ListAccountBudgetsResponseSchema,
+  ListAccountKeysResponseSchema,
   QueryWarehouseResponseSchema,
   RefundUsageResponseSchema,
+  RevokeAccountKeyResponseSchema,
+  SetAccountBudgetResponseSchema,
   SetAccountPlanResponseSchema,
 } from "../../gen/optamil/v1/admin_pb.ts";
+import type { KeyManager } from "../../keys/manage.ts";
+import type { Caller } from "../../keys/verify.ts";
 import type { Finding } from "../../usage/audit.ts";
 import type { RefundUsage } from "../../usage/refund.ts";
 import { type MethodEntry, unary } from "../exchange.ts";
+import type { BudgetDesk } from "./budgets.ts";
 
 /** An invitation, and when it ends, Unix seconds. */
 export type CreatedInvitation = { readonly invitation: string; readonly expiresAt: number };
@@ -26,6 +34,9 @@ export type AdminParts = {
     plan: string,
     days: number | undefined,
   ) => Promise<CreatedInvitation>;
+  /** The keys of any account. */
+  readonly manager: Pick<KeyManager, "list" | "revoke">;
+  readonly desk: BudgetDesk;
   readonly refund: RefundUsage;
   /** Asks the warehouse one reading statement; the answer in a ClickHouse format, default JSONEachRow. */
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
@@ -35,7 +46,34 @@ export type AdminParts = {
 
 /** The methods of AdminService. */
 export function adminMethods(parts: AdminParts): readonly MethodEntry[] {
-  return [...accountMethods(parts), ...warehouseMethods(parts)];
+  return [...accountMethods(parts), ...spendingMethods(parts), ...warehouseMethods(parts)];
+}
+
+/** Keys and budgets of any account. */
+function spendingMethods({ accounts, manager, desk }: AdminParts): MethodEntry[] {
+  const { method } = AdminService;
+  // An admin is limited by nothing in what he takes away.
+  const actorOf = ({ keyId: name }: Caller, accountId: string) => ({ accountId, name, scopes: [] });
+  return [
+    unary(method.listAccountKeys, ({ accountId }, { caller }) => {
+      const data = [...manager.list(actorOf(caller, accounts.find(accountId).id))];
+      return create(ListAccountKeysResponseSchema, { object: "list", data });
+    }),
+    unary(method.revokeAccountKey, async ({ accountId, keyId, reason }, { caller }) =>
+      create(RevokeAccountKeyResponseSchema, {
+        info: await manager.revoke(keyId, reason, actorOf(caller, accountId)),
+      }),
+    ),
+    unary(method.listAccountBudgets, async ({ accountId, ...page }) =>
+      create(ListAccountBudgetsResponseSchema, await desk.list(accounts.find(accountId).id, page)),
+    ),
+    unary(method.setAccountBudget, async (asked, { caller }) =>
+      create(SetAccountBudgetResponseSchema, await desk.set(asked, caller.keyId)),
+    ),
+    unary(method.deleteAccountBudget, async (asked, { caller }) =>
+      create(DeleteAccountBudgetResponseSchema, await desk.remove(asked, caller.keyId)),
+    ),
+  ];
 }
 
 function accountMethods({ accounts, invite }: AdminParts): MethodEntry[] {

@@ -78,7 +78,11 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
       endSession: refuse,
       secure: () => false,
     }),
-    ...adminMethods({ accounts: room.accounts, invite: refuse, ...fakeWarehouse(asked) }),
+    ...adminMethods({
+      ...{ accounts: room.accounts, invite: refuse, ...fakeWarehouse(asked) },
+      manager: { list: refuse, revoke: refuse },
+      desk: { list: refuse, set: refuse, remove: refuse },
+    }),
     ...usageMethods(() => usage),
   ];
   const log = openLog("silent");

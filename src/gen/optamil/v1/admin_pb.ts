@@ -11,13 +11,17 @@ import { file_google_api_annotations } from "../../google/api/annotations_pb.ts"
 import { file_optamil_options_v1_options } from "../options/v1/options_pb.ts";
 import type { Account } from "./accounts_pb.ts";
 import { file_optamil_v1_accounts } from "./accounts_pb.ts";
+import type { Budget } from "./budgets_pb.ts";
+import { file_optamil_v1_budgets } from "./budgets_pb.ts";
+import type { Key } from "./keys_pb.ts";
+import { file_optamil_v1_keys } from "./keys_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file optamil/v1/admin.proto.
  */
 export const file_optamil_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEijgEKF0NyZWF0ZUludml0YXRpb25SZXF1ZXN0Eh8KBWVtYWlsGAEgASgJQhC6SAdyBRj+AWAB6uAYAggBEhUKBHBsYW4YAiABKAlCB7pIBHICGEASJwoPZXhwaXJlc19pbl9kYXlzGAMgASgNQgm6SAYqBBhaKAFIAIgBAUISChBfZXhwaXJlc19pbl9kYXlzIlIKGENyZWF0ZUludml0YXRpb25SZXNwb25zZRIaCgppbnZpdGF0aW9uGAEgASgJQgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIlgKFVNldEFjY291bnRQbGFuUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIbCgRwbGFuGAIgASgJQg26SARyAhAB6uAYAggBIkYKFlNldEFjY291bnRQbGFuUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBItIBChNHcmFudENyZWRpdHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEjgKDWNyZWRpdHNfbWljcm8YAiABKANCIbpIDSILGICAmqbqr+MBIADq4BgNCAEaB2NyZWRpdHMgBhJDCglwZXJpb2RfaWQYAyABKAlCMLpIIXIfMh1eKFswLTldezR9LSgwWzEtOV18MVswLTJdKSk/JOrgGAgaBnBlcmlvZBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGIACIpEBChRHcmFudENyZWRpdHNSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIoCg1ncmFudGVkX21pY3JvGAMgASgDQhHq4BgNCAEaB2dyYW50ZWQgBiJaChJSZWZ1bmRVc2FnZVJlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESIAoIZXZlbnRfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBIoUBChNSZWZ1bmRVc2FnZVJlc3BvbnNlEh8KD3JlZnVuZF9ldmVudF9pZBgBIAEoCUIG6uAYAggBEiEKCXBlcmlvZF9pZBgCIAEoCUIO6uAYCggBGgZwZXJpb2QSKgoOcmVmdW5kZWRfbWljcm8YAyABKANCEurgGA4IARoIcmVmdW5kZWQgBiISChBMaXN0UGxhbnNSZXF1ZXN0IlMKEUxpc3RQbGFuc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiYKBGRhdGEYAiADKAsyEC5vcHRhbWlsLnYxLlBsYW5CBurgGAIIASL9AQoEUGxhbhISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEkMKF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAMgASgDQh3q4BgZCAEQARoRY3JlZGl0c19wZXJfbW9udGggBkgAiAEBEiMKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKA1CBurgGAIIARIgChByZXF1ZXN0c19wZXJfZGF5GAUgASgNQgbq4BgCCAESIQoRdG9rZW5zX3Blcl9taW51dGUYBiABKA1CBurgGAIIAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm8ifwoSTGlzdENoYW5nZXNSZXF1ZXN0Eh4KBWxpbWl0GAEgASgNQgq6SAcqBRjoBygBSACIAQESEwoGYmVmb3JlGAIgASgNSAGIAQESHwoKYWNjb3VudF9pZBgDIAEoCUILukgI2AEBcgOwAQFCCAoGX2xpbWl0QgkKB19iZWZvcmUicQoTTGlzdENoYW5nZXNSZXNwb25zZRIWCgZvYmplY3QYASABKAlCBurgGAIIARIoCgRkYXRhGAIgAygLMhIub3B0YW1pbC52MS5DaGFuZ2VCBurgGAIIARIYCghoYXNfbW9yZRgDIAEoCEIG6uAYAggBIoMCCgZDaGFuZ2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIYCghzZXF1ZW5jZRgDIAEoDUIG6uAYAggBEhcKB2NyZWF0ZWQYBCABKANCBurgGAIIARIVCgVhY3RvchgFIAEoCUIG6uAYAggBEhYKBmFjdGlvbhgGIAEoCUIG6uAYAggBEhoKCmFjY291bnRfaWQYByABKAlCBurgGAIIARITCgZrZXlfaWQYCCABKAlIAIgBARIvCgZmaWVsZHMYCSADKAsyFy5vcHRhbWlsLnYxLkZpZWxkQ2hhbmdlQgbq4BgCCAFCCQoHX2tleV9pZCJ2CgtGaWVsZENoYW5nZRIVCgVmaWVsZBgBIAEoCUIG6uAYAggBEh0KBmJlZm9yZRgCIAEoCUII6uAYBAgBEAFIAIgBARIcCgVhZnRlchgDIAEoCUII6uAYBAgBEAFIAYgBAUIJCgdfYmVmb3JlQggKBl9hZnRlciJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMp0KCgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEooBChBDcmVhdGVJbnZpdGF0aW9uEiMub3B0YW1pbC52MS5DcmVhdGVJbnZpdGF0aW9uUmVxdWVzdBokLm9wdGFtaWwudjEuQ3JlYXRlSW52aXRhdGlvblJlc3BvbnNlIivy4BgHEgVhZG1pboLT5JMCGjoBKiIVL3YxL2FkbWluL2ludml0YXRpb25zEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ3CgtMaXN0Q2hhbmdlcxIeLm9wdGFtaWwudjEuTGlzdENoYW5nZXNSZXF1ZXN0Gh8ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlIieQAgHy4BgHEgVhZG1pboLT5JMCExIRL3YxL2FkbWluL2NoYW5nZXMSfAoOUXVlcnlXYXJlaG91c2USIS5vcHRhbWlsLnYxLlF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBoiLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXNwb25zZSIj8uAYBxIFYWRtaW6C0+STAhI6ASoiDS92MS9hZG1pbi9zcWwSYwoFQXVkaXQSGC5vcHRhbWlsLnYxLkF1ZGl0UmVxdWVzdBoZLm9wdGFtaWwudjEuQXVkaXRSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9hdWRpdGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts]);
+  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEijgEKF0NyZWF0ZUludml0YXRpb25SZXF1ZXN0Eh8KBWVtYWlsGAEgASgJQhC6SAdyBRj+AWAB6uAYAggBEhUKBHBsYW4YAiABKAlCB7pIBHICGEASJwoPZXhwaXJlc19pbl9kYXlzGAMgASgNQgm6SAYqBBhaKAFIAIgBAUISChBfZXhwaXJlc19pbl9kYXlzIlIKGENyZWF0ZUludml0YXRpb25SZXNwb25zZRIaCgppbnZpdGF0aW9uGAEgASgJQgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIlgKFVNldEFjY291bnRQbGFuUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIbCgRwbGFuGAIgASgJQg26SARyAhAB6uAYAggBIkYKFlNldEFjY291bnRQbGFuUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBItIBChNHcmFudENyZWRpdHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEjgKDWNyZWRpdHNfbWljcm8YAiABKANCIbpIDSILGICAmqbqr+MBIADq4BgNCAEaB2NyZWRpdHMgBhJDCglwZXJpb2RfaWQYAyABKAlCMLpIIXIfMh1eKFswLTldezR9LSgwWzEtOV18MVswLTJdKSk/JOrgGAgaBnBlcmlvZBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGIACIpEBChRHcmFudENyZWRpdHNSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIoCg1ncmFudGVkX21pY3JvGAMgASgDQhHq4BgNCAEaB2dyYW50ZWQgBiI8ChZMaXN0QWNjb3VudEtleXNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBIlgKF0xpc3RBY2NvdW50S2V5c1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiUKBGRhdGEYAiADKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIo8BChdSZXZva2VBY2NvdW50S2V5UmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIeCgZrZXlfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBEjAKBnJlYXNvbhgDIAEoCUIgukgdchtSAFIGdW51c2VkUgdyb3RhdGVkUgZsZWFrZWQiQQoYUmV2b2tlQWNjb3VudEtleVJlc3BvbnNlEiUKBGluZm8YASABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIoEBChlMaXN0QWNjb3VudEJ1ZGdldHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEh0KBWxpbWl0GAIgASgNQgm6SAYqBBhkKAFIAIgBARIXCgVhZnRlchgDIAEoCUIIukgFcgMYgAFCCAoGX2xpbWl0IngKGkxpc3RBY2NvdW50QnVkZ2V0c1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEigKBGRhdGEYAiADKAsyEi5vcHRhbWlsLnYxLkJ1ZGdldEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEi1gEKF1NldEFjY291bnRCdWRnZXRSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEl0KCWJ1ZGdldF9pZBgCIAEoCUJKukhBcj8yPV4oa2V5OlswLTlhLWZBLUYtXXszNn18dGFnOltBLVphLXowLTldW0EtWmEtejAtOS5fOi1dezAsNjN9KSTq4BgCCAESOAoNY3JlZGl0c19taWNybxgDIAEoA0IhukgNIgsYgICapuqv4wEoAOrgGA0IARoHY3JlZGl0cyAGIkYKGFNldEFjY291bnRCdWRnZXRSZXNwb25zZRIqCgZidWRnZXQYASABKAsyEi5vcHRhbWlsLnYxLkJ1ZGdldEIG6uAYAggBIp8BChpEZWxldGVBY2NvdW50QnVkZ2V0UmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARJdCglidWRnZXRfaWQYAiABKAlCSrpIQXI/Mj1eKGtleTpbMC05YS1mQS1GLV17MzZ9fHRhZzpbQS1aYS16MC05XVtBLVphLXowLTkuXzotXXswLDYzfSkk6uAYAggBImIKG0RlbGV0ZUFjY291bnRCdWRnZXRSZXNwb25zZRISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEhcKB2RlbGV0ZWQYAyABKAhCBurgGAIIASJaChJSZWZ1bmRVc2FnZVJlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESIAoIZXZlbnRfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBIoUBChNSZWZ1bmRVc2FnZVJlc3BvbnNlEh8KD3JlZnVuZF9ldmVudF9pZBgBIAEoCUIG6uAYAggBEiEKCXBlcmlvZF9pZBgCIAEoCUIO6uAYCggBGgZwZXJpb2QSKgoOcmVmdW5kZWRfbWljcm8YAyABKANCEurgGA4IARoIcmVmdW5kZWQgBiISChBMaXN0UGxhbnNSZXF1ZXN0IlMKEUxpc3RQbGFuc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiYKBGRhdGEYAiADKAsyEC5vcHRhbWlsLnYxLlBsYW5CBurgGAIIASL9AQoEUGxhbhISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEkMKF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAMgASgDQh3q4BgZCAEQARoRY3JlZGl0c19wZXJfbW9udGggBkgAiAEBEiMKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKA1CBurgGAIIARIgChByZXF1ZXN0c19wZXJfZGF5GAUgASgNQgbq4BgCCAESIQoRdG9rZW5zX3Blcl9taW51dGUYBiABKA1CBurgGAIIAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm8ifwoSTGlzdENoYW5nZXNSZXF1ZXN0Eh4KBWxpbWl0GAEgASgNQgq6SAcqBRjoBygBSACIAQESEwoGYmVmb3JlGAIgASgNSAGIAQESHwoKYWNjb3VudF9pZBgDIAEoCUILukgI2AEBcgOwAQFCCAoGX2xpbWl0QgkKB19iZWZvcmUicQoTTGlzdENoYW5nZXNSZXNwb25zZRIWCgZvYmplY3QYASABKAlCBurgGAIIARIoCgRkYXRhGAIgAygLMhIub3B0YW1pbC52MS5DaGFuZ2VCBurgGAIIARIYCghoYXNfbW9yZRgDIAEoCEIG6uAYAggBIoMCCgZDaGFuZ2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIYCghzZXF1ZW5jZRgDIAEoDUIG6uAYAggBEhcKB2NyZWF0ZWQYBCABKANCBurgGAIIARIVCgVhY3RvchgFIAEoCUIG6uAYAggBEhYKBmFjdGlvbhgGIAEoCUIG6uAYAggBEhoKCmFjY291bnRfaWQYByABKAlCBurgGAIIARITCgZrZXlfaWQYCCABKAlIAIgBARIvCgZmaWVsZHMYCSADKAsyFy5vcHRhbWlsLnYxLkZpZWxkQ2hhbmdlQgbq4BgCCAFCCQoHX2tleV9pZCJ2CgtGaWVsZENoYW5nZRIVCgVmaWVsZBgBIAEoCUIG6uAYAggBEh0KBmJlZm9yZRgCIAEoCUII6uAYBAgBEAFIAIgBARIcCgVhZnRlchgDIAEoCUII6uAYBAgBEAFIAYgBAUIJCgdfYmVmb3JlQggKBl9hZnRlciJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMtkQCgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEooBChBDcmVhdGVJbnZpdGF0aW9uEiMub3B0YW1pbC52MS5DcmVhdGVJbnZpdGF0aW9uUmVxdWVzdBokLm9wdGFtaWwudjEuQ3JlYXRlSW52aXRhdGlvblJlc3BvbnNlIivy4BgHEgVhZG1pboLT5JMCGjoBKiIVL3YxL2FkbWluL2ludml0YXRpb25zEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSlgEKD0xpc3RBY2NvdW50S2V5cxIiLm9wdGFtaWwudjEuTGlzdEFjY291bnRLZXlzUmVxdWVzdBojLm9wdGFtaWwudjEuTGlzdEFjY291bnRLZXlzUmVzcG9uc2UiOpACAfLgGAcSBWFkbWlugtPkkwImEiQvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2tleXMSnwEKEFJldm9rZUFjY291bnRLZXkSIy5vcHRhbWlsLnYxLlJldm9rZUFjY291bnRLZXlSZXF1ZXN0GiQub3B0YW1pbC52MS5SZXZva2VBY2NvdW50S2V5UmVzcG9uc2UiQPLgGAcSBWFkbWlugtPkkwIvKi0vdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2tleXMve2tleV9pZH0SogEKEkxpc3RBY2NvdW50QnVkZ2V0cxIlLm9wdGFtaWwudjEuTGlzdEFjY291bnRCdWRnZXRzUmVxdWVzdBomLm9wdGFtaWwudjEuTGlzdEFjY291bnRCdWRnZXRzUmVzcG9uc2UiPZACAfLgGAcSBWFkbWlugtPkkwIpEicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMSqAEKEFNldEFjY291bnRCdWRnZXQSIy5vcHRhbWlsLnYxLlNldEFjY291bnRCdWRnZXRSZXF1ZXN0GiQub3B0YW1pbC52MS5TZXRBY2NvdW50QnVkZ2V0UmVzcG9uc2UiSfLgGAcSBWFkbWlugtPkkwI4OgEqGjMvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMve2J1ZGdldF9pZH0SrgEKE0RlbGV0ZUFjY291bnRCdWRnZXQSJi5vcHRhbWlsLnYxLkRlbGV0ZUFjY291bnRCdWRnZXRSZXF1ZXN0Gicub3B0YW1pbC52MS5EZWxldGVBY2NvdW50QnVkZ2V0UmVzcG9uc2UiRvLgGAcSBWFkbWlugtPkkwI1KjMvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMve2J1ZGdldF9pZH0SbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ3CgtMaXN0Q2hhbmdlcxIeLm9wdGFtaWwudjEuTGlzdENoYW5nZXNSZXF1ZXN0Gh8ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlIieQAgHy4BgHEgVhZG1pboLT5JMCExIRL3YxL2FkbWluL2NoYW5nZXMSfAoOUXVlcnlXYXJlaG91c2USIS5vcHRhbWlsLnYxLlF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBoiLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXNwb25zZSIj8uAYBxIFYWRtaW6C0+STAhI6ASoiDS92MS9hZG1pbi9zcWwSYwoFQXVkaXQSGC5vcHRhbWlsLnYxLkF1ZGl0UmVxdWVzdBoZLm9wdGFtaWwudjEuQXVkaXRSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9hdWRpdGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts, file_optamil_v1_budgets, file_optamil_v1_keys]);
 
 /**
  * Which page.
@@ -329,6 +333,300 @@ export const GrantCreditsResponseSchema: GenMessage<GrantCreditsResponse> = /*@_
   messageDesc(file_optamil_v1_admin, 9);
 
 /**
+ * Whose keys.
+ *
+ * @generated from message optamil.v1.ListAccountKeysRequest
+ */
+export type ListAccountKeysRequest = Message<"optamil.v1.ListAccountKeysRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+};
+
+/**
+ * Describes the message optamil.v1.ListAccountKeysRequest.
+ * Use `create(ListAccountKeysRequestSchema)` to create a new message.
+ */
+export const ListAccountKeysRequestSchema: GenMessage<ListAccountKeysRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 10);
+
+/**
+ * The account's keys.
+ *
+ * @generated from message optamil.v1.ListAccountKeysResponse
+ */
+export type ListAccountKeysResponse = Message<"optamil.v1.ListAccountKeysResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The keys, newest first.
+   *
+   * @generated from field: repeated optamil.v1.Key data = 2;
+   */
+  data: Key[];
+};
+
+/**
+ * Describes the message optamil.v1.ListAccountKeysResponse.
+ * Use `create(ListAccountKeysResponseSchema)` to create a new message.
+ */
+export const ListAccountKeysResponseSchema: GenMessage<ListAccountKeysResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 11);
+
+/**
+ * Which key, and why.
+ *
+ * @generated from message optamil.v1.RevokeAccountKeyRequest
+ */
+export type RevokeAccountKeyRequest = Message<"optamil.v1.RevokeAccountKeyRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Id of the key.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * "unused", "rotated" or "leaked", which ends its streams too. Default: unused.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message optamil.v1.RevokeAccountKeyRequest.
+ * Use `create(RevokeAccountKeyRequestSchema)` to create a new message.
+ */
+export const RevokeAccountKeyRequestSchema: GenMessage<RevokeAccountKeyRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 12);
+
+/**
+ * The revoked key.
+ *
+ * @generated from message optamil.v1.RevokeAccountKeyResponse
+ */
+export type RevokeAccountKeyResponse = Message<"optamil.v1.RevokeAccountKeyResponse"> & {
+  /**
+   * The key as it now stands.
+   *
+   * @generated from field: optamil.v1.Key info = 1;
+   */
+  info?: Key | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.RevokeAccountKeyResponse.
+ * Use `create(RevokeAccountKeyResponseSchema)` to create a new message.
+ */
+export const RevokeAccountKeyResponseSchema: GenMessage<RevokeAccountKeyResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 13);
+
+/**
+ * Which budgets of whom.
+ *
+ * @generated from message optamil.v1.ListAccountBudgetsRequest
+ */
+export type ListAccountBudgetsRequest = Message<"optamil.v1.ListAccountBudgetsRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Budgets at most, 1 to 100. Default 100.
+   *
+   * @generated from field: optional uint32 limit = 2;
+   */
+  limit?: number | undefined;
+
+  /**
+   * Id of the last budget of the page before. Default: none, for the first page.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message optamil.v1.ListAccountBudgetsRequest.
+ * Use `create(ListAccountBudgetsRequestSchema)` to create a new message.
+ */
+export const ListAccountBudgetsRequestSchema: GenMessage<ListAccountBudgetsRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 14);
+
+/**
+ * A page of budgets.
+ *
+ * @generated from message optamil.v1.ListAccountBudgetsResponse
+ */
+export type ListAccountBudgetsResponse = Message<"optamil.v1.ListAccountBudgetsResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * The budgets.
+   *
+   * @generated from field: repeated optamil.v1.Budget data = 2;
+   */
+  data: Budget[];
+
+  /**
+   * Whether there are more.
+   *
+   * @generated from field: bool has_more = 3;
+   */
+  hasMore: boolean;
+};
+
+/**
+ * Describes the message optamil.v1.ListAccountBudgetsResponse.
+ * Use `create(ListAccountBudgetsResponseSchema)` to create a new message.
+ */
+export const ListAccountBudgetsResponseSchema: GenMessage<ListAccountBudgetsResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 15);
+
+/**
+ * A budget to be.
+ *
+ * @generated from message optamil.v1.SetAccountBudgetRequest
+ */
+export type SetAccountBudgetRequest = Message<"optamil.v1.SetAccountBudgetRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * "key:" and the id of a key of the account, or "tag:" and a tag.
+   *
+   * @generated from field: string budget_id = 2;
+   */
+  budgetId: string;
+
+  /**
+   * As in SetBudgetRequest.
+   *
+   * @generated from field: int64 credits_micro = 3;
+   */
+  creditsMicro: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountBudgetRequest.
+ * Use `create(SetAccountBudgetRequestSchema)` to create a new message.
+ */
+export const SetAccountBudgetRequestSchema: GenMessage<SetAccountBudgetRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 16);
+
+/**
+ * The budget as it now stands.
+ *
+ * @generated from message optamil.v1.SetAccountBudgetResponse
+ */
+export type SetAccountBudgetResponse = Message<"optamil.v1.SetAccountBudgetResponse"> & {
+  /**
+   * The budget.
+   *
+   * @generated from field: optamil.v1.Budget budget = 1;
+   */
+  budget?: Budget | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountBudgetResponse.
+ * Use `create(SetAccountBudgetResponseSchema)` to create a new message.
+ */
+export const SetAccountBudgetResponseSchema: GenMessage<SetAccountBudgetResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 17);
+
+/**
+ * Which budget to take away.
+ *
+ * @generated from message optamil.v1.DeleteAccountBudgetRequest
+ */
+export type DeleteAccountBudgetRequest = Message<"optamil.v1.DeleteAccountBudgetRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Id of the budget.
+   *
+   * @generated from field: string budget_id = 2;
+   */
+  budgetId: string;
+};
+
+/**
+ * Describes the message optamil.v1.DeleteAccountBudgetRequest.
+ * Use `create(DeleteAccountBudgetRequestSchema)` to create a new message.
+ */
+export const DeleteAccountBudgetRequestSchema: GenMessage<DeleteAccountBudgetRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 18);
+
+/**
+ * The budget is gone.
+ *
+ * @generated from message optamil.v1.DeleteAccountBudgetResponse
+ */
+export type DeleteAccountBudgetResponse = Message<"optamil.v1.DeleteAccountBudgetResponse"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "budget".
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * True.
+   *
+   * @generated from field: bool deleted = 3;
+   */
+  deleted: boolean;
+};
+
+/**
+ * Describes the message optamil.v1.DeleteAccountBudgetResponse.
+ * Use `create(DeleteAccountBudgetResponseSchema)` to create a new message.
+ */
+export const DeleteAccountBudgetResponseSchema: GenMessage<DeleteAccountBudgetResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 19);
+
+/**
  * Which charge to take back.
  *
  * @generated from message optamil.v1.RefundUsageRequest
@@ -354,7 +652,7 @@ export type RefundUsageRequest = Message<"optamil.v1.RefundUsageRequest"> & {
  * Use `create(RefundUsageRequestSchema)` to create a new message.
  */
 export const RefundUsageRequestSchema: GenMessage<RefundUsageRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 10);
+  messageDesc(file_optamil_v1_admin, 20);
 
 /**
  * The refund.
@@ -389,7 +687,7 @@ export type RefundUsageResponse = Message<"optamil.v1.RefundUsageResponse"> & {
  * Use `create(RefundUsageResponseSchema)` to create a new message.
  */
 export const RefundUsageResponseSchema: GenMessage<RefundUsageResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 11);
+  messageDesc(file_optamil_v1_admin, 21);
 
 /**
  * Nothing to say.
@@ -404,7 +702,7 @@ export type ListPlansRequest = Message<"optamil.v1.ListPlansRequest"> & {
  * Use `create(ListPlansRequestSchema)` to create a new message.
  */
 export const ListPlansRequestSchema: GenMessage<ListPlansRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 12);
+  messageDesc(file_optamil_v1_admin, 22);
 
 /**
  * The plans.
@@ -432,7 +730,7 @@ export type ListPlansResponse = Message<"optamil.v1.ListPlansResponse"> & {
  * Use `create(ListPlansResponseSchema)` to create a new message.
  */
 export const ListPlansResponseSchema: GenMessage<ListPlansResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 13);
+  messageDesc(file_optamil_v1_admin, 23);
 
 /**
  * What an account on it may use.
@@ -488,7 +786,7 @@ export type Plan = Message<"optamil.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 14);
+  messageDesc(file_optamil_v1_admin, 24);
 
 /**
  * Which page of which changes.
@@ -523,7 +821,7 @@ export type ListChangesRequest = Message<"optamil.v1.ListChangesRequest"> & {
  * Use `create(ListChangesRequestSchema)` to create a new message.
  */
 export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 15);
+  messageDesc(file_optamil_v1_admin, 25);
 
 /**
  * One page of changes.
@@ -558,7 +856,7 @@ export type ListChangesResponse = Message<"optamil.v1.ListChangesResponse"> & {
  * Use `create(ListChangesResponseSchema)` to create a new message.
  */
 export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 16);
+  messageDesc(file_optamil_v1_admin, 26);
 
 /**
  * A change of an account or key.
@@ -635,7 +933,7 @@ export type Change = Message<"optamil.v1.Change"> & {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 17);
+  messageDesc(file_optamil_v1_admin, 27);
 
 /**
  * One field that was changed.
@@ -670,7 +968,7 @@ export type FieldChange = Message<"optamil.v1.FieldChange"> & {
  * Use `create(FieldChangeSchema)` to create a new message.
  */
 export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 18);
+  messageDesc(file_optamil_v1_admin, 28);
 
 /**
  * A question.
@@ -698,7 +996,7 @@ export type QueryWarehouseRequest = Message<"optamil.v1.QueryWarehouseRequest"> 
  * Use `create(QueryWarehouseRequestSchema)` to create a new message.
  */
 export const QueryWarehouseRequestSchema: GenMessage<QueryWarehouseRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 19);
+  messageDesc(file_optamil_v1_admin, 29);
 
 /**
  * The answer.
@@ -719,7 +1017,7 @@ export type QueryWarehouseResponse = Message<"optamil.v1.QueryWarehouseResponse"
  * Use `create(QueryWarehouseResponseSchema)` to create a new message.
  */
 export const QueryWarehouseResponseSchema: GenMessage<QueryWarehouseResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 20);
+  messageDesc(file_optamil_v1_admin, 30);
 
 /**
  * Nothing to say.
@@ -734,7 +1032,7 @@ export type AuditRequest = Message<"optamil.v1.AuditRequest"> & {
  * Use `create(AuditRequestSchema)` to create a new message.
  */
 export const AuditRequestSchema: GenMessage<AuditRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 21);
+  messageDesc(file_optamil_v1_admin, 31);
 
 /**
  * What the audits found.
@@ -762,7 +1060,7 @@ export type AuditResponse = Message<"optamil.v1.AuditResponse"> & {
  * Use `create(AuditResponseSchema)` to create a new message.
  */
 export const AuditResponseSchema: GenMessage<AuditResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 22);
+  messageDesc(file_optamil_v1_admin, 32);
 
 /**
  * Something that is not as it should be.
@@ -797,7 +1095,7 @@ export type AuditFinding = Message<"optamil.v1.AuditFinding"> & {
  * Use `create(AuditFindingSchema)` to create a new message.
  */
 export const AuditFindingSchema: GenMessage<AuditFinding> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 23);
+  messageDesc(file_optamil_v1_admin, 33);
 
 /**
  * For keys with scope admin.
@@ -865,6 +1163,56 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RefundUsageRequestSchema;
     output: typeof RefundUsageResponseSchema;
+  },
+  /**
+   * All keys of an account, newest first, without their secrets.
+   *
+   * @generated from rpc optamil.v1.AdminService.ListAccountKeys
+   */
+  listAccountKeys: {
+    methodKind: "unary";
+    input: typeof ListAccountKeysRequestSchema;
+    output: typeof ListAccountKeysResponseSchema;
+  },
+  /**
+   * Ends a key of any account at once. Revoking a revoked key changes nothing.
+   *
+   * @generated from rpc optamil.v1.AdminService.RevokeAccountKey
+   */
+  revokeAccountKey: {
+    methodKind: "unary";
+    input: typeof RevokeAccountKeyRequestSchema;
+    output: typeof RevokeAccountKeyResponseSchema;
+  },
+  /**
+   * A page of an account's budgets in the order of their ids, and what is used of them now.
+   *
+   * @generated from rpc optamil.v1.AdminService.ListAccountBudgets
+   */
+  listAccountBudgets: {
+    methodKind: "unary";
+    input: typeof ListAccountBudgetsRequestSchema;
+    output: typeof ListAccountBudgetsResponseSchema;
+  },
+  /**
+   * Sets a budget of any account, or changes it.
+   *
+   * @generated from rpc optamil.v1.AdminService.SetAccountBudget
+   */
+  setAccountBudget: {
+    methodKind: "unary";
+    input: typeof SetAccountBudgetRequestSchema;
+    output: typeof SetAccountBudgetResponseSchema;
+  },
+  /**
+   * Takes a budget of any account away.
+   *
+   * @generated from rpc optamil.v1.AdminService.DeleteAccountBudget
+   */
+  deleteAccountBudget: {
+    methodKind: "unary";
+    input: typeof DeleteAccountBudgetRequestSchema;
+    output: typeof DeleteAccountBudgetResponseSchema;
   },
   /**
    * All plans, smallest first.
