@@ -2,6 +2,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { periodAt } from "./admission/period.ts";
+import { toModelOverrides } from "./catalogue/model-config.ts";
+import { createCatalogue } from "./catalogue/models.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans, freePlanName, type Plans } from "./catalogue/plans.ts";
 import type { AccountOperations, KeyOperations, MeteringOperations } from "./cli/command.ts";
@@ -61,8 +63,24 @@ export type AccountsHome = {
   readonly firstAccountId?: string | undefined;
 };
 
+/** What accounts can be put on. */
+export type KnownNames = {
+  readonly plans: Plans;
+  /** Whether the catalogue has a model of that name. */
+  readonly isModel: (name: string) => boolean;
+};
+
+/** What the settings know of plans and models. */
+export function knownNames({ plans, models }: Pick<Settings, "plans" | "models">): KnownNames {
+  const catalogue = createCatalogue(toModelOverrides(models));
+  return {
+    plans: createPlans(toPlanOverrides(plans)),
+    isModel: (name) => catalogue.byName(name) !== undefined,
+  };
+}
+
 /** Accounts and keys, for a gateway or for the command line. */
-export async function openAccounts(home: AccountsHome, plans: Plans) {
+export async function openAccounts(home: AccountsHome, { plans, isModel }: KnownNames) {
   const clock = systemClock;
   const uuids = createUuidSource(clock);
   const { dataDirectory, openDirectory } = home;
@@ -80,6 +98,7 @@ export async function openAccounts(home: AccountsHome, plans: Plans) {
   const accounts = createAccountManager({
     store: directory,
     plans,
+    isModel,
     issueKey: (request) => issuer.issueKey({ ...request, scopes: ownerScopes }),
     uuids,
     currentPeriodId: () => periodAt(clock.wallMs()).id,
@@ -249,7 +268,7 @@ async function openBootstrapped(settings: Settings): Promise<Accounts> {
   if (settings.fleet !== undefined) {
     throw new SettingsError(["no replica of the fleet runs on this data: start one first"]);
   }
-  const accounts = await openAccounts(settings, createPlans(toPlanOverrides(settings.plans)));
+  const accounts = await openAccounts(settings, knownNames(settings));
   await accounts.bootstrap();
   return accounts;
 }

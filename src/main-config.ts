@@ -31,7 +31,8 @@ export type Serving = OpenProviders & {
   readonly catalogue: Catalogue;
   readonly plans: Plans;
   readonly parameterPolicy: Settings["parameterPolicy"];
-  /** Against whose cost savings are counted. */
+  readonly router: Settings["router"];
+  /** Against whose cost savings are counted, where the account names no model. */
   readonly baseline: Model | undefined;
   /** Which version it is, and since when it is in force (ISO 8601). */
   readonly config: { readonly version: string; readonly loadedAt: string };
@@ -42,6 +43,8 @@ export type Configuration = {
   readonly servings: Generations<Serving>;
   /** The plans of the version in force. */
   readonly plans: Plans;
+  /** Whether its catalogue has a model of that name. */
+  readonly isModel: (name: string) => boolean;
   /** Follows the files until the returned function is called. */
   watch(): () => void;
   /** Reads the files at once. Mistakes are logged, and change nothing. */
@@ -104,6 +107,7 @@ export async function openConfiguration(
   return {
     servings,
     plans: toLivePlans(servings),
+    isModel: (name) => servings.current.catalogue.byName(name) !== undefined,
     watch() {
       if (settings.configFile === undefined) return () => {};
       const timer = setInterval(() => void look(false), pollMs);
@@ -159,9 +163,9 @@ function openServing(
   const served = catalogue.models.filter(({ name }) => opened.deployments.has(name));
   const loadedAt = new Date(systemClock.wallMs()).toISOString();
   const config = { version: versionOf(settings), loadedAt };
-  const { parameterPolicy } = settings;
+  const { parameterPolicy, router } = settings;
   const baseline = findBaseline(served);
-  return { ...opened, catalogue, plans, parameterPolicy, baseline, config };
+  return { ...opened, catalogue, plans, parameterPolicy, router, baseline, config };
 }
 
 /** Equal for equal files, so that replicas can be compared; the keys' files are no part of it, lest it tell of them. */
@@ -207,7 +211,7 @@ function needingRestart(started: Settings, next: Settings): string[] {
 /** What is only read at a start, by its name in the configuration file. */
 function toFixedSettings(settings: Settings): Readonly<Record<string, unknown>> {
   const { configFile: _file, providers: _p, models: _m, plans: _plans, ...others } = settings;
-  const { dataDirectory: data, fleet, parameterPolicy: _policy, ...fixed } = others;
+  const { dataDirectory: data, fleet, parameterPolicy: _policy, router: _r, ...fixed } = others;
   const { kafka, clickhouse, redis } = fleet ?? {};
   return { ...fixed, data, kafka, clickhouse, redis };
 }

@@ -5,15 +5,19 @@ import type { LoadBase } from "./admission/counters.ts";
 import { FleetCounters } from "./admission/fleet-counters.ts";
 import { MemoryCounters } from "./admission/memory.ts";
 import { connectRedis, RedisCounters, RedisIdempotency } from "./admission/redis.ts";
-import { toPlanOverrides } from "./catalogue/plan-config.ts";
-import { createPlans, type Plans } from "./catalogue/plans.ts";
 import { readsPrefix } from "./chat/reads.ts";
 import type { DeadLetterOperations } from "./cli/command.ts";
 import type { DirectoryReader } from "./directory/directory.ts";
 import { ensureDirectoryTopic, openKafkaDirectory } from "./directory/kafka.ts";
 import { LmdbTables } from "./directory/lmdb-tables.ts";
 import { createFreshRegistry } from "./keys/fresh-registry.ts";
-import { type Accounts, firstKeyFile, openAccounts } from "./main-accounts.ts";
+import {
+  type Accounts,
+  firstKeyFile,
+  type KnownNames,
+  knownNames,
+  openAccounts,
+} from "./main-accounts.ts";
 import { auditFleet } from "./main-audit.ts";
 import {
   assembleMetering,
@@ -213,7 +217,7 @@ export function openFleetDeadLetters(fleet: FleetSettings): DeadLetterOperations
 export async function openFleetAccounts(
   settings: Settings,
   fleet: FleetSettings,
-  plans: Plans,
+  names: KnownNames,
   log: Log,
   createSigningKeys = false,
 ): Promise<Accounts> {
@@ -230,7 +234,7 @@ export async function openFleetAccounts(
   };
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const home = { ...settings, createSigningKeys, openDirectory, onTrouble, firstAccountId };
-  return openAccounts(home, plans);
+  return openAccounts(home, names);
 }
 
 /** Makes the directory's topic, the signing keys, and the first account with its key. */
@@ -241,8 +245,7 @@ export async function bootstrapFleet(settings: Settings, fleet: FleetSettings) {
     replicationFactor,
   });
   const log = openLog("silent");
-  const plans = createPlans(toPlanOverrides(settings.plans));
-  const accounts = await openFleetAccounts(settings, fleet, plans, log, true);
+  const accounts = await openFleetAccounts(settings, fleet, knownNames(settings), log, true);
   try {
     const { firstKey, created } = await accounts.bootstrap();
     const file = firstKeyFile(settings.dataDirectory);

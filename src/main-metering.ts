@@ -46,8 +46,8 @@ export type MeteringOptions = {
   readonly entry: string;
   readonly directory: DirectoryReader & Pick<Directory, "onChange">;
   readonly plans: Plans;
-  /** Against whose cost savings are counted now. */
-  readonly baseline: () => Model | undefined;
+  /** Against whose cost a caller's savings are counted now. */
+  readonly baselineOf: (caller: Caller) => Model | undefined;
   readonly uuids: UuidSource;
   readonly log: Log;
   /** Ends the process: nothing can be recorded any more. */
@@ -196,7 +196,7 @@ function createEntitlement({ directory, plans }: MeteringOptions): (caller: Call
 }
 
 function createMeter(
-  { baseline, uuids, log, directory }: MeteringOptions,
+  { baselineOf, uuids, log, directory }: MeteringOptions,
   counters: Counters,
   usageLog: UsageLog,
   entitlement: (caller: Caller) => Entitlement,
@@ -207,9 +207,7 @@ function createMeter(
     clock: systemClock,
     uuids,
     schedule: defaultSchedule,
-    get baseline() {
-      return baseline();
-    },
+    baselineOf,
     entitlementOf: entitlement,
     spendingOf: (caller, tag) => findSpending(directory, caller, tag),
     thresholds: new Thresholds({

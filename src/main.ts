@@ -17,6 +17,7 @@ import { keyMethods } from "./gateway/rpc/keys.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
 import { routerMethods } from "./gateway/rpc/router.ts";
 import { usageMethods } from "./gateway/rpc/usage.ts";
+import type { Caller } from "./keys/verify.ts";
 import {
   type Accounts,
   announce,
@@ -84,15 +85,19 @@ async function compose(
   const { fleet } = settings;
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const accounts = await (fleet
-    ? openFleetAccounts(settings, fleet, plans, log)
-    : openAccounts({ ...settings, onTrouble }, plans));
+    ? openFleetAccounts(settings, fleet, configuration, log)
+    : openAccounts({ ...settings, onTrouble }, configuration));
   resources.defer(() => accounts.close());
   // The first account of a fleet is made by its migration.
   const first = fleet ? noFirstKey : await accounts.bootstrap();
 
   const uuids = createUuidSource(clock);
-  const baseline = () => servings.current.baseline;
-  const rooms = { directory: accounts.directory, plans, baseline, uuids, log };
+  const { directory } = accounts;
+  const baselineOf = ({ accountId }: Caller) => {
+    const { catalogue, baseline } = servings.current;
+    return catalogue.byName(directory.account(accountId)?.baselineModel ?? "") ?? baseline;
+  };
+  const rooms = { directory, plans, baselineOf, uuids, log };
   const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
   const entries = createEntries(settings, { servings, accounts, metering, uuids, log });
@@ -171,7 +176,9 @@ function createEntries(
   const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
   const partsOf = rememberLast((serving: Serving): OnceParts => {
     // A deployment may be another one under its old name: each version finds out anew which are well.
-    return { ...serving, ...chat, health: new DeploymentHealth({ clock }) };
+    const qualityOf = ({ quality, accountId }: Caller) =>
+      quality ?? accounts.directory.account(accountId)?.quality ?? serving.router.quality;
+    return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
   return [
     ...chatMethods((run) => servings.use((serving) => run(partsOf(serving)))),

@@ -28,7 +28,7 @@ export type ChatCall = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; undefined if it sent none. */
   readonly idempotencyKey: string | undefined;
-  /** How good an answer of `auto` must be, 0 (cheapest) to 1 (best). Default: the router's, 0.8. */
+  /** How good an answer of `auto` must be, 0 (cheapest) to 1 (best). Default: its key's, its account's, or the gateway's. */
   readonly quality?: number | undefined;
   /** What the client calls the work that the request belongs to. Default: nothing. */
   readonly tag?: string | undefined;

@@ -26,8 +26,8 @@ export type MeterParts = {
   readonly clock: Clock;
   readonly uuids: UuidSource;
   readonly schedule: Schedule;
-  /** Against whose cost savings are counted, of the requests that are admitted now. */
-  readonly baseline: Model | undefined;
+  /** Against whose cost savings are counted, of a caller's requests that are admitted now. */
+  readonly baselineOf: (caller: Caller) => Model | undefined;
   /** What the account of a caller may use now. */
   readonly entitlementOf: (caller: Caller) => Entitlement;
   /** Whose spending a request of a caller is, under a tag. */

@@ -56,7 +56,7 @@ export function unserved(by: Ending["by"], httpStatus: number): RequestEnding {
 
 type Parts = Pick<
   MeterParts,
-  "counters" | "usageLog" | "clock" | "schedule" | "baseline" | "thresholds"
+  "counters" | "usageLog" | "clock" | "schedule" | "baselineOf" | "thresholds"
 >;
 
 type Opened = {
@@ -85,7 +85,7 @@ export class MeteredRequest {
 
   constructor(parts: Parts, opened: Opened, onClosed: () => void) {
     this.#parts = parts;
-    this.#baseline = parts.baseline;
+    this.#baseline = parts.baselineOf(opened.call.caller);
     this.#opened = opened;
     this.#onClosed = onClosed;
     this.committed = opened.committed;

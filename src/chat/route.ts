@@ -1,6 +1,7 @@
 // Turns the model that was asked for into the deployments to try, in order.
 import type { Catalogue, Model } from "../catalogue/models.ts";
 import type { TierName } from "../catalogue/tiers.ts";
+import type { Caller } from "../keys/verify.ts";
 import { OptamilError } from "../platform/errors.ts";
 import type { ParameterPolicy } from "../platform/settings.ts";
 import type { Deployment } from "../providers/deployment.ts";
@@ -41,6 +42,8 @@ export type RouteParts = {
   readonly providers: ReadonlyMap<string, Provider>;
   /** What becomes of parameters that a model cannot take, unless the key says otherwise. Default: drop. */
   readonly parameterPolicy?: ParameterPolicy | undefined;
+  /** Quality of a caller's requests that ask for none. Default: the router's. */
+  readonly qualityOf?: ((caller: Caller) => number | undefined) | undefined;
 };
 
 /** Deployments tried for one request, at most: each costs the client's time. */
@@ -100,7 +103,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
     features,
     models,
     parts.network,
-    readPreferences(call.request, call.quality),
+    readPreferences(call.request, call.quality ?? parts.qualityOf?.(call.caller)),
   );
   const candidates: Candidate[] = [];
   for (const model of decision.models) {

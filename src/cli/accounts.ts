@@ -1,4 +1,4 @@
-// `optamil accounts list|create|invite|set-plan|grant|refund`: the accounts of a gateway, their plans and credits.
+// `optamil accounts list|create|invite|set-plan|set-routing|grant|refund`: the accounts of a gateway, their plans and credits.
 import { parseArgs } from "node:util";
 import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
 import { AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
@@ -18,6 +18,7 @@ import {
 } from "./command.ts";
 import { formatCredits, parseCredits } from "./credits.ts";
 import { keyHeader, toKeyRow } from "./keys.ts";
+import { parseQuality } from "./quality.ts";
 import { openRunning } from "./running.ts";
 import { toTable } from "./table.ts";
 
@@ -28,17 +29,18 @@ export const accounts: Command = {
     "  optamil accounts create --name NAME [--plan PLAN] [--json]\n" +
     "  optamil accounts invite EMAIL [--plan PLAN] [--days DAYS]\n" +
     "  optamil accounts set-plan ACCOUNT_ID PLAN [--json]\n" +
+    "  optamil accounts set-routing ACCOUNT_ID [--quality 0..1] [--baseline MODEL] [--json]\n" +
     "  optamil accounts grant ACCOUNT_ID CREDITS [--period YYYY-MM] [--reason TEXT] [--json]\n" +
     "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]\n" +
     "  optamil accounts keys ACCOUNT_ID [--json]\n" +
     "  optamil accounts revoke-key ACCOUNT_ID KEY_ID [--reason unused|rotated|leaked] [--json]",
   summary:
-    "List, create and invite accounts, set plans, grant credits, refund requests, revoke keys.",
+    "List, create and invite accounts, set plans and routing, grant credits, refund, revoke keys.",
   async run([action, ...words], context) {
     const perform = actions.get(action ?? "");
     if (perform === undefined) {
       throw new UsageError(
-        "say 'list', 'create', 'invite', 'set-plan', 'grant', 'refund', 'keys' or 'revoke-key'",
+        "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'grant', 'refund', 'keys' or 'revoke-key'",
       );
     }
     await perform(words, context);
@@ -53,6 +55,7 @@ const actions: ReadonlyMap<string, Action> = new Map([
   ["create", create],
   ["invite", invite],
   ["set-plan", setPlan],
+  ["set-routing", setRouting],
   ["grant", grant],
   ["refund", refund],
   ["keys", listKeys],
@@ -132,6 +135,30 @@ async function setPlan(words: readonly string[], context: CommandContext): Promi
   const account = await use(context, (operations) => operations.setPlan(accountId, plan));
   if (values.json) context.print(jsonCodec(AccountSchema).encodeText(account));
   else context.print(`${account.id} is on plan ${account.plan}`);
+}
+
+async function setRouting(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: {
+      quality: { type: "string" },
+      baseline: { type: "string", default: "" },
+      json,
+    },
+    allowPositionals: true,
+  });
+  const [accountId, ...others] = positionals;
+  if (accountId === undefined || others.length > 0) throw new UsageError("name one account id");
+  const quality = values.quality === undefined ? undefined : parseQuality(values.quality);
+  const account = await use(context, (operations) =>
+    operations.setRouting({ accountId, quality, baselineModel: values.baseline }),
+  );
+  if (values.json) context.print(jsonCodec(AccountSchema).encodeText(account));
+  else {
+    const asked = account.quality ?? "the gateway's quality";
+    const against = account.baselineModel ?? "the strongest model on offer";
+    context.print(`${account.id} is routed at ${asked}, savings are against ${against}`);
+  }
 }
 
 async function grant(words: readonly string[], context: CommandContext): Promise<void> {

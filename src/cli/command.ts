@@ -97,6 +97,12 @@ export type AccountOperations = {
   /** Newest first. */
   keys(accountId: string): Promise<readonly Key[]>;
   revokeKey(accountId: string, keyId: string, reason: string): Promise<Key>;
+  /** In the place of what was said before; an empty model is the strongest on offer. */
+  setRouting(routing: {
+    readonly accountId: string;
+    readonly quality: number | undefined;
+    readonly baselineModel: string;
+  }): Promise<Account>;
   /** An empty period is the current one. */
   grant(grant: {
     readonly accountId: string;

@@ -12,6 +12,7 @@ import { jsonCodec } from "../platform/json.ts";
 import { toParameterPolicy } from "../platform/settings.ts";
 import { type Command, type CommandContext, type KeyOperations, UsageError } from "./command.ts";
 import { parseCredits } from "./credits.ts";
+import { parseQuality } from "./quality.ts";
 import { toTable } from "./table.ts";
 
 /** Creates, lists, rotates and revokes keys: by the running gateway, or in its data if none runs. */
@@ -19,7 +20,7 @@ export const keys: Command = {
   usage:
     "keys create --name NAME [--scope SCOPE ...] [--model MODEL ...] [--tier TIER ...] [--expires-in-days DAYS]\n" +
     "      [--requests-per-minute N] [--requests-per-day N] [--tokens-per-minute N] [--concurrent N]\n" +
-    "      [--budget CREDITS] [--parameter-policy forward|drop|reject] [--json]\n" +
+    "      [--budget CREDITS] [--quality 0..1] [--parameter-policy forward|drop|reject] [--json]\n" +
     "  optamil keys list [--json]\n" +
     "  optamil keys rotate KEY_ID [--overlap-hours HOURS] [--json]\n" +
     "  optamil keys revoke KEY_ID [--reason unused|rotated|leaked] [--json]\n" +
@@ -61,6 +62,7 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
       "tokens-per-minute": { type: "string" },
       concurrent: { type: "string" },
       budget: { type: "string" },
+      quality: { type: "string" },
       "parameter-policy": { type: "string", default: "" },
       "expires-in-days": { type: "string" },
       json,
@@ -76,6 +78,7 @@ async function createKey(words: readonly string[], context: CommandContext): Pro
     tiers: values.tier,
     parameterPolicy: readPolicy(values["parameter-policy"]),
     ...(limits !== undefined && { limits }),
+    ...(values.quality !== undefined && { quality: parseQuality(values.quality) }),
     ...(values.budget !== undefined && { budgetMicro: parseCredits(values.budget) }),
     ...(days !== undefined && { expiresAt: BigInt(unixSeconds() + days * secondsPerDay) }),
   });

@@ -23,6 +23,7 @@ export function openLocalAccounts(
     setPlan: (accountId, plan) => manager.setPlan(accountId, plan, actor),
     keys: async (accountId) => keys.list(actorFor(manager.find(accountId).id)),
     revokeKey: (accountId, keyId, reason) => keys.revoke(keyId, reason, actorFor(accountId)),
+    setRouting: (routing) => manager.setRouting(routing, actor),
     grant: (grant) => manager.grant(grant, actor),
     changes: async (page) => manager.changes(page),
     plans: async () => manager.plans().data,

@@ -35,6 +35,12 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
       if (info === undefined) throw new Error("the gateway answered without the key's info");
       return info;
     },
+    async setRouting({ quality, ...same }) {
+      const request = { ...same, ...(quality !== undefined && { quality }) };
+      const { account } = await client.setAccountRouting(request, options);
+      if (account === undefined) throw new Error("the gateway answered without the account");
+      return account;
+    },
     grant: (grant) => client.grantCredits(grant, options),
     changes: ({ limit, before, accountId }) =>
       client.listChanges({ limit, accountId, ...(before !== undefined && { before }) }, options),

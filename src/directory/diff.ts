@@ -22,6 +22,7 @@ type Action = NonNullable<DirectoryRecord["change"]["case"]>;
 const actions: Readonly<Record<Action, string>> = {
   accountCreated: "account.created",
   accountPlanChanged: "account.plan_changed",
+  accountRoutingChanged: "account.routing_changed",
   budgetChanged: "budget.changed",
   creditsGranted: "credits.granted",
   keyCreated: "key.created",

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   type AccountCreated,
   type AccountPlanChanged,
+  type AccountRoutingChanged,
   type AccountState,
   AccountStateSchema,
   type BudgetChanged,
@@ -74,6 +75,8 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
       return foldCreditsGranted(view, record, change.value);
     case "accountPlanChanged":
       return foldAccountPlanChanged(view, record, change.value);
+    case "accountRoutingChanged":
+      return foldAccountRoutingChanged(view, record, change.value);
     case "budgetChanged":
       return foldBudgetChanged(view, record, change.value);
     case undefined:
@@ -135,6 +138,7 @@ function foldKeyCreated(view: DirectoryView, record: DirectoryRecord, made: KeyC
     parameterPolicy: made.parameterPolicy,
     rootKeyId: made.rootKeyId,
     ...(made.budgetMicro !== undefined && { budgetMicro: made.budgetMicro }),
+    ...(made.quality !== undefined && { quality: made.quality }),
     createdAtUs: record.writtenAtUs,
     expiresAt,
     version: 1n,
@@ -211,6 +215,21 @@ function foldAccountPlanChanged(
   return changeAccount(before, { plan });
 }
 
+function foldAccountRoutingChanged(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, quality, baselineModel }: AccountRoutingChanged,
+): Folded {
+  const before = isUuid(accountId) ? view.account(accountId) : undefined;
+  if (before === undefined) return noSuchAccount();
+  if (record.expectedVersion !== before.version) return versionLost();
+  if (quality !== undefined && !(quality >= 0 && quality <= 1)) {
+    return { refusal: invalidRequest("The quality must be from 0 to 1.", "quality") };
+  }
+  const { quality: _, ...others } = before;
+  return changeAccount(others, { ...(quality !== undefined && { quality }), baselineModel });
+}
+
 function foldBudgetChanged(
   view: DirectoryView,
   record: DirectoryRecord,
@@ -246,8 +265,10 @@ function foldBudgetChanged(
 }
 
 function changeAccount(
-  before: Readonly<AccountState>,
-  changes: Partial<Pick<AccountState, "plan" | "grants" | "tagBudgets">>,
+  before: Readonly<Omit<AccountState, "quality">>,
+  changes: Partial<
+    Pick<AccountState, "plan" | "grants" | "tagBudgets" | "quality" | "baselineModel">
+  >,
 ): Folded {
   const version = before.version + 1n;
   const account = create(AccountStateSchema, { ...before, ...changes, version });

@@ -45,6 +45,15 @@ export type NewGrant = {
   readonly reason?: string | undefined;
 };
 
+/** How an account's requests for `auto` are to be routed. */
+export type NewRouting = {
+  readonly accountId: string;
+  /** Of requests that ask for none, 0 to 1. Default: the gateway's. */
+  readonly quality?: number | undefined;
+  /** Model against whose cost savings are counted. Default, also for an empty one: the strongest on offer. */
+  readonly baselineModel?: string | undefined;
+};
+
 /** The operations on accounts. `actor` is a key id, "cli" or "sign-up". */
 export interface AccountManager {
   /** A page of accounts, oldest first. Default: the first 100. Throws `invalid_request`. */
@@ -55,6 +64,8 @@ export interface AccountManager {
   create(account: NewAccount, actor: string): Promise<{ account: Account; key: string }>;
   /** Puts an account on a plan. Throws `not_found`, `invalid_request` (no such plan), `conflict`. */
   setPlan(accountId: string, plan: string, actor: string): Promise<Account>;
+  /** Replaces how an account is routed. Throws `not_found`, `invalid_request` (no such model), `conflict`. */
+  setRouting(routing: NewRouting, actor: string): Promise<Account>;
   /** Grants credits. Throws `not_found`, `invalid_request`, `conflict`: then nothing was granted. */
   grant(grant: NewGrant, actor: string): Promise<GrantCreditsResponse>;
   /** All plans. */
@@ -71,6 +82,8 @@ export interface AccountManager {
 export type AccountManagerParts = {
   readonly store: Pick<Directory, "account" | "accounts" | "append" | "changes">;
   readonly plans: Plans;
+  /** Whether the catalogue has a model of that name. */
+  readonly isModel: (name: string) => boolean;
   /** Makes a key; it works once its change is in the directory. */
   readonly issueKey: (request: {
     accountId: string;
@@ -122,6 +135,16 @@ export function createAccountManager(parts: AccountManagerParts): AccountManager
       }
       return toAccount(findAccount(store, accountId));
     },
+    async setRouting({ accountId, quality, baselineModel = "" }, actor) {
+      const account = findAccount(store, accountId);
+      if (baselineModel !== "" && !parts.isModel(baselineModel)) throw noSuchModel(baselineModel);
+      if (account.quality !== quality || account.baselineModel !== baselineModel) {
+        const value = { accountId, baselineModel, ...(quality !== undefined && { quality }) };
+        const write = { actor, expectedVersion: account.version };
+        await store.append({ case: "accountRoutingChanged", value }, write);
+      }
+      return toAccount(findAccount(store, accountId));
+    },
     async grant({ accountId, creditsMicro, periodId: wanted, reason = "" }, actor) {
       const account = findAccount(store, accountId);
       const current = parts.currentPeriodId();
@@ -158,6 +181,11 @@ export function findPlan(plans: Plans, name: string): Plan {
   throw invalidRequest(`There is no plan '${name.slice(0, 64)}'. Known: ${known}.`, "plan");
 }
 
+function noSuchModel(name: string): OptamilError {
+  const message = `There is no model '${name.slice(0, 64)}' to count savings against: GET /v1/models lists them, other than 'auto'.`;
+  return invalidRequest(message, "baseline_model");
+}
+
 function checkPeriod(periodId: string, current: string): void {
   const ahead = toMonths(periodId) - toMonths(current);
   if (ahead >= 0 && ahead <= monthsAheadMax) return;
@@ -172,7 +200,8 @@ function toMonths(periodId: string): number {
 }
 
 /** An account as the API shows it. */
-export function toAccount({ id, name, email, plan, createdAtUs }: Readonly<AccountState>): Account {
+export function toAccount(state: Readonly<AccountState>): Account {
+  const { id, name, email, plan, createdAtUs, quality, baselineModel } = state;
   return create(AccountSchema, {
     id,
     object: "account",
@@ -180,6 +209,8 @@ export function toAccount({ id, name, email, plan, createdAtUs }: Readonly<Accou
     ...(email !== "" && { email }),
     plan,
     created: createdAtUs / microsecondsPerSecond,
+    ...(quality !== undefined && { quality }),
+    ...(baselineModel !== "" && { baselineModel }),
   });
 }
 

@@ -37,6 +37,8 @@ export type KeyRequest = {
   readonly parameterPolicy?: string | undefined;
   /** What its line may use in a period, micro-credits. Default: what the account may. */
   readonly budgetMicro?: bigint | undefined;
+  /** Quality of its requests for `auto` that ask for none, 0 to 1. Default: the account's. */
+  readonly quality?: number | undefined;
   /** First key of the line that it goes on by rotation. Default: itself. */
   readonly rootKeyId?: string | undefined;
   /** Whether it is to be a session's. Default false. */
@@ -115,6 +117,7 @@ export function createIssuer({ signingKeys, clock, uuids }: IssuerParts): Issuer
         parameterPolicy: request.parameterPolicy ?? "",
         rootKeyId: request.rootKeyId ?? "",
         ...(request.budgetMicro !== undefined && { budgetMicro: request.budgetMicro }),
+        ...(request.quality !== undefined && { quality: request.quality }),
         ...(request.limits !== undefined && { limits: request.limits }),
         expiresAt: BigInt(expiresAt),
       });

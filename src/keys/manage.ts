@@ -106,12 +106,12 @@ export function createKeyManager({ store, issuer, clock }: KeyManagerParts): Key
       if (isLimited(actor) && actor.name !== keyId) throw limitedActor();
       const nowMs = clock.wallMs();
       if (old.revokedAtUs !== undefined || Number(old.expiresAt) * 1_000 <= nowMs) throw ended();
-      const { name, scopes, models, tiers, limits, parameterPolicy } = old;
+      const { name, scopes, models, tiers, limits, parameterPolicy, quality } = old;
       const lifeSeconds = Number(old.expiresAt - old.createdAtUs / microsecondsPerSecond);
       const expiresAt = Math.floor(nowMs / 1_000) + Math.max(1, lifeSeconds);
       const made = await make(
         {
-          ...{ name, scopes, models, tiers, limits, parameterPolicy, expiresAt },
+          ...{ name, scopes, models, tiers, limits, parameterPolicy, quality, expiresAt },
           rootKeyId: rootOf(old),
         },
         actor,
@@ -172,7 +172,7 @@ function budgetOf(store: KeyStore, keyId: string): bigint | undefined {
 }
 
 function toMessage(state: Readonly<KeyState>, budgetMicro: bigint | undefined): Key {
-  const { revokedAtUs, limits } = state;
+  const { revokedAtUs, limits, quality } = state;
   return create(KeySchema, {
     id: state.id,
     object: "key",
@@ -187,5 +187,6 @@ function toMessage(state: Readonly<KeyState>, budgetMicro: bigint | undefined): 
     parameterPolicy: state.parameterPolicy,
     ...(limits !== undefined && { limits }),
     ...(budgetMicro !== undefined && { budgetMicro }),
+    ...(quality !== undefined && { quality }),
   });
 }

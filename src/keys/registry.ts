@@ -14,6 +14,8 @@ export type RegisteredKey = {
   readonly limits?: KeyLimits | undefined;
   /** What becomes of parameters that a model cannot take. Default, also for "": the gateway's policy. */
   readonly parameterPolicy?: string | undefined;
+  /** Quality of its requests for `auto` that ask for none, 0 to 1. Default: the account's. */
+  readonly quality?: number | undefined;
 };
 
 /** The keys that were ever made. Asked on every request, so it answers from memory or a local table. */

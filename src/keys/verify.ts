@@ -34,6 +34,8 @@ export type Caller = {
   readonly limits?: KeyLimits | undefined;
   /** What becomes of parameters that a model cannot take. Default: the gateway's policy. */
   readonly parameterPolicy?: ParameterPolicy | undefined;
+  /** Quality of its requests for `auto` that ask for none, 0 to 1. Default: the account's. */
+  readonly quality?: number | undefined;
 };
 
 /** What a credential is expected to be. */
@@ -144,13 +146,14 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
 }
 
 function toCaller(claims: Claims, registered: Partial<RegisteredKey> = {}): Caller {
-  const { tiers = [], limits } = registered;
+  const { tiers = [], limits, quality } = registered;
   const parameterPolicy = toParameterPolicy(registered.parameterPolicy);
   const { accountId, keyId, plan, scopes, models, expiresAt } = claims;
   const narrowed = {
     ...(tiers.length > 0 && { tiers }),
     ...(limits !== undefined && { limits }),
     ...(parameterPolicy !== undefined && { parameterPolicy }),
+    ...(quality !== undefined && { quality }),
     ...(claims.session && { session: true }),
   };
   return { accountId, keyId, plan, scopes, models, expiresAt, ...narrowed };

@@ -48,6 +48,11 @@ export type Settings = {
   readonly logLevel: string;
   /** What becomes of request parameters that a model cannot take, unless the key says otherwise. */
   readonly parameterPolicy: ParameterPolicy;
+  /** How `auto` decides. */
+  readonly router: {
+    /** Of requests where neither they nor their key nor account say, 0 to 1; undefined: the router's own default. */
+    readonly quality: number | undefined;
+  };
   /** Name of this replica in its events. */
   readonly gatewayId: string;
   /** File of the signing keys; undefined: the data folder has one. */
@@ -136,6 +141,7 @@ function toSettings(
     models: config.models,
     plans: config.plans,
     parameterPolicy: toParameterPolicy(config.parameterPolicy) ?? "drop",
+    router: { quality: config.router?.quality },
     durability: readDurability(config.durability, fleet),
     gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),
     signingKeys: environment["OPTAMIL_SIGNING_KEYS"] || config.signingKeys || undefined,

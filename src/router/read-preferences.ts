@@ -4,14 +4,14 @@ import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import type { CreateChatCompletionRequest } from "../gen/optamil/v1/chat_pb.ts";
 import { defaultQuality, type Preferences } from "./preferences.ts";
 
-/** The preferences of a request: its own word, else the header's quality, else the default. */
+/** The preferences of a request: its own word on quality, else the given one, else the default. */
 export function readPreferences(
   request: CreateChatCompletionRequest,
-  headerQuality: number | undefined,
+  quality: number | undefined,
 ): Preferences {
   const { optamil } = request;
   return {
-    quality: optamil?.quality ?? headerQuality ?? defaultQuality,
+    quality: optamil?.quality ?? quality ?? defaultQuality,
     maxCostUsd: optamil?.maxCostUsd,
     prefer: optamil?.prefer,
     avoid: optamil?.avoid,

@@ -70,7 +70,7 @@ function createMeter(): Meter {
     clock,
     uuids: createUuidSource(clock),
     schedule: defaultSchedule,
-    baseline: undefined,
+    baselineOf: () => undefined,
     entitlementOf: () => ({ limits: perMinute, totalMicro, overdraftMicro: 0n }),
     spendingOf: ({ keyId }) => ({ rootKeyId: keyId, budgets: undefined }),
     rejections: new Rejections(usageLog, () => {}),

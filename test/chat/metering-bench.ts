@@ -61,7 +61,7 @@ export function createBench(): MeteringBench {
     clock,
     uuids: createUuidSource(clock),
     schedule: defaultSchedule,
-    baseline: undefined,
+    baselineOf: () => undefined,
     entitlementOf: () => ({
       limits: bench.limits,
       totalMicro: bench.totalMicro,

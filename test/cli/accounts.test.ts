@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import type { AccountOperations } from "../../src/cli/command.ts";
 import { openLocalAccounts } from "../../src/cli/local-accounts.ts";
 import { AccountSchema } from "../../src/gen/optamil/v1/accounts_pb.ts";
 import {
@@ -39,6 +40,15 @@ function recorder() {
       create: async (account: object) => {
         calls.push(["create", account]);
         return create(CreateAccountResponseSchema, { account: ada, key: "sk-optamil-x" });
+      },
+      setRouting: async (routing: Parameters<AccountOperations["setRouting"]>[0]) => {
+        calls.push(["setRouting", routing]);
+        const { quality, baselineModel } = routing;
+        return create(AccountSchema, {
+          id: routing.accountId,
+          ...(quality !== undefined && { quality }),
+          ...(baselineModel !== "" && { baselineModel }),
+        });
       },
       setPlan: async (accountId: string, plan: string) => {
         calls.push(["setPlan", accountId, plan]);
@@ -105,6 +115,27 @@ describe("optamil accounts", () => {
     expect(calls[0]).toEqual(["setPlan", ada.id, "starter"]);
   });
 
+  it("routes an account, and says what holds where nothing is given", async () => {
+    const { accounts, calls } = recorder();
+    const words = ["accounts", "set-routing", ada.id];
+    const given = await runWith({ accounts }, ...words, "--quality", "0.7", "--baseline", "gpt-5");
+    expect(given.printed).toEqual([`${ada.id} is routed at 0.7, savings are against gpt-5`]);
+    expect(calls[0]).toEqual([
+      ...["setRouting", { accountId: ada.id, quality: 0.7, baselineModel: "gpt-5" }],
+    ]);
+    const { printed } = await runWith({ accounts }, ...words);
+    expect(printed).toEqual([
+      `${ada.id} is routed at the gateway's quality, savings are against the strongest model on offer`,
+    ]);
+  });
+
+  it.each(["1.5", "-0.1", "good", "", "1e-3"])("takes no quality of '%s'", async (quality) => {
+    const words = ["accounts", "set-routing", ada.id, `--quality=${quality}`];
+    const { code, warned } = await runWith({ accounts: recorder().accounts }, ...words);
+    expect(code).toBe(2);
+    expect(warned.join("\n")).toContain("--quality takes a number from 0 (cheapest) to 1 (best)");
+  });
+
   it("grants credits with decimals, exactly", async () => {
     const { accounts, calls } = recorder();
     const words = ["accounts", "grant", ada.id, "12.5", "--period", "2026-11", "--reason", "sorry"];
@@ -148,7 +179,7 @@ describe("optamil accounts", () => {
   it.each([
     [
       ["accounts"],
-      "say 'list', 'create', 'invite', 'set-plan', 'grant', 'refund', 'keys' or 'revoke-key'",
+      "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'grant', 'refund', 'keys' or 'revoke-key'",
     ],
     [["accounts", "toString"], "say 'list'"],
     [["accounts", "create"], "--name is missing"],

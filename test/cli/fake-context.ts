@@ -64,6 +64,7 @@ const noAccounts: AccountOperations = {
   create: refuse,
   invite: refuse,
   setPlan: refuse,
+  setRouting: refuse,
   grant: refuse,
   keys: refuse,
   revokeKey: refuse,

@@ -27,6 +27,7 @@ export async function openAccountRoom(): Promise<AccountRoom> {
   const accounts = createAccountManager({
     store: directory,
     plans: createPlans(),
+    isModel: (name) => name === "gpt-5",
     issueKey: async ({ accountId, plan, name }) => ({
       key: `key of ${accountId} on ${plan}`,
       change: { case: "keyCreated", value: { keyId: uuids.text(), accountId, name } },

@@ -42,6 +42,17 @@ const accountPlanChanged = fc.record({
   case: fc.constant("accountPlanChanged" as const),
   value: fc.record({ accountId, plan: fc.constantFrom("", "free", "business") }),
 });
+const accountRoutingChanged = fc.record({
+  case: fc.constant("accountRoutingChanged" as const),
+  value: fc.record(
+    {
+      accountId,
+      quality: fc.constantFrom(-0.1, 0, 0.7, 1, Number.NaN),
+      baselineModel: fc.constantFrom("", "gpt-5"),
+    },
+    { requiredKeys: ["accountId"] },
+  ),
+});
 const keyCreated = fc.record({
   case: fc.constant("keyCreated" as const),
   value: fc.record({
@@ -76,7 +87,7 @@ export const histories: fc.Arbitrary<RandomChange[]> = fc.array(
   fc.record({
     change: fc.oneof(
       ...[accountCreated, keyCreated, keyRevoked],
-      ...[creditsGranted, accountPlanChanged, budgetChanged],
+      ...[creditsGranted, accountPlanChanged, accountRoutingChanged, budgetChanged],
     ),
     expectedVersion: fc.constantFrom(0n, 0n, 0n, 1n, 1n, 2n),
   }),

@@ -60,6 +60,34 @@ describe("the operations on accounts", () => {
     expect(heard).toEqual(["accountPlanChanged"]);
   });
 
+  it("route an account from now on, in the place of what was said before, and tell who did", async () => {
+    const { account } = await room.accounts.create({ name: "Ada" }, "cli");
+    expect([account.quality, account.baselineModel]).toEqual([undefined, undefined]);
+    const routing = { accountId: account.id, quality: 0, baselineModel: "gpt-5" };
+    expect(await room.accounts.setRouting(routing, "cli")).toMatchObject({
+      ...{ id: account.id, quality: 0, baselineModel: "gpt-5" },
+    });
+    await room.accounts.setRouting(routing, "cli");
+    const { data } = room.accounts.changes({ accountId: account.id });
+    expect(data[0]).toMatchObject({ action: "account.routing_changed", actor: "cli", sequence: 3 });
+    expect(data[0]?.fields.map(({ field, before, after }) => [field, before, after])).toEqual([
+      ["quality", undefined, "0"],
+      ["baseline_model", undefined, "gpt-5"],
+    ]);
+    const without = await room.accounts.setRouting({ accountId: account.id }, "cli");
+    expect([without.quality, without.baselineModel]).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    [{ baselineModel: "gpt-none" }, { code: "invalid_request", param: "baseline_model" }],
+    [{ quality: 1.5 }, { code: "invalid_request", param: "quality" }],
+    [{ quality: Number.NaN }, { code: "invalid_request", param: "quality" }],
+  ])("refuse the routing %j", async (routing, refusal) => {
+    const { account } = await room.accounts.create({ name: "Ada" }, "cli");
+    const asked = room.accounts.setRouting({ accountId: account.id, ...routing }, "cli");
+    await expect(asked).rejects.toMatchObject(refusal);
+  });
+
   it("add up the grants of a period", async () => {
     const { account } = await room.accounts.create({ name: "Ada" }, "cli");
     const grant = { accountId: account.id, creditsMicro: 2_500_000n };

@@ -80,6 +80,30 @@ describe("optamil keys", () => {
     expect(await chatStatus(gateway, gateway.key)).toBe(200);
   });
 
+  it("gives a key its quality, and an account its routing, whether or not a gateway runs", async () => {
+    const alone = await serve();
+    const folder = alone.dataDirectory;
+    const routing = async (...words: string[]) => {
+      const [account] = JSON.parse(await printed(folder, "accounts", "list", "--json")).data;
+      const set = await printed(folder, "accounts", "set-routing", account.id, ...words, "--json");
+      return JSON.parse(set);
+    };
+    const create = ["keys", "create", "--name", "cheap", "--quality", "0.25", "--json"];
+    expect(JSON.parse(await printed(folder, ...create)).info.quality).toBe(0.25);
+    expect(await routing("--quality", "0", "--baseline", "gpt-5")).toMatchObject({
+      ...{ quality: 0, baseline_model: "gpt-5" },
+    });
+    await alone.stop();
+    expect(JSON.parse(await printed(folder, ...create)).info.quality).toBe(0.25);
+    expect(await routing("--quality", "1")).not.toHaveProperty("baseline_model");
+    const changes = JSON.parse(await printed(folder, "changes", "--json")).data;
+    expect(changes[0]).toMatchObject({ action: "account.routing_changed", actor: "cli" });
+    expect(changes[0].fields).toEqual([
+      { field: "quality", before: "0", after: "1" },
+      { field: "baseline_model", before: "gpt-5", after: null },
+    ]);
+  });
+
   it("does the same in the data of a gateway that is stopped", async () => {
     const before = await serve();
     const folder = before.dataDirectory;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bearer } from "./doors.ts";
+import { bearer, doors } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
@@ -50,6 +50,45 @@ describe("the router's decisions", () => {
   it("keep to the tiers that the body names", async () => {
     const { headers } = await ask(easy, {}, { tier_min: "ultra" });
     expect(headers["x-optamil-tier"]).toBe("ultra");
+  });
+});
+
+const inexpensive = await startGateway({ config: { router: { quality: 0.4 } } });
+
+describe.each(doors)("through $name the quality of a request that asks for none", (door) => {
+  const { url } = inexpensive;
+  const headers = bearer(inexpensive.key);
+  const body = { model: "auto", messages: [{ role: "user", content: easy }] };
+  const admin = async (method: string, path: string, sent?: object) => {
+    const { status, text } = await sendHttp1(url, { path, method, headers, body: sent });
+    expect(status, text).toBe(200);
+    return JSON.parse(text);
+  };
+  const qualityFor = async (key: string, asked: object = {}) => {
+    const answer = await door.chat({ url, headers: bearer(key) }, { ...body, ...asked });
+    return /quality=[^;]+/.exec(String(answer.headers["x-optamil-route"]))?.[0];
+  };
+
+  it("is its key's, else its account's, else the configuration's", async () => {
+    const account = await admin("POST", "/v1/admin/accounts", { name: "Ada" });
+    const routing = `/v1/admin/accounts/${account.account.id}/routing`;
+    expect(await qualityFor(account.key)).toBe("quality=0.40");
+    await admin("PUT", routing, { quality: 0.6, baseline_model: "gpt-5" });
+    expect(await qualityFor(account.key)).toBe("quality=0.60");
+    const own = await admin("POST", "/v1/keys", { name: "own", quality: 0 });
+    expect(own.info.quality).toBe(0);
+    expect(await qualityFor(own.key)).toBe("quality=0.00");
+    expect(await qualityFor(own.key, { optamil: { quality: 1 } })).toBe("quality=1.00");
+    const shown = await admin("PUT", routing, {});
+    expect(shown.account).not.toHaveProperty("baseline_model");
+    expect(await qualityFor(account.key)).toBe("quality=0.40");
+  });
+
+  it("is explained as it is decided", async () => {
+    const { key } = await admin("POST", "/v1/keys", { name: "own", quality: 0.3 });
+    const path = "/v1/route";
+    const { text } = await sendHttp1(url, { path, headers: bearer(key), body });
+    expect(JSON.parse(text).quality).toBe(0.3);
   });
 });
 

@@ -73,6 +73,7 @@ describe("the OpenAPI document", () => {
       "post /v1/admin/accounts",
       "post /v1/admin/invitations",
       "post /v1/admin/accounts/{account_id}/plan",
+      "put /v1/admin/accounts/{account_id}/routing",
       "post /v1/admin/accounts/{account_id}/grants",
       "post /v1/admin/accounts/{account_id}/refunds",
       "get /v1/admin/accounts/{account_id}/keys",

@@ -14,6 +14,7 @@ import {
   RevokeAccountKeyResponseSchema,
   SetAccountBudgetResponseSchema,
   SetAccountPlanResponseSchema,
+  SetAccountRoutingResponseSchema,
 } from "../../gen/optamil/v1/admin_pb.ts";
 import type { KeyManager } from "../../keys/manage.ts";
 import type { Caller } from "../../keys/verify.ts";
@@ -93,6 +94,11 @@ function accountMethods({ accounts, invite }: AdminParts): MethodEntry[] {
     unary(method.setAccountPlan, async ({ accountId, plan }, { caller }) =>
       create(SetAccountPlanResponseSchema, {
         account: await accounts.setPlan(accountId, plan, caller.keyId),
+      }),
+    ),
+    unary(method.setAccountRouting, async (routing, { caller }) =>
+      create(SetAccountRoutingResponseSchema, {
+        account: await accounts.setRouting(routing, caller.keyId),
       }),
     ),
     unary(method.grantCredits, (grant, { caller }) => accounts.grant(grant, caller.keyId)),

@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/admin.proto.
  */
 export const file_optamil_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEijgEKF0NyZWF0ZUludml0YXRpb25SZXF1ZXN0Eh8KBWVtYWlsGAEgASgJQhC6SAdyBRj+AWAB6uAYAggBEhUKBHBsYW4YAiABKAlCB7pIBHICGEASJwoPZXhwaXJlc19pbl9kYXlzGAMgASgNQgm6SAYqBBhaKAFIAIgBAUISChBfZXhwaXJlc19pbl9kYXlzIlIKGENyZWF0ZUludml0YXRpb25SZXNwb25zZRIaCgppbnZpdGF0aW9uGAEgASgJQgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIlgKFVNldEFjY291bnRQbGFuUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIbCgRwbGFuGAIgASgJQg26SARyAhAB6uAYAggBIkYKFlNldEFjY291bnRQbGFuUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBItIBChNHcmFudENyZWRpdHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEjgKDWNyZWRpdHNfbWljcm8YAiABKANCIbpIDSILGICAmqbqr+MBIADq4BgNCAEaB2NyZWRpdHMgBhJDCglwZXJpb2RfaWQYAyABKAlCMLpIIXIfMh1eKFswLTldezR9LSgwWzEtOV18MVswLTJdKSk/JOrgGAgaBnBlcmlvZBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGIACIpEBChRHcmFudENyZWRpdHNSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIoCg1ncmFudGVkX21pY3JvGAMgASgDQhHq4BgNCAEaB2dyYW50ZWQgBiI8ChZMaXN0QWNjb3VudEtleXNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBIlgKF0xpc3RBY2NvdW50S2V5c1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiUKBGRhdGEYAiADKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIo8BChdSZXZva2VBY2NvdW50S2V5UmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIeCgZrZXlfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBEjAKBnJlYXNvbhgDIAEoCUIgukgdchtSAFIGdW51c2VkUgdyb3RhdGVkUgZsZWFrZWQiQQoYUmV2b2tlQWNjb3VudEtleVJlc3BvbnNlEiUKBGluZm8YASABKAsyDy5vcHRhbWlsLnYxLktleUIG6uAYAggBIoEBChlMaXN0QWNjb3VudEJ1ZGdldHNSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEh0KBWxpbWl0GAIgASgNQgm6SAYqBBhkKAFIAIgBARIXCgVhZnRlchgDIAEoCUIIukgFcgMYgAFCCAoGX2xpbWl0IngKGkxpc3RBY2NvdW50QnVkZ2V0c1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEigKBGRhdGEYAiADKAsyEi5vcHRhbWlsLnYxLkJ1ZGdldEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEi1gEKF1NldEFjY291bnRCdWRnZXRSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEl0KCWJ1ZGdldF9pZBgCIAEoCUJKukhBcj8yPV4oa2V5OlswLTlhLWZBLUYtXXszNn18dGFnOltBLVphLXowLTldW0EtWmEtejAtOS5fOi1dezAsNjN9KSTq4BgCCAESOAoNY3JlZGl0c19taWNybxgDIAEoA0IhukgNIgsYgICapuqv4wEoAOrgGA0IARoHY3JlZGl0cyAGIkYKGFNldEFjY291bnRCdWRnZXRSZXNwb25zZRIqCgZidWRnZXQYASABKAsyEi5vcHRhbWlsLnYxLkJ1ZGdldEIG6uAYAggBIp8BChpEZWxldGVBY2NvdW50QnVkZ2V0UmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARJdCglidWRnZXRfaWQYAiABKAlCSrpIQXI/Mj1eKGtleTpbMC05YS1mQS1GLV17MzZ9fHRhZzpbQS1aYS16MC05XVtBLVphLXowLTkuXzotXXswLDYzfSkk6uAYAggBImIKG0RlbGV0ZUFjY291bnRCdWRnZXRSZXNwb25zZRISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEhcKB2RlbGV0ZWQYAyABKAhCBurgGAIIASJaChJSZWZ1bmRVc2FnZVJlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESIAoIZXZlbnRfaWQYAiABKAlCDrpIBXIDsAEB6uAYAggBIoUBChNSZWZ1bmRVc2FnZVJlc3BvbnNlEh8KD3JlZnVuZF9ldmVudF9pZBgBIAEoCUIG6uAYAggBEiEKCXBlcmlvZF9pZBgCIAEoCUIO6uAYCggBGgZwZXJpb2QSKgoOcmVmdW5kZWRfbWljcm8YAyABKANCEurgGA4IARoIcmVmdW5kZWQgBiISChBMaXN0UGxhbnNSZXF1ZXN0IlMKEUxpc3RQbGFuc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEiYKBGRhdGEYAiADKAsyEC5vcHRhbWlsLnYxLlBsYW5CBurgGAIIASL9AQoEUGxhbhISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEkMKF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAMgASgDQh3q4BgZCAEQARoRY3JlZGl0c19wZXJfbW9udGggBkgAiAEBEiMKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKA1CBurgGAIIARIgChByZXF1ZXN0c19wZXJfZGF5GAUgASgNQgbq4BgCCAESIQoRdG9rZW5zX3Blcl9taW51dGUYBiABKA1CBurgGAIIAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm8ifwoSTGlzdENoYW5nZXNSZXF1ZXN0Eh4KBWxpbWl0GAEgASgNQgq6SAcqBRjoBygBSACIAQESEwoGYmVmb3JlGAIgASgNSAGIAQESHwoKYWNjb3VudF9pZBgDIAEoCUILukgI2AEBcgOwAQFCCAoGX2xpbWl0QgkKB19iZWZvcmUicQoTTGlzdENoYW5nZXNSZXNwb25zZRIWCgZvYmplY3QYASABKAlCBurgGAIIARIoCgRkYXRhGAIgAygLMhIub3B0YW1pbC52MS5DaGFuZ2VCBurgGAIIARIYCghoYXNfbW9yZRgDIAEoCEIG6uAYAggBIoMCCgZDaGFuZ2USEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIYCghzZXF1ZW5jZRgDIAEoDUIG6uAYAggBEhcKB2NyZWF0ZWQYBCABKANCBurgGAIIARIVCgVhY3RvchgFIAEoCUIG6uAYAggBEhYKBmFjdGlvbhgGIAEoCUIG6uAYAggBEhoKCmFjY291bnRfaWQYByABKAlCBurgGAIIARITCgZrZXlfaWQYCCABKAlIAIgBARIvCgZmaWVsZHMYCSADKAsyFy5vcHRhbWlsLnYxLkZpZWxkQ2hhbmdlQgbq4BgCCAFCCQoHX2tleV9pZCJ2CgtGaWVsZENoYW5nZRIVCgVmaWVsZBgBIAEoCUIG6uAYAggBEh0KBmJlZm9yZRgCIAEoCUII6uAYBAgBEAFIAIgBARIcCgVhZnRlchgDIAEoCUII6uAYBAgBEAFIAYgBAUIJCgdfYmVmb3JlQggKBl9hZnRlciJgChVRdWVyeVdhcmVob3VzZVJlcXVlc3QSHgoDc3FsGAEgASgJQhG6SAhyBhABGKCNBurgGAIIARInCgZmb3JtYXQYAiABKAlCF7pIFHISMhBeW0EtWmEtel17MCw0MH0kIi4KFlF1ZXJ5V2FyZWhvdXNlUmVzcG9uc2USFAoEdGV4dBgBIAEoCUIG6uAYAggBIg4KDEF1ZGl0UmVxdWVzdCJXCg1BdWRpdFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi4KBGRhdGEYAiADKAsyGC5vcHRhbWlsLnYxLkF1ZGl0RmluZGluZ0IG6uAYAggBIlgKDEF1ZGl0RmluZGluZxIVCgVhdWRpdBgBIAEoCUIG6uAYAggBEhgKCHNldmVyaXR5GAIgASgJQgbq4BgCCAESFwoHbWVzc2FnZRgDIAEoCUIG6uAYAggBMtkQCgxBZG1pblNlcnZpY2USewoMTGlzdEFjY291bnRzEh8ub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiAub3B0YW1pbC52MS5MaXN0QWNjb3VudHNSZXNwb25zZSIokAIB8uAYBxIFYWRtaW6C0+STAhQSEi92MS9hZG1pbi9hY2NvdW50cxJ+Cg1DcmVhdGVBY2NvdW50EiAub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVxdWVzdBohLm9wdGFtaWwudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIijy4BgHEgVhZG1pboLT5JMCFzoBKiISL3YxL2FkbWluL2FjY291bnRzEooBChBDcmVhdGVJbnZpdGF0aW9uEiMub3B0YW1pbC52MS5DcmVhdGVJbnZpdGF0aW9uUmVxdWVzdBokLm9wdGFtaWwudjEuQ3JlYXRlSW52aXRhdGlvblJlc3BvbnNlIivy4BgHEgVhZG1pboLT5JMCGjoBKiIVL3YxL2FkbWluL2ludml0YXRpb25zEpMBCg5TZXRBY2NvdW50UGxhbhIhLm9wdGFtaWwudjEuU2V0QWNjb3VudFBsYW5SZXF1ZXN0GiIub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlc3BvbnNlIjry4BgHEgVhZG1pboLT5JMCKToBKiIkL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9wbGFuEo8BCgxHcmFudENyZWRpdHMSHy5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkdyYW50Q3JlZGl0c1Jlc3BvbnNlIjzy4BgHEgVhZG1pboLT5JMCKzoBKiImL3YxL2FkbWluL2FjY291bnRzL3thY2NvdW50X2lkfS9ncmFudHMSjQEKC1JlZnVuZFVzYWdlEh4ub3B0YW1pbC52MS5SZWZ1bmRVc2FnZVJlcXVlc3QaHy5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqIicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JlZnVuZHMSlgEKD0xpc3RBY2NvdW50S2V5cxIiLm9wdGFtaWwudjEuTGlzdEFjY291bnRLZXlzUmVxdWVzdBojLm9wdGFtaWwudjEuTGlzdEFjY291bnRLZXlzUmVzcG9uc2UiOpACAfLgGAcSBWFkbWlugtPkkwImEiQvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2tleXMSnwEKEFJldm9rZUFjY291bnRLZXkSIy5vcHRhbWlsLnYxLlJldm9rZUFjY291bnRLZXlSZXF1ZXN0GiQub3B0YW1pbC52MS5SZXZva2VBY2NvdW50S2V5UmVzcG9uc2UiQPLgGAcSBWFkbWlugtPkkwIvKi0vdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2tleXMve2tleV9pZH0SogEKEkxpc3RBY2NvdW50QnVkZ2V0cxIlLm9wdGFtaWwudjEuTGlzdEFjY291bnRCdWRnZXRzUmVxdWVzdBomLm9wdGFtaWwudjEuTGlzdEFjY291bnRCdWRnZXRzUmVzcG9uc2UiPZACAfLgGAcSBWFkbWlugtPkkwIpEicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMSqAEKEFNldEFjY291bnRCdWRnZXQSIy5vcHRhbWlsLnYxLlNldEFjY291bnRCdWRnZXRSZXF1ZXN0GiQub3B0YW1pbC52MS5TZXRBY2NvdW50QnVkZ2V0UmVzcG9uc2UiSfLgGAcSBWFkbWlugtPkkwI4OgEqGjMvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMve2J1ZGdldF9pZH0SrgEKE0RlbGV0ZUFjY291bnRCdWRnZXQSJi5vcHRhbWlsLnYxLkRlbGV0ZUFjY291bnRCdWRnZXRSZXF1ZXN0Gicub3B0YW1pbC52MS5EZWxldGVBY2NvdW50QnVkZ2V0UmVzcG9uc2UiRvLgGAcSBWFkbWlugtPkkwI1KjMvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2J1ZGdldHMve2J1ZGdldF9pZH0SbwoJTGlzdFBsYW5zEhwub3B0YW1pbC52MS5MaXN0UGxhbnNSZXF1ZXN0Gh0ub3B0YW1pbC52MS5MaXN0UGxhbnNSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9wbGFucxJ3CgtMaXN0Q2hhbmdlcxIeLm9wdGFtaWwudjEuTGlzdENoYW5nZXNSZXF1ZXN0Gh8ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlIieQAgHy4BgHEgVhZG1pboLT5JMCExIRL3YxL2FkbWluL2NoYW5nZXMSfAoOUXVlcnlXYXJlaG91c2USIS5vcHRhbWlsLnYxLlF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBoiLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXNwb25zZSIj8uAYBxIFYWRtaW6C0+STAhI6ASoiDS92MS9hZG1pbi9zcWwSYwoFQXVkaXQSGC5vcHRhbWlsLnYxLkF1ZGl0UmVxdWVzdBoZLm9wdGFtaWwudjEuQXVkaXRSZXNwb25zZSIlkAIB8uAYBxIFYWRtaW6C0+STAhESDy92MS9hZG1pbi9hdWRpdGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts, file_optamil_v1_budgets, file_optamil_v1_keys]);
+  fileDesc("ChZvcHRhbWlsL3YxL2FkbWluLnByb3RvEgpvcHRhbWlsLnYxIk4KE0xpc3RBY2NvdW50c1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARINCgVhZnRlchgCIAEoCUIICgZfbGltaXQicwoUTGlzdEFjY291bnRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKQoEZGF0YRgCIAMoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEiRAoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAergGAIIARIMCgRwbGFuGAIgASgJIloKFUNyZWF0ZUFjY291bnRSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEijgEKF0NyZWF0ZUludml0YXRpb25SZXF1ZXN0Eh8KBWVtYWlsGAEgASgJQhC6SAdyBRj+AWAB6uAYAggBEhUKBHBsYW4YAiABKAlCB7pIBHICGEASJwoPZXhwaXJlc19pbl9kYXlzGAMgASgNQgm6SAYqBBhaKAFIAIgBAUISChBfZXhwaXJlc19pbl9kYXlzIlIKGENyZWF0ZUludml0YXRpb25SZXNwb25zZRIaCgppbnZpdGF0aW9uGAEgASgJQgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIlgKFVNldEFjY291bnRQbGFuUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIbCgRwbGFuGAIgASgJQg26SARyAhAB6uAYAggBIkYKFlNldEFjY291bnRQbGFuUmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBIpsBChhTZXRBY2NvdW50Um91dGluZ1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESLQoHcXVhbGl0eRgCIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARIgCg5iYXNlbGluZV9tb2RlbBgDIAEoCUIIukgFcgMYgAJCCgoIX3F1YWxpdHkiSQoZU2V0QWNjb3VudFJvdXRpbmdSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAEi0gEKE0dyYW50Q3JlZGl0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESOAoNY3JlZGl0c19taWNybxgCIAEoA0IhukgNIgsYgICapuqv4wEgAOrgGA0IARoHY3JlZGl0cyAGEkMKCXBlcmlvZF9pZBgDIAEoCUIwukghch8yHV4oWzAtOV17NH0tKDBbMS05XXwxWzAtMl0pKT8k6uAYCBoGcGVyaW9kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYgAIikQEKFEdyYW50Q3JlZGl0c1Jlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARIhCglwZXJpb2RfaWQYAiABKAlCDurgGAoIARoGcGVyaW9kEigKDWdyYW50ZWRfbWljcm8YAyABKANCEergGA0IARoHZ3JhbnRlZCAGIjwKFkxpc3RBY2NvdW50S2V5c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAEiWAoXTGlzdEFjY291bnRLZXlzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJQoEZGF0YRgCIAMoCzIPLm9wdGFtaWwudjEuS2V5Qgbq4BgCCAEijwEKF1Jldm9rZUFjY291bnRLZXlSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEh4KBmtleV9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAESMAoGcmVhc29uGAMgASgJQiC6SB1yG1IAUgZ1bnVzZWRSB3JvdGF0ZWRSBmxlYWtlZCJBChhSZXZva2VBY2NvdW50S2V5UmVzcG9uc2USJQoEaW5mbxgBIAEoCzIPLm9wdGFtaWwudjEuS2V5Qgbq4BgCCAEigQEKGUxpc3RBY2NvdW50QnVkZ2V0c1JlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESHQoFbGltaXQYAiABKA1CCbpIBioEGGQoAUgAiAEBEhcKBWFmdGVyGAMgASgJQgi6SAVyAxiAAUIICgZfbGltaXQieAoaTGlzdEFjY291bnRCdWRnZXRzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESKAoEZGF0YRgCIAMoCzISLm9wdGFtaWwudjEuQnVkZ2V0Qgbq4BgCCAESGAoIaGFzX21vcmUYAyABKAhCBurgGAIIASLWAQoXU2V0QWNjb3VudEJ1ZGdldFJlcXVlc3QSIgoKYWNjb3VudF9pZBgBIAEoCUIOukgFcgOwAQHq4BgCCAESXQoJYnVkZ2V0X2lkGAIgASgJQkq6SEFyPzI9XihrZXk6WzAtOWEtZkEtRi1dezM2fXx0YWc6W0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCw2M30pJOrgGAIIARI4Cg1jcmVkaXRzX21pY3JvGAMgASgDQiG6SA0iCxiAgJqm6q/jASgA6uAYDQgBGgdjcmVkaXRzIAYiRgoYU2V0QWNjb3VudEJ1ZGdldFJlc3BvbnNlEioKBmJ1ZGdldBgBIAEoCzISLm9wdGFtaWwudjEuQnVkZ2V0Qgbq4BgCCAEinwEKGkRlbGV0ZUFjY291bnRCdWRnZXRSZXF1ZXN0EiIKCmFjY291bnRfaWQYASABKAlCDrpIBXIDsAEB6uAYAggBEl0KCWJ1ZGdldF9pZBgCIAEoCUJKukhBcj8yPV4oa2V5OlswLTlhLWZBLUYtXXszNn18dGFnOltBLVphLXowLTldW0EtWmEtejAtOS5fOi1dezAsNjN9KSTq4BgCCAEiYgobRGVsZXRlQWNjb3VudEJ1ZGdldFJlc3BvbnNlEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFwoHZGVsZXRlZBgDIAEoCEIG6uAYAggBIloKElJlZnVuZFVzYWdlUmVxdWVzdBIiCgphY2NvdW50X2lkGAEgASgJQg66SAVyA7ABAergGAIIARIgCghldmVudF9pZBgCIAEoCUIOukgFcgOwAQHq4BgCCAEihQEKE1JlZnVuZFVzYWdlUmVzcG9uc2USHwoPcmVmdW5kX2V2ZW50X2lkGAEgASgJQgbq4BgCCAESIQoJcGVyaW9kX2lkGAIgASgJQg7q4BgKCAEaBnBlcmlvZBIqCg5yZWZ1bmRlZF9taWNybxgDIAEoA0IS6uAYDggBGghyZWZ1bmRlZCAGIhIKEExpc3RQbGFuc1JlcXVlc3QiUwoRTGlzdFBsYW5zUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJgoEZGF0YRgCIAMoCzIQLm9wdGFtaWwudjEuUGxhbkIG6uAYAggBIv0BCgRQbGFuEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESQwoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAyABKANCHergGBkIARABGhFjcmVkaXRzX3Blcl9tb250aCAGSACIAQESIwoTcmVxdWVzdHNfcGVyX21pbnV0ZRgEIAEoDUIG6uAYAggBEiAKEHJlcXVlc3RzX3Blcl9kYXkYBSABKA1CBurgGAIIARIhChF0b2tlbnNfcGVyX21pbnV0ZRgGIAEoDUIG6uAYAggBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNybyJ/ChJMaXN0Q2hhbmdlc1JlcXVlc3QSHgoFbGltaXQYASABKA1CCrpIByoFGOgHKAFIAIgBARITCgZiZWZvcmUYAiABKA1IAYgBARIfCgphY2NvdW50X2lkGAMgASgJQgu6SAjYAQFyA7ABAUIICgZfbGltaXRCCQoHX2JlZm9yZSJxChNMaXN0Q2hhbmdlc1Jlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEigKBGRhdGEYAiADKAsyEi5vcHRhbWlsLnYxLkNoYW5nZUIG6uAYAggBEhgKCGhhc19tb3JlGAMgASgIQgbq4BgCCAEigwIKBkNoYW5nZRISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEhgKCHNlcXVlbmNlGAMgASgNQgbq4BgCCAESFwoHY3JlYXRlZBgEIAEoA0IG6uAYAggBEhUKBWFjdG9yGAUgASgJQgbq4BgCCAESFgoGYWN0aW9uGAYgASgJQgbq4BgCCAESGgoKYWNjb3VudF9pZBgHIAEoCUIG6uAYAggBEhMKBmtleV9pZBgIIAEoCUgAiAEBEi8KBmZpZWxkcxgJIAMoCzIXLm9wdGFtaWwudjEuRmllbGRDaGFuZ2VCBurgGAIIAUIJCgdfa2V5X2lkInYKC0ZpZWxkQ2hhbmdlEhUKBWZpZWxkGAEgASgJQgbq4BgCCAESHQoGYmVmb3JlGAIgASgJQgjq4BgECAEQAUgAiAEBEhwKBWFmdGVyGAMgASgJQgjq4BgECAEQAUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyImAKFVF1ZXJ5V2FyZWhvdXNlUmVxdWVzdBIeCgNzcWwYASABKAlCEbpICHIGEAEYoI0G6uAYAggBEicKBmZvcm1hdBgCIAEoCUIXukgUchIyEF5bQS1aYS16XXswLDQwfSQiLgoWUXVlcnlXYXJlaG91c2VSZXNwb25zZRIUCgR0ZXh0GAEgASgJQgbq4BgCCAEiDgoMQXVkaXRSZXF1ZXN0IlcKDUF1ZGl0UmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESLgoEZGF0YRgCIAMoCzIYLm9wdGFtaWwudjEuQXVkaXRGaW5kaW5nQgbq4BgCCAEiWAoMQXVkaXRGaW5kaW5nEhUKBWF1ZGl0GAEgASgJQgbq4BgCCAESGAoIc2V2ZXJpdHkYAiABKAlCBurgGAIIARIXCgdtZXNzYWdlGAMgASgJQgbq4BgCCAEy+xEKDEFkbWluU2VydmljZRJ7CgxMaXN0QWNjb3VudHMSHy5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaIC5vcHRhbWlsLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIiiQAgHy4BgHEgVhZG1pboLT5JMCFBISL3YxL2FkbWluL2FjY291bnRzEn4KDUNyZWF0ZUFjY291bnQSIC5vcHRhbWlsLnYxLkNyZWF0ZUFjY291bnRSZXF1ZXN0GiEub3B0YW1pbC52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiKPLgGAcSBWFkbWlugtPkkwIXOgEqIhIvdjEvYWRtaW4vYWNjb3VudHMSigEKEENyZWF0ZUludml0YXRpb24SIy5vcHRhbWlsLnYxLkNyZWF0ZUludml0YXRpb25SZXF1ZXN0GiQub3B0YW1pbC52MS5DcmVhdGVJbnZpdGF0aW9uUmVzcG9uc2UiK/LgGAcSBWFkbWlugtPkkwIaOgEqIhUvdjEvYWRtaW4vaW52aXRhdGlvbnMSkwEKDlNldEFjY291bnRQbGFuEiEub3B0YW1pbC52MS5TZXRBY2NvdW50UGxhblJlcXVlc3QaIi5vcHRhbWlsLnYxLlNldEFjY291bnRQbGFuUmVzcG9uc2UiOvLgGAcSBWFkbWlugtPkkwIpOgEqIiQvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3BsYW4SnwEKEVNldEFjY291bnRSb3V0aW5nEiQub3B0YW1pbC52MS5TZXRBY2NvdW50Um91dGluZ1JlcXVlc3QaJS5vcHRhbWlsLnYxLlNldEFjY291bnRSb3V0aW5nUmVzcG9uc2UiPfLgGAcSBWFkbWlugtPkkwIsOgEqGicvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L3JvdXRpbmcSjwEKDEdyYW50Q3JlZGl0cxIfLm9wdGFtaWwudjEuR3JhbnRDcmVkaXRzUmVxdWVzdBogLm9wdGFtaWwudjEuR3JhbnRDcmVkaXRzUmVzcG9uc2UiPPLgGAcSBWFkbWlugtPkkwIrOgEqIiYvdjEvYWRtaW4vYWNjb3VudHMve2FjY291bnRfaWR9L2dyYW50cxKNAQoLUmVmdW5kVXNhZ2USHi5vcHRhbWlsLnYxLlJlZnVuZFVzYWdlUmVxdWVzdBofLm9wdGFtaWwudjEuUmVmdW5kVXNhZ2VSZXNwb25zZSI98uAYBxIFYWRtaW6C0+STAiw6ASoiJy92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0vcmVmdW5kcxKWAQoPTGlzdEFjY291bnRLZXlzEiIub3B0YW1pbC52MS5MaXN0QWNjb3VudEtleXNSZXF1ZXN0GiMub3B0YW1pbC52MS5MaXN0QWNjb3VudEtleXNSZXNwb25zZSI6kAIB8uAYBxIFYWRtaW6C0+STAiYSJC92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0va2V5cxKfAQoQUmV2b2tlQWNjb3VudEtleRIjLm9wdGFtaWwudjEuUmV2b2tlQWNjb3VudEtleVJlcXVlc3QaJC5vcHRhbWlsLnYxLlJldm9rZUFjY291bnRLZXlSZXNwb25zZSJA8uAYBxIFYWRtaW6C0+STAi8qLS92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0va2V5cy97a2V5X2lkfRKiAQoSTGlzdEFjY291bnRCdWRnZXRzEiUub3B0YW1pbC52MS5MaXN0QWNjb3VudEJ1ZGdldHNSZXF1ZXN0GiYub3B0YW1pbC52MS5MaXN0QWNjb3VudEJ1ZGdldHNSZXNwb25zZSI9kAIB8uAYBxIFYWRtaW6C0+STAikSJy92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0vYnVkZ2V0cxKoAQoQU2V0QWNjb3VudEJ1ZGdldBIjLm9wdGFtaWwudjEuU2V0QWNjb3VudEJ1ZGdldFJlcXVlc3QaJC5vcHRhbWlsLnYxLlNldEFjY291bnRCdWRnZXRSZXNwb25zZSJJ8uAYBxIFYWRtaW6C0+STAjg6ASoaMy92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0vYnVkZ2V0cy97YnVkZ2V0X2lkfRKuAQoTRGVsZXRlQWNjb3VudEJ1ZGdldBImLm9wdGFtaWwudjEuRGVsZXRlQWNjb3VudEJ1ZGdldFJlcXVlc3QaJy5vcHRhbWlsLnYxLkRlbGV0ZUFjY291bnRCdWRnZXRSZXNwb25zZSJG8uAYBxIFYWRtaW6C0+STAjUqMy92MS9hZG1pbi9hY2NvdW50cy97YWNjb3VudF9pZH0vYnVkZ2V0cy97YnVkZ2V0X2lkfRJvCglMaXN0UGxhbnMSHC5vcHRhbWlsLnYxLkxpc3RQbGFuc1JlcXVlc3QaHS5vcHRhbWlsLnYxLkxpc3RQbGFuc1Jlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL3BsYW5zEncKC0xpc3RDaGFuZ2VzEh4ub3B0YW1pbC52MS5MaXN0Q2hhbmdlc1JlcXVlc3QaHy5vcHRhbWlsLnYxLkxpc3RDaGFuZ2VzUmVzcG9uc2UiJ5ACAfLgGAcSBWFkbWlugtPkkwITEhEvdjEvYWRtaW4vY2hhbmdlcxJ8Cg5RdWVyeVdhcmVob3VzZRIhLm9wdGFtaWwudjEuUXVlcnlXYXJlaG91c2VSZXF1ZXN0GiIub3B0YW1pbC52MS5RdWVyeVdhcmVob3VzZVJlc3BvbnNlIiPy4BgHEgVhZG1pboLT5JMCEjoBKiINL3YxL2FkbWluL3NxbBJjCgVBdWRpdBIYLm9wdGFtaWwudjEuQXVkaXRSZXF1ZXN0Ghkub3B0YW1pbC52MS5BdWRpdFJlc3BvbnNlIiWQAgHy4BgHEgVhZG1pboLT5JMCERIPL3YxL2FkbWluL2F1ZGl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options, file_optamil_v1_accounts, file_optamil_v1_budgets, file_optamil_v1_keys]);
 
 /**
  * Which page.
@@ -255,6 +255,63 @@ export const SetAccountPlanResponseSchema: GenMessage<SetAccountPlanResponse> = 
   messageDesc(file_optamil_v1_admin, 7);
 
 /**
+ * How an account's requests for `auto` are to be routed.
+ *
+ * @generated from message optamil.v1.SetAccountRoutingRequest
+ */
+export type SetAccountRoutingRequest = Message<"optamil.v1.SetAccountRoutingRequest"> & {
+  /**
+   * Id of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * How good answers must be where neither request nor key says: 0 the cheapest model, 1 the best. Default: the
+   * gateway's.
+   *
+   * @generated from field: optional double quality = 2;
+   */
+  quality?: number | undefined;
+
+  /**
+   * Model against whose list price savings are counted. Default: the strongest on offer.
+   *
+   * @generated from field: string baseline_model = 3;
+   */
+  baselineModel: string;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountRoutingRequest.
+ * Use `create(SetAccountRoutingRequestSchema)` to create a new message.
+ */
+export const SetAccountRoutingRequestSchema: GenMessage<SetAccountRoutingRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 8);
+
+/**
+ * The account with its routing.
+ *
+ * @generated from message optamil.v1.SetAccountRoutingResponse
+ */
+export type SetAccountRoutingResponse = Message<"optamil.v1.SetAccountRoutingResponse"> & {
+  /**
+   * The account as it now stands.
+   *
+   * @generated from field: optamil.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.SetAccountRoutingResponse.
+ * Use `create(SetAccountRoutingResponseSchema)` to create a new message.
+ */
+export const SetAccountRoutingResponseSchema: GenMessage<SetAccountRoutingResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_admin, 9);
+
+/**
  * Credits for an account.
  *
  * @generated from message optamil.v1.GrantCreditsRequest
@@ -295,7 +352,7 @@ export type GrantCreditsRequest = Message<"optamil.v1.GrantCreditsRequest"> & {
  * Use `create(GrantCreditsRequestSchema)` to create a new message.
  */
 export const GrantCreditsRequestSchema: GenMessage<GrantCreditsRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 8);
+  messageDesc(file_optamil_v1_admin, 10);
 
 /**
  * What the account has been granted.
@@ -330,7 +387,7 @@ export type GrantCreditsResponse = Message<"optamil.v1.GrantCreditsResponse"> & 
  * Use `create(GrantCreditsResponseSchema)` to create a new message.
  */
 export const GrantCreditsResponseSchema: GenMessage<GrantCreditsResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 9);
+  messageDesc(file_optamil_v1_admin, 11);
 
 /**
  * Whose keys.
@@ -351,7 +408,7 @@ export type ListAccountKeysRequest = Message<"optamil.v1.ListAccountKeysRequest"
  * Use `create(ListAccountKeysRequestSchema)` to create a new message.
  */
 export const ListAccountKeysRequestSchema: GenMessage<ListAccountKeysRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 10);
+  messageDesc(file_optamil_v1_admin, 12);
 
 /**
  * The account's keys.
@@ -379,7 +436,7 @@ export type ListAccountKeysResponse = Message<"optamil.v1.ListAccountKeysRespons
  * Use `create(ListAccountKeysResponseSchema)` to create a new message.
  */
 export const ListAccountKeysResponseSchema: GenMessage<ListAccountKeysResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 11);
+  messageDesc(file_optamil_v1_admin, 13);
 
 /**
  * Which key, and why.
@@ -414,7 +471,7 @@ export type RevokeAccountKeyRequest = Message<"optamil.v1.RevokeAccountKeyReques
  * Use `create(RevokeAccountKeyRequestSchema)` to create a new message.
  */
 export const RevokeAccountKeyRequestSchema: GenMessage<RevokeAccountKeyRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 12);
+  messageDesc(file_optamil_v1_admin, 14);
 
 /**
  * The revoked key.
@@ -435,7 +492,7 @@ export type RevokeAccountKeyResponse = Message<"optamil.v1.RevokeAccountKeyRespo
  * Use `create(RevokeAccountKeyResponseSchema)` to create a new message.
  */
 export const RevokeAccountKeyResponseSchema: GenMessage<RevokeAccountKeyResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 13);
+  messageDesc(file_optamil_v1_admin, 15);
 
 /**
  * Which budgets of whom.
@@ -470,7 +527,7 @@ export type ListAccountBudgetsRequest = Message<"optamil.v1.ListAccountBudgetsRe
  * Use `create(ListAccountBudgetsRequestSchema)` to create a new message.
  */
 export const ListAccountBudgetsRequestSchema: GenMessage<ListAccountBudgetsRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 14);
+  messageDesc(file_optamil_v1_admin, 16);
 
 /**
  * A page of budgets.
@@ -505,7 +562,7 @@ export type ListAccountBudgetsResponse = Message<"optamil.v1.ListAccountBudgetsR
  * Use `create(ListAccountBudgetsResponseSchema)` to create a new message.
  */
 export const ListAccountBudgetsResponseSchema: GenMessage<ListAccountBudgetsResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 15);
+  messageDesc(file_optamil_v1_admin, 17);
 
 /**
  * A budget to be.
@@ -540,7 +597,7 @@ export type SetAccountBudgetRequest = Message<"optamil.v1.SetAccountBudgetReques
  * Use `create(SetAccountBudgetRequestSchema)` to create a new message.
  */
 export const SetAccountBudgetRequestSchema: GenMessage<SetAccountBudgetRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 16);
+  messageDesc(file_optamil_v1_admin, 18);
 
 /**
  * The budget as it now stands.
@@ -561,7 +618,7 @@ export type SetAccountBudgetResponse = Message<"optamil.v1.SetAccountBudgetRespo
  * Use `create(SetAccountBudgetResponseSchema)` to create a new message.
  */
 export const SetAccountBudgetResponseSchema: GenMessage<SetAccountBudgetResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 17);
+  messageDesc(file_optamil_v1_admin, 19);
 
 /**
  * Which budget to take away.
@@ -589,7 +646,7 @@ export type DeleteAccountBudgetRequest = Message<"optamil.v1.DeleteAccountBudget
  * Use `create(DeleteAccountBudgetRequestSchema)` to create a new message.
  */
 export const DeleteAccountBudgetRequestSchema: GenMessage<DeleteAccountBudgetRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 18);
+  messageDesc(file_optamil_v1_admin, 20);
 
 /**
  * The budget is gone.
@@ -624,7 +681,7 @@ export type DeleteAccountBudgetResponse = Message<"optamil.v1.DeleteAccountBudge
  * Use `create(DeleteAccountBudgetResponseSchema)` to create a new message.
  */
 export const DeleteAccountBudgetResponseSchema: GenMessage<DeleteAccountBudgetResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 19);
+  messageDesc(file_optamil_v1_admin, 21);
 
 /**
  * Which charge to take back.
@@ -652,7 +709,7 @@ export type RefundUsageRequest = Message<"optamil.v1.RefundUsageRequest"> & {
  * Use `create(RefundUsageRequestSchema)` to create a new message.
  */
 export const RefundUsageRequestSchema: GenMessage<RefundUsageRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 20);
+  messageDesc(file_optamil_v1_admin, 22);
 
 /**
  * The refund.
@@ -687,7 +744,7 @@ export type RefundUsageResponse = Message<"optamil.v1.RefundUsageResponse"> & {
  * Use `create(RefundUsageResponseSchema)` to create a new message.
  */
 export const RefundUsageResponseSchema: GenMessage<RefundUsageResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 21);
+  messageDesc(file_optamil_v1_admin, 23);
 
 /**
  * Nothing to say.
@@ -702,7 +759,7 @@ export type ListPlansRequest = Message<"optamil.v1.ListPlansRequest"> & {
  * Use `create(ListPlansRequestSchema)` to create a new message.
  */
 export const ListPlansRequestSchema: GenMessage<ListPlansRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 22);
+  messageDesc(file_optamil_v1_admin, 24);
 
 /**
  * The plans.
@@ -730,7 +787,7 @@ export type ListPlansResponse = Message<"optamil.v1.ListPlansResponse"> & {
  * Use `create(ListPlansResponseSchema)` to create a new message.
  */
 export const ListPlansResponseSchema: GenMessage<ListPlansResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 23);
+  messageDesc(file_optamil_v1_admin, 25);
 
 /**
  * What an account on it may use.
@@ -786,7 +843,7 @@ export type Plan = Message<"optamil.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 24);
+  messageDesc(file_optamil_v1_admin, 26);
 
 /**
  * Which page of which changes.
@@ -821,7 +878,7 @@ export type ListChangesRequest = Message<"optamil.v1.ListChangesRequest"> & {
  * Use `create(ListChangesRequestSchema)` to create a new message.
  */
 export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 25);
+  messageDesc(file_optamil_v1_admin, 27);
 
 /**
  * One page of changes.
@@ -856,7 +913,7 @@ export type ListChangesResponse = Message<"optamil.v1.ListChangesResponse"> & {
  * Use `create(ListChangesResponseSchema)` to create a new message.
  */
 export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 26);
+  messageDesc(file_optamil_v1_admin, 28);
 
 /**
  * A change of an account or key.
@@ -900,7 +957,8 @@ export type Change = Message<"optamil.v1.Change"> & {
   actor: string;
 
   /**
-   * "account.created", "account.plan_changed", "credits.granted", "key.created" or "key.revoked".
+   * "account.created", "account.plan_changed", "account.routing_changed", "budget.changed", "credits.granted",
+   * "key.created" or "key.revoked".
    *
    * @generated from field: string action = 6;
    */
@@ -933,7 +991,7 @@ export type Change = Message<"optamil.v1.Change"> & {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 27);
+  messageDesc(file_optamil_v1_admin, 29);
 
 /**
  * One field that was changed.
@@ -968,7 +1026,7 @@ export type FieldChange = Message<"optamil.v1.FieldChange"> & {
  * Use `create(FieldChangeSchema)` to create a new message.
  */
 export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 28);
+  messageDesc(file_optamil_v1_admin, 30);
 
 /**
  * A question.
@@ -996,7 +1054,7 @@ export type QueryWarehouseRequest = Message<"optamil.v1.QueryWarehouseRequest"> 
  * Use `create(QueryWarehouseRequestSchema)` to create a new message.
  */
 export const QueryWarehouseRequestSchema: GenMessage<QueryWarehouseRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 29);
+  messageDesc(file_optamil_v1_admin, 31);
 
 /**
  * The answer.
@@ -1017,7 +1075,7 @@ export type QueryWarehouseResponse = Message<"optamil.v1.QueryWarehouseResponse"
  * Use `create(QueryWarehouseResponseSchema)` to create a new message.
  */
 export const QueryWarehouseResponseSchema: GenMessage<QueryWarehouseResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 30);
+  messageDesc(file_optamil_v1_admin, 32);
 
 /**
  * Nothing to say.
@@ -1032,7 +1090,7 @@ export type AuditRequest = Message<"optamil.v1.AuditRequest"> & {
  * Use `create(AuditRequestSchema)` to create a new message.
  */
 export const AuditRequestSchema: GenMessage<AuditRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 31);
+  messageDesc(file_optamil_v1_admin, 33);
 
 /**
  * What the audits found.
@@ -1060,7 +1118,7 @@ export type AuditResponse = Message<"optamil.v1.AuditResponse"> & {
  * Use `create(AuditResponseSchema)` to create a new message.
  */
 export const AuditResponseSchema: GenMessage<AuditResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 32);
+  messageDesc(file_optamil_v1_admin, 34);
 
 /**
  * Something that is not as it should be.
@@ -1095,7 +1153,7 @@ export type AuditFinding = Message<"optamil.v1.AuditFinding"> & {
  * Use `create(AuditFindingSchema)` to create a new message.
  */
 export const AuditFindingSchema: GenMessage<AuditFinding> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_admin, 33);
+  messageDesc(file_optamil_v1_admin, 35);
 
 /**
  * For keys with scope admin.
@@ -1142,6 +1200,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof SetAccountPlanRequestSchema;
     output: typeof SetAccountPlanResponseSchema;
+  },
+  /**
+   * Says how an account's requests for `auto` are routed and its savings counted, in the place of what was said before.
+   *
+   * @generated from rpc optamil.v1.AdminService.SetAccountRouting
+   */
+  setAccountRouting: {
+    methodKind: "unary";
+    input: typeof SetAccountRoutingRequestSchema;
+    output: typeof SetAccountRoutingResponseSchema;
   },
   /**
    * Grants credits for one billing period, beside those of the plan.

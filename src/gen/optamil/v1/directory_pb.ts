@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSKvAwoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAEjMKDmJ1ZGdldF9jaGFuZ2VkGB4gASgLMhkub3B0YW1pbC52MS5CdWRnZXRDaGFuZ2VkSABCCAoGY2hhbmdlImYKDkFjY291bnRDcmVhdGVkEhIKCmFjY291bnRfaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDXBhc3N3b3JkX2hhc2gYBSABKAkipwIKCktleUNyZWF0ZWQSDgoGa2V5X2lkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRISCgpleHBpcmVzX2F0GAcgASgDEg0KBXRpZXJzGAggAygJEiUKBmxpbWl0cxgJIAEoCzIVLm9wdGFtaWwudjEuS2V5TGltaXRzEg8KB3Nlc3Npb24YCiABKAgSGAoQcGFyYW1ldGVyX3BvbGljeRgUIAEoCRITCgtyb290X2tleV9pZBgeIAEoCRIZCgxidWRnZXRfbWljcm8YHyABKANIAIgBAUIPCg1fYnVkZ2V0X21pY3JvIkUKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIXCg9lZmZlY3RpdmVfYXRfdXMYAyABKAMicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSJkCg1CdWRnZXRDaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSEQoJYnVkZ2V0X2lkGAIgASgJEhoKDWNyZWRpdHNfbWljcm8YAyABKANIAIgBAUIQCg5fY3JlZGl0c19taWNybyK2AQoLQ2hhbmdlRW50cnkSEAoIc2VxdWVuY2UYASABKA0SEQoJcmVjb3JkX2lkGAIgASgJEhUKDXdyaXR0ZW5fYXRfdXMYAyABKAMSDQoFYWN0b3IYBCABKAkSDgoGYWN0aW9uGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSDgoGa2V5X2lkGAcgASgJEigKBmZpZWxkcxgIIAMoCzIYLm9wdGFtaWwudjEuQ2hhbmdlZEZpZWxkIlsKDENoYW5nZWRGaWVsZBINCgVmaWVsZBgBIAEoCRITCgZiZWZvcmUYAiABKAlIAIgBARISCgVhZnRlchgDIAEoCUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyIqACCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBBIVCg1wYXNzd29yZF9oYXNoGAcgASgJEigKBmdyYW50cxgIIAMoCzIYLm9wdGFtaWwudjEuUGVyaW9kR3JhbnRzEj0KC3RhZ19idWRnZXRzGB4gAygLMigub3B0YW1pbC52MS5BY2NvdW50U3RhdGUuVGFnQnVkZ2V0c0VudHJ5GjEKD1RhZ0J1ZGdldHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBIjgKDFBlcmlvZEdyYW50cxIRCglwZXJpb2RfaWQYASABKAkSFQoNY3JlZGl0c19taWNybxgCIAEoAyKOAwoIS2V5U3RhdGUSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhUKDWNyZWF0ZWRfYXRfdXMYByABKAMSEgoKZXhwaXJlc19hdBgIIAEoAxIaCg1yZXZva2VkX2F0X3VzGAkgASgDSACIAQESFQoNcmV2b2tlX3JlYXNvbhgKIAEoCRIPCgd2ZXJzaW9uGAsgASgEEg0KBXRpZXJzGAwgAygJEiUKBmxpbWl0cxgNIAEoCzIVLm9wdGFtaWwudjEuS2V5TGltaXRzEg8KB3Nlc3Npb24YDiABKAgSGAoQcGFyYW1ldGVyX3BvbGljeRgUIAEoCRITCgtyb290X2tleV9pZBgeIAEoCRIZCgxidWRnZXRfbWljcm8YHyABKANIAYgBAUIQCg5fcmV2b2tlZF9hdF91c0IPCg1fYnVkZ2V0X21pY3JvYgZwcm90bzM", [file_optamil_v1_keys]);
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL1AwoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAEjMKDmJ1ZGdldF9jaGFuZ2VkGB4gASgLMhkub3B0YW1pbC52MS5CdWRnZXRDaGFuZ2VkSAASRAoXYWNjb3VudF9yb3V0aW5nX2NoYW5nZWQYKCABKAsyIS5vcHRhbWlsLnYxLkFjY291bnRSb3V0aW5nQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIskCCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGAogASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkSEwoLcm9vdF9rZXlfaWQYHiABKAkSGQoMYnVkZ2V0X21pY3JvGB8gASgDSACIAQESFAoHcXVhbGl0eRgoIAEoAUgBiAEBQg8KDV9idWRnZXRfbWljcm9CCgoIX3F1YWxpdHkiRQoKS2V5UmV2b2tlZBIOCgZrZXlfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhcKD2VmZmVjdGl2ZV9hdF91cxgDIAEoAyJwCg5DcmVkaXRzR3JhbnRlZBIQCghncmFudF9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEhUKDWNyZWRpdHNfbWljcm8YAyABKAMSEQoJcGVyaW9kX2lkGAQgASgJEg4KBnJlYXNvbhgFIAEoCSI2ChJBY2NvdW50UGxhbkNoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRwbGFuGAIgASgJImQKDUJ1ZGdldENoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIRCglidWRnZXRfaWQYAiABKAkSGgoNY3JlZGl0c19taWNybxgDIAEoA0gAiAEBQhAKDl9jcmVkaXRzX21pY3JvImUKFUFjY291bnRSb3V0aW5nQ2hhbmdlZBISCgphY2NvdW50X2lkGAEgASgJEhQKB3F1YWxpdHkYAiABKAFIAIgBARIWCg5iYXNlbGluZV9tb2RlbBgDIAEoCUIKCghfcXVhbGl0eSK2AQoLQ2hhbmdlRW50cnkSEAoIc2VxdWVuY2UYASABKA0SEQoJcmVjb3JkX2lkGAIgASgJEhUKDXdyaXR0ZW5fYXRfdXMYAyABKAMSDQoFYWN0b3IYBCABKAkSDgoGYWN0aW9uGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSDgoGa2V5X2lkGAcgASgJEigKBmZpZWxkcxgIIAMoCzIYLm9wdGFtaWwudjEuQ2hhbmdlZEZpZWxkIlsKDENoYW5nZWRGaWVsZBINCgVmaWVsZBgBIAEoCRITCgZiZWZvcmUYAiABKAlIAIgBARISCgVhZnRlchgDIAEoCUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyItoCCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBBIVCg1wYXNzd29yZF9oYXNoGAcgASgJEigKBmdyYW50cxgIIAMoCzIYLm9wdGFtaWwudjEuUGVyaW9kR3JhbnRzEj0KC3RhZ19idWRnZXRzGB4gAygLMigub3B0YW1pbC52MS5BY2NvdW50U3RhdGUuVGFnQnVkZ2V0c0VudHJ5EhQKB3F1YWxpdHkYKCABKAFIAIgBARIWCg5iYXNlbGluZV9tb2RlbBgpIAEoCRoxCg9UYWdCdWRnZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4AUIKCghfcXVhbGl0eSI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMisAMKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBBINCgV0aWVycxgMIAMoCRIlCgZsaW1pdHMYDSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGA4gASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkSEwoLcm9vdF9rZXlfaWQYHiABKAkSGQoMYnVkZ2V0X21pY3JvGB8gASgDSAGIAQESFAoHcXVhbGl0eRgoIAEoAUgCiAEBQhAKDl9yZXZva2VkX2F0X3VzQg8KDV9idWRnZXRfbWljcm9CCgoIX3F1YWxpdHliBnByb3RvMw", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -103,6 +103,14 @@ export type DirectoryRecord = Message<"optamil.v1.DirectoryRecord"> & {
      */
     value: BudgetChanged;
     case: "budgetChanged";
+  } | {
+    /**
+     * How an account's requests for `auto` are routed, from now on.
+     *
+     * @generated from field: optamil.v1.AccountRoutingChanged account_routing_changed = 40;
+     */
+    value: AccountRoutingChanged;
+    case: "accountRoutingChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -258,6 +266,13 @@ export type KeyCreated = Message<"optamil.v1.KeyCreated"> & {
    * @generated from field: optional int64 budget_micro = 31;
    */
   budgetMicro?: bigint | undefined;
+
+  /**
+   * Quality of its requests for `auto` that ask for none, 0 to 1; absent: the account's.
+   *
+   * @generated from field: optional double quality = 40;
+   */
+  quality?: number | undefined;
 };
 
 /**
@@ -416,6 +431,41 @@ export const BudgetChangedSchema: GenMessage<BudgetChanged> = /*@__PURE__*/
   messageDesc(file_optamil_v1_directory, 6);
 
 /**
+ * How an account's requests for `auto` are routed and their savings counted, from now on; replaces what was before.
+ *
+ * @generated from message optamil.v1.AccountRoutingChanged
+ */
+export type AccountRoutingChanged = Message<"optamil.v1.AccountRoutingChanged"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Quality of requests that ask for none, 0 to 1; absent: the gateway's.
+   *
+   * @generated from field: optional double quality = 2;
+   */
+  quality?: number | undefined;
+
+  /**
+   * Model against whose cost savings are counted; empty: the strongest on offer.
+   *
+   * @generated from field: string baseline_model = 3;
+   */
+  baselineModel: string;
+};
+
+/**
+ * Describes the message optamil.v1.AccountRoutingChanged.
+ * Use `create(AccountRoutingChangedSchema)` to create a new message.
+ */
+export const AccountRoutingChangedSchema: GenMessage<AccountRoutingChanged> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 7);
+
+/**
  * An accepted record as it is listed: who changed what, and how it was before.
  *
  * @generated from message optamil.v1.ChangeEntry
@@ -450,7 +500,8 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
   actor: string;
 
   /**
-   * "account.created", "account.plan_changed", "budget.changed", "credits.granted", "key.created" or "key.revoked".
+   * "account.created", "account.plan_changed", "account.routing_changed", "budget.changed", "credits.granted",
+   * "key.created" or "key.revoked".
    *
    * @generated from field: string action = 5;
    */
@@ -483,7 +534,7 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
  * Use `create(ChangeEntrySchema)` to create a new message.
  */
 export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 7);
+  messageDesc(file_optamil_v1_directory, 8);
 
 /**
  * One field of an account or key that was changed.
@@ -518,7 +569,7 @@ export type ChangedField = Message<"optamil.v1.ChangedField"> & {
  * Use `create(ChangedFieldSchema)` to create a new message.
  */
 export const ChangedFieldSchema: GenMessage<ChangedField> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 8);
+  messageDesc(file_optamil_v1_directory, 9);
 
 /**
  * An account as its records have made it: what a replica keeps beside the log.
@@ -588,6 +639,20 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
    * @generated from field: map<string, int64> tag_budgets = 30;
    */
   tagBudgets: { [key: string]: bigint };
+
+  /**
+   * Quality of requests for `auto` that ask for none, 0 to 1; absent: the gateway's.
+   *
+   * @generated from field: optional double quality = 40;
+   */
+  quality?: number | undefined;
+
+  /**
+   * Model against whose cost savings are counted; empty: the strongest on offer.
+   *
+   * @generated from field: string baseline_model = 41;
+   */
+  baselineModel: string;
 };
 
 /**
@@ -595,7 +660,7 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 9);
+  messageDesc(file_optamil_v1_directory, 10);
 
 /**
  * What was granted for a period.
@@ -623,7 +688,7 @@ export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
  * Use `create(PeriodGrantsSchema)` to create a new message.
  */
 export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 10);
+  messageDesc(file_optamil_v1_directory, 11);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -749,6 +814,13 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
    * @generated from field: optional int64 budget_micro = 31;
    */
   budgetMicro?: bigint | undefined;
+
+  /**
+   * Quality of its requests for `auto` that ask for none, 0 to 1; absent: the account's.
+   *
+   * @generated from field: optional double quality = 40;
+   */
+  quality?: number | undefined;
 };
 
 /**
@@ -756,5 +828,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 11);
+  messageDesc(file_optamil_v1_directory, 12);
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/config/v1/config.proto.
  */
 export const file_optamil_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIrMGCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEjIKB3NpZ25fdXAYDSABKAlCIbpIHnIcUgBSBG9wZW5SCmludml0YXRpb25SBmNsb3NlZBItCgVrYWZrYRgOIAEoCzIeLm9wdGFtaWwuY29uZmlnLnYxLkthZmthQ29uZmlnEjcKCmNsaWNraG91c2UYDyABKAsyIy5vcHRhbWlsLmNvbmZpZy52MS5DbGlja0hvdXNlQ29uZmlnEi0KBXJlZGlzGBAgASgLMh4ub3B0YW1pbC5jb25maWcudjEuUmVkaXNDb25maWcSPwoKZ2F0ZXdheV9pZBgRIAEoCUIrukgo2AEBciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjN9JBIUCgxzaWduaW5nX2tleXMYEiABKAkSOAoQcGFyYW1ldGVyX3BvbGljeRgTIAEoCUIeukgbchlSAFIHZm9yd2FyZFIEZHJvcFIGcmVqZWN0QgcKBV9wb3J0IvMBCgtLYWZrYUNvbmZpZxIzCgdicm9rZXJzGAEgAygJQiK6SB+SARwIASIYchYyFF5bXlxzOl0rOlswLTldezEsNX0kEgsKA3RscxgCIAEoCBIrCgRzYXNsGAMgASgLMh0ub3B0YW1pbC5jb25maWcudjEuU2FzbENvbmZpZxIjCgpwYXJ0aXRpb25zGAQgASgNQgq6SAcqBRjoBygBSACIAQESKgoScmVwbGljYXRpb25fZmFjdG9yGAUgASgNQgm6SAYqBBgJKAFIAYgBAUINCgtfcGFydGl0aW9uc0IVChNfcmVwbGljYXRpb25fZmFjdG9yIpcBCgpTYXNsQ29uZmlnEkMKCW1lY2hhbmlzbRgBIAEoCUIwukgnciVSBXBsYWluUg1zY3JhbS1zaGEtMjU2Ug1zY3JhbS1zaGEtNTEy6uAYAggBEh8KCHVzZXJuYW1lGAIgASgJQg26SARyAhAB6uAYAggBEiMKDHBhc3N3b3JkX2VudhgDIAEoCUINukgEcgIQAergGAIIASKJAQoQQ2xpY2tIb3VzZUNvbmZpZxIbCgN1cmwYASABKAlCDrpIBXIDiAEB6uAYAggBEhAKCHVzZXJuYW1lGAIgASgJEhQKDHBhc3N3b3JkX2VudhgDIAEoCRIwCgdjbHVzdGVyGAQgASgJQh+6SBzYAQFyFzIVXltBLVphLXowLTlfLV17MSw2NH0kIkoKC1JlZGlzQ29uZmlnEiUKA3VybBgBIAEoCUIYukgPcg0yC15yZWRpc3M/Oi8v6uAYAggBEhQKDHBhc3N3b3JkX2VudhgCIAEoCSJICgNUbHMSIAoJY2VydF9maWxlGAEgASgJQg26SARyAhAB6uAYAggBEh8KCGtleV9maWxlGAIgASgJQg26SARyAhAB6uAYAggBIrADCg5Qcm92aWRlckNvbmZpZxI1CgRuYW1lGAEgASgJQie6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYzfSTq4BgCCAESNgoEa2luZBgCIAEoCUIoukglciNSAFIGb3BlbmFpUglhbnRocm9waWNSBmdlbWluaVIEZGVtbxIdCghiYXNlX3VybBgDIAEoCUILukgI2AEBcgOIAQESEwoLYXBpX2tleV9lbnYYBCABKAkSMAoGbW9kZWxzGAUgAygLMiAub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJNb2RlbBIsCgVyZWxheRgGIAEoCUIdukgachhSAFIIdmVyYmF0aW1SCm5vcm1hbGlzZWQSFAoMYXBpX2tleV9maWxlGCggASgJEh0KFWFsbG93X3ByaXZhdGVfbmV0d29yaxgpIAEoCBIkCg5tYXhfY29uY3VycmVudBgqIAEoDUIHukgEKgIoAUgAiAEBEi0KCHRpbWVvdXRzGCsgASgLMhsub3B0YW1pbC5jb25maWcudjEuVGltZW91dHNCEQoPX21heF9jb25jdXJyZW50ItIBCghUaW1lb3V0cxIgCgpjb25uZWN0X21zGAEgASgNQge6SAQqAigKSACIAQESJAoOZmlyc3RfdG9rZW5fbXMYAiABKA1CB7pIBCoCKApIAYgBARIgCgpzaWxlbmNlX21zGAMgASgNQge6SAQqAigKSAKIAQESHgoIdG90YWxfbXMYBCABKA1CB7pIBCoCKApIA4gBAUINCgtfY29ubmVjdF9tc0IRCg9fZmlyc3RfdG9rZW5fbXNCDQoLX3NpbGVuY2VfbXNCCwoJX3RvdGFsX21zImQKDVByb3ZpZGVyTW9kZWwSDgoEbmFtZRgBIAEoCUgAEjMKCmRlcGxveW1lbnQYAiABKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5EZXBsb3ltZW50SAA6BurgGAIIAUIGCgRraW5kImwKCkRlcGxveW1lbnQSGwoEbmFtZRgBIAEoCUINukgEcgIQAergGAIIARIVCg11cHN0cmVhbV9uYW1lGAIgASgJEh8KBndlaWdodBgDIAEoDUIKukgHKgUY6AcoAUgAiAEBQgkKB193ZWlnaHQihwQKC01vZGVsQ29uZmlnEh4KBG5hbWUYASABKAlCELpIB3IFEAEYgALq4BgCCAESOAoEdGllchgCIAEoCUIqukgnciVSAFIEZnJlZVIGYnVkZ2V0UgNtaWRSB3ByZW1pdW1SBXVsdHJhEhAKCHByb3ZpZGVyGAMgASgJEiQKDmNvbnRleHRfdG9rZW5zGAQgASgNQge6SAQqAigBSACIAQESJwoRbWF4X291dHB1dF90b2tlbnMYBSABKA1CB7pIBCoCKAFIAYgBARISCgV0b29scxgGIAEoCEgCiAEBEhMKBnZpc2lvbhgHIAEoCEgDiAEBEhYKCWpzb25fbW9kZRgIIAEoCEgEiAEBEhAKCG93bmVkX2J5GAkgASgJEnYKFnVuc3VwcG9ydGVkX3BhcmFtZXRlcnMYCiADKAlCVrpIU5IBUBgBIkxySjIWXlthLXpdW2EtejAtOV9dezAsNjN9JFoFbW9kZWxaCG1lc3NhZ2VzWgZzdHJlYW1aDnN0cmVhbV9vcHRpb25zWgdvcHRhbWlsEiYKFHN1cHBvcnRlZF9wYXJhbWV0ZXJzGAsgAygJQgi6SAWSAQIYAUIRCg9fY29udGV4dF90b2tlbnNCFAoSX21heF9vdXRwdXRfdG9rZW5zQggKBl90b29sc0IJCgdfdmlzaW9uQgwKCl9qc29uX21vZGUi7QIKClBsYW5Db25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEk0KF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAIgASgDQie6SA0iCxiAgJqm6q/jASgA6uAYExoPY3JlZGl0c1Blck1vbnRoIAZIAIgBARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAMgASgNQge6SAQqAigBSAGIAQESJgoQcmVxdWVzdHNfcGVyX2RheRgEIAEoDUIHukgEKgIoAUgCiAEBEicKEXRva2Vuc19wZXJfbWludXRlGAUgASgNQge6SAQqAigBSAOIAQFCGgoYX2NyZWRpdHNfcGVyX21vbnRoX21pY3JvQhYKFF9yZXF1ZXN0c19wZXJfbWludXRlQhMKEV9yZXF1ZXN0c19wZXJfZGF5QhQKEl90b2tlbnNfcGVyX21pbnV0ZSLPBAoGTGltaXRzEiUKDmJvZHlfYnl0ZXNfbWF4GAEgASgNQgi6SAUqAyiACEgAiAEBEigKEmhlYWRlcnNfdGltZW91dF9tcxgCIAEoDUIHukgEKgIoZEgBiAEBEigKEnJlcXVlc3RfdGltZW91dF9tcxgDIAEoDUIHukgEKgIoZEgCiAEBEiUKD2lkbGVfdGltZW91dF9tcxgEIAEoDUIHukgEKgIoZEgDiAEBEicKEWFuc3dlcl90aW1lb3V0X21zGAUgASgNQge6SAQqAihkSASIAQESKAoSY29ubmVjdF90aW1lb3V0X21zGAYgASgNQge6SAQqAihkSAWIAQESMQobcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zGAcgASgNQge6SAQqAihkSAaIAQESHQoQZHJhaW5fdGltZW91dF9tcxgIIAEoDUgHiAEBEiwKFmZhaWxlZF9hdXRoX3Blcl9taW51dGUYCSABKA1CB7pIBCoCKAFICIgBAUIRCg9fYm9keV9ieXRlc19tYXhCFQoTX2hlYWRlcnNfdGltZW91dF9tc0IVChNfcmVxdWVzdF90aW1lb3V0X21zQhIKEF9pZGxlX3RpbWVvdXRfbXNCFAoSX2Fuc3dlcl90aW1lb3V0X21zQhUKE19jb25uZWN0X3RpbWVvdXRfbXNCHgocX3Byb3ZpZGVyX3NpbGVuY2VfdGltZW91dF9tc0ITChFfZHJhaW5fdGltZW91dF9tc0IZChdfZmFpbGVkX2F1dGhfcGVyX21pbnV0ZUIE6OAYAWIGcHJvdG8z", [file_buf_validate_validate, file_optamil_options_v1_options]);
+  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIuQGCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEjIKB3NpZ25fdXAYDSABKAlCIbpIHnIcUgBSBG9wZW5SCmludml0YXRpb25SBmNsb3NlZBItCgVrYWZrYRgOIAEoCzIeLm9wdGFtaWwuY29uZmlnLnYxLkthZmthQ29uZmlnEjcKCmNsaWNraG91c2UYDyABKAsyIy5vcHRhbWlsLmNvbmZpZy52MS5DbGlja0hvdXNlQ29uZmlnEi0KBXJlZGlzGBAgASgLMh4ub3B0YW1pbC5jb25maWcudjEuUmVkaXNDb25maWcSPwoKZ2F0ZXdheV9pZBgRIAEoCUIrukgo2AEBciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjN9JBIUCgxzaWduaW5nX2tleXMYEiABKAkSOAoQcGFyYW1ldGVyX3BvbGljeRgTIAEoCUIeukgbchlSAFIHZm9yd2FyZFIEZHJvcFIGcmVqZWN0Ei8KBnJvdXRlchgoIAEoCzIfLm9wdGFtaWwuY29uZmlnLnYxLlJvdXRlckNvbmZpZ0IHCgVfcG9ydCJJCgxSb3V0ZXJDb25maWcSLQoHcXVhbGl0eRgBIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBAUIKCghfcXVhbGl0eSLzAQoLS2Fma2FDb25maWcSMwoHYnJva2VycxgBIAMoCUIiukgfkgEcCAEiGHIWMhReW15cczpdKzpbMC05XXsxLDV9JBILCgN0bHMYAiABKAgSKwoEc2FzbBgDIAEoCzIdLm9wdGFtaWwuY29uZmlnLnYxLlNhc2xDb25maWcSIwoKcGFydGl0aW9ucxgEIAEoDUIKukgHKgUY6AcoAUgAiAEBEioKEnJlcGxpY2F0aW9uX2ZhY3RvchgFIAEoDUIJukgGKgQYCSgBSAGIAQFCDQoLX3BhcnRpdGlvbnNCFQoTX3JlcGxpY2F0aW9uX2ZhY3RvciKXAQoKU2FzbENvbmZpZxJDCgltZWNoYW5pc20YASABKAlCMLpIJ3IlUgVwbGFpblINc2NyYW0tc2hhLTI1NlINc2NyYW0tc2hhLTUxMurgGAIIARIfCgh1c2VybmFtZRgCIAEoCUINukgEcgIQAergGAIIARIjCgxwYXNzd29yZF9lbnYYAyABKAlCDbpIBHICEAHq4BgCCAEiiQEKEENsaWNrSG91c2VDb25maWcSGwoDdXJsGAEgASgJQg66SAVyA4gBAergGAIIARIQCgh1c2VybmFtZRgCIAEoCRIUCgxwYXNzd29yZF9lbnYYAyABKAkSMAoHY2x1c3RlchgEIAEoCUIfukgc2AEBchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JCJKCgtSZWRpc0NvbmZpZxIlCgN1cmwYASABKAlCGLpID3INMgtecmVkaXNzPzovL+rgGAIIARIUCgxwYXNzd29yZF9lbnYYAiABKAkiSAoDVGxzEiAKCWNlcnRfZmlsZRgBIAEoCUINukgEcgIQAergGAIIARIfCghrZXlfZmlsZRgCIAEoCUINukgEcgIQAergGAIIASKwAwoOUHJvdmlkZXJDb25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEjYKBGtpbmQYAiABKAlCKLpIJXIjUgBSBm9wZW5haVIJYW50aHJvcGljUgZnZW1pbmlSBGRlbW8SHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEhMKC2FwaV9rZXlfZW52GAQgASgJEjAKBm1vZGVscxgFIAMoCzIgLm9wdGFtaWwuY29uZmlnLnYxLlByb3ZpZGVyTW9kZWwSLAoFcmVsYXkYBiABKAlCHbpIGnIYUgBSCHZlcmJhdGltUgpub3JtYWxpc2VkEhQKDGFwaV9rZXlfZmlsZRgoIAEoCRIdChVhbGxvd19wcml2YXRlX25ldHdvcmsYKSABKAgSJAoObWF4X2NvbmN1cnJlbnQYKiABKA1CB7pIBCoCKAFIAIgBARItCgh0aW1lb3V0cxgrIAEoCzIbLm9wdGFtaWwuY29uZmlnLnYxLlRpbWVvdXRzQhEKD19tYXhfY29uY3VycmVudCLSAQoIVGltZW91dHMSIAoKY29ubmVjdF9tcxgBIAEoDUIHukgEKgIoCkgAiAEBEiQKDmZpcnN0X3Rva2VuX21zGAIgASgNQge6SAQqAigKSAGIAQESIAoKc2lsZW5jZV9tcxgDIAEoDUIHukgEKgIoCkgCiAEBEh4KCHRvdGFsX21zGAQgASgNQge6SAQqAigKSAOIAQFCDQoLX2Nvbm5lY3RfbXNCEQoPX2ZpcnN0X3Rva2VuX21zQg0KC19zaWxlbmNlX21zQgsKCV90b3RhbF9tcyJkCg1Qcm92aWRlck1vZGVsEg4KBG5hbWUYASABKAlIABIzCgpkZXBsb3ltZW50GAIgASgLMh0ub3B0YW1pbC5jb25maWcudjEuRGVwbG95bWVudEgAOgbq4BgCCAFCBgoEa2luZCJsCgpEZXBsb3ltZW50EhsKBG5hbWUYASABKAlCDbpIBHICEAHq4BgCCAESFQoNdXBzdHJlYW1fbmFtZRgCIAEoCRIfCgZ3ZWlnaHQYAyABKA1CCrpIByoFGOgHKAFIAIgBAUIJCgdfd2VpZ2h0IocECgtNb2RlbENvbmZpZxIeCgRuYW1lGAEgASgJQhC6SAdyBRABGIAC6uAYAggBEjgKBHRpZXIYAiABKAlCKrpIJ3IlUgBSBGZyZWVSBmJ1ZGdldFIDbWlkUgdwcmVtaXVtUgV1bHRyYRIQCghwcm92aWRlchgDIAEoCRIkCg5jb250ZXh0X3Rva2VucxgEIAEoDUIHukgEKgIoAUgAiAEBEicKEW1heF9vdXRwdXRfdG9rZW5zGAUgASgNQge6SAQqAigBSAGIAQESEgoFdG9vbHMYBiABKAhIAogBARITCgZ2aXNpb24YByABKAhIA4gBARIWCglqc29uX21vZGUYCCABKAhIBIgBARIQCghvd25lZF9ieRgJIAEoCRJ2ChZ1bnN1cHBvcnRlZF9wYXJhbWV0ZXJzGAogAygJQla6SFOSAVAYASJMckoyFl5bYS16XVthLXowLTlfXXswLDYzfSRaBW1vZGVsWghtZXNzYWdlc1oGc3RyZWFtWg5zdHJlYW1fb3B0aW9uc1oHb3B0YW1pbBImChRzdXBwb3J0ZWRfcGFyYW1ldGVycxgLIAMoCUIIukgFkgECGAFCEQoPX2NvbnRleHRfdG9rZW5zQhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IICgZfdG9vbHNCCQoHX3Zpc2lvbkIMCgpfanNvbl9tb2RlIu0CCgpQbGFuQ29uZmlnEjUKBG5hbWUYASABKAlCJ7pIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjN9JOrgGAIIARJNChdjcmVkaXRzX3Blcl9tb250aF9taWNybxgCIAEoA0InukgNIgsYgICapuqv4wEoAOrgGBMaD2NyZWRpdHNQZXJNb250aCAGSACIAQESKQoTcmVxdWVzdHNfcGVyX21pbnV0ZRgDIAEoDUIHukgEKgIoAUgBiAEBEiYKEHJlcXVlc3RzX3Blcl9kYXkYBCABKA1CB7pIBCoCKAFIAogBARInChF0b2tlbnNfcGVyX21pbnV0ZRgFIAEoDUIHukgEKgIoAUgDiAEBQhoKGF9jcmVkaXRzX3Blcl9tb250aF9taWNyb0IWChRfcmVxdWVzdHNfcGVyX21pbnV0ZUITChFfcmVxdWVzdHNfcGVyX2RheUIUChJfdG9rZW5zX3Blcl9taW51dGUizwQKBkxpbWl0cxIlCg5ib2R5X2J5dGVzX21heBgBIAEoDUIIukgFKgMogAhIAIgBARIoChJoZWFkZXJzX3RpbWVvdXRfbXMYAiABKA1CB7pIBCoCKGRIAYgBARIoChJyZXF1ZXN0X3RpbWVvdXRfbXMYAyABKA1CB7pIBCoCKGRIAogBARIlCg9pZGxlX3RpbWVvdXRfbXMYBCABKA1CB7pIBCoCKGRIA4gBARInChFhbnN3ZXJfdGltZW91dF9tcxgFIAEoDUIHukgEKgIoZEgEiAEBEigKEmNvbm5lY3RfdGltZW91dF9tcxgGIAEoDUIHukgEKgIoZEgFiAEBEjEKG3Byb3ZpZGVyX3NpbGVuY2VfdGltZW91dF9tcxgHIAEoDUIHukgEKgIoZEgGiAEBEh0KEGRyYWluX3RpbWVvdXRfbXMYCCABKA1IB4gBARIsChZmYWlsZWRfYXV0aF9wZXJfbWludXRlGAkgASgNQge6SAQqAigBSAiIAQFCEQoPX2JvZHlfYnl0ZXNfbWF4QhUKE19oZWFkZXJzX3RpbWVvdXRfbXNCFQoTX3JlcXVlc3RfdGltZW91dF9tc0ISChBfaWRsZV90aW1lb3V0X21zQhQKEl9hbnN3ZXJfdGltZW91dF9tc0IVChNfY29ubmVjdF90aW1lb3V0X21zQh4KHF9wcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXNCEwoRX2RyYWluX3RpbWVvdXRfbXNCGQoXX2ZhaWxlZF9hdXRoX3Blcl9taW51dGVCBOjgGAFiBnByb3RvMw", [file_buf_validate_validate, file_optamil_options_v1_options]);
 
 /**
  * The whole file. Every field has a default.
@@ -162,6 +162,13 @@ export type Config = Message<"optamil.config.v1.Config"> & {
    * @generated from field: string parameter_policy = 19;
    */
   parameterPolicy: string;
+
+  /**
+   * How `auto` decides. Default: as its fields say.
+   *
+   * @generated from field: optamil.config.v1.RouterConfig router = 40;
+   */
+  router?: RouterConfig | undefined;
 };
 
 /**
@@ -170,6 +177,28 @@ export type Config = Message<"optamil.config.v1.Config"> & {
  */
 export const ConfigSchema: GenMessage<Config> = /*@__PURE__*/
   messageDesc(file_optamil_config_v1_config, 0);
+
+/**
+ * How `auto` decides.
+ *
+ * @generated from message optamil.config.v1.RouterConfig
+ */
+export type RouterConfig = Message<"optamil.config.v1.RouterConfig"> & {
+  /**
+   * How good answers must be where neither the request nor its key nor its account says: 0 the cheapest model, 1 the
+   * best. Default 0.8.
+   *
+   * @generated from field: optional double quality = 1;
+   */
+  quality?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.config.v1.RouterConfig.
+ * Use `create(RouterConfigSchema)` to create a new message.
+ */
+export const RouterConfigSchema: GenMessage<RouterConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 1);
 
 /**
  * The event backbone of a fleet.
@@ -218,7 +247,7 @@ export type KafkaConfig = Message<"optamil.config.v1.KafkaConfig"> & {
  * Use `create(KafkaConfigSchema)` to create a new message.
  */
 export const KafkaConfigSchema: GenMessage<KafkaConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 1);
+  messageDesc(file_optamil_config_v1_config, 2);
 
 /**
  * How to sign in to Kafka.
@@ -253,7 +282,7 @@ export type SaslConfig = Message<"optamil.config.v1.SaslConfig"> & {
  * Use `create(SaslConfigSchema)` to create a new message.
  */
 export const SaslConfigSchema: GenMessage<SaslConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 2);
+  messageDesc(file_optamil_config_v1_config, 3);
 
 /**
  * The warehouse of a fleet.
@@ -295,7 +324,7 @@ export type ClickHouseConfig = Message<"optamil.config.v1.ClickHouseConfig"> & {
  * Use `create(ClickHouseConfigSchema)` to create a new message.
  */
 export const ClickHouseConfigSchema: GenMessage<ClickHouseConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 3);
+  messageDesc(file_optamil_config_v1_config, 4);
 
 /**
  * The counters of a fleet.
@@ -323,7 +352,7 @@ export type RedisConfig = Message<"optamil.config.v1.RedisConfig"> & {
  * Use `create(RedisConfigSchema)` to create a new message.
  */
 export const RedisConfigSchema: GenMessage<RedisConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 4);
+  messageDesc(file_optamil_config_v1_config, 5);
 
 /**
  * Certificate and key of the port.
@@ -351,7 +380,7 @@ export type Tls = Message<"optamil.config.v1.Tls"> & {
  * Use `create(TlsSchema)` to create a new message.
  */
 export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 5);
+  messageDesc(file_optamil_config_v1_config, 6);
 
 /**
  * A provider and the models that it serves.
@@ -442,7 +471,7 @@ export type ProviderConfig = Message<"optamil.config.v1.ProviderConfig"> & {
  * Use `create(ProviderConfigSchema)` to create a new message.
  */
 export const ProviderConfigSchema: GenMessage<ProviderConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 6);
+  messageDesc(file_optamil_config_v1_config, 7);
 
 /**
  * How long a provider is waited for.
@@ -486,7 +515,7 @@ export type Timeouts = Message<"optamil.config.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 7);
+  messageDesc(file_optamil_config_v1_config, 8);
 
 /**
  * A model's name, or its details.
@@ -521,7 +550,7 @@ export type ProviderModel = Message<"optamil.config.v1.ProviderModel"> & {
  * Use `create(ProviderModelSchema)` to create a new message.
  */
 export const ProviderModelSchema: GenMessage<ProviderModel> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 8);
+  messageDesc(file_optamil_config_v1_config, 9);
 
 /**
  * A model at a provider.
@@ -556,7 +585,7 @@ export type Deployment = Message<"optamil.config.v1.Deployment"> & {
  * Use `create(DeploymentSchema)` to create a new message.
  */
 export const DeploymentSchema: GenMessage<Deployment> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 9);
+  messageDesc(file_optamil_config_v1_config, 10);
 
 /**
  * A model that adds to or overrides the catalogue's.
@@ -647,7 +676,7 @@ export type ModelConfig = Message<"optamil.config.v1.ModelConfig"> & {
  * Use `create(ModelConfigSchema)` to create a new message.
  */
 export const ModelConfigSchema: GenMessage<ModelConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 10);
+  messageDesc(file_optamil_config_v1_config, 11);
 
 /**
  * A plan that adds to or overrides the catalogue's. What is left out is the plan's of that name.
@@ -696,7 +725,7 @@ export type PlanConfig = Message<"optamil.config.v1.PlanConfig"> & {
  * Use `create(PlanConfigSchema)` to create a new message.
  */
 export const PlanConfigSchema: GenMessage<PlanConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 11);
+  messageDesc(file_optamil_config_v1_config, 12);
 
 /**
  * Time-outs and bounds, each with its default.
@@ -776,5 +805,5 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 12);
+  messageDesc(file_optamil_config_v1_config, 13);
 
