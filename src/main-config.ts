@@ -24,6 +24,8 @@ import {
   planProviders,
 } from "./providers/all.ts";
 import { keyFilesOf } from "./providers/provider-key.ts";
+import { type Network, openNetwork } from "./router/network.ts";
+import { Shadow } from "./router/shadow.ts";
 import { findBaseline } from "./usage/cost.ts";
 
 /** What one version of the configuration serves with; a request has one of these from its start to its end. */
@@ -31,7 +33,10 @@ export type Serving = OpenProviders & {
   readonly catalogue: Catalogue;
   readonly plans: Plans;
   readonly parameterPolicy: Settings["parameterPolicy"];
-  readonly router: Settings["router"];
+  readonly network: Network;
+  readonly shadow: Shadow | undefined;
+  /** Of requests where neither they nor their key nor account say. */
+  readonly quality: number | undefined;
   /** Against whose cost savings are counted, where the account names no model. */
   readonly baseline: Model | undefined;
   /** Which version it is, and since when it is in force (ISO 8601). */
@@ -65,8 +70,9 @@ export async function openConfiguration(
 ): Promise<Configuration> {
   const { environment } = fixed;
   const onTrouble = (message: string) => log.warn({ trouble: message }, "providers");
+  const onShadowTrouble = (message: string) => log.warn({ trouble: message }, "router");
   const open = (next: Settings, keyFiles: FileContents, previous?: Serving) =>
-    openServing(next, { ...fixed, onTrouble, keyFiles }, previous);
+    openServing(next, { ...fixed, onTrouble, onShadowTrouble, keyFiles }, previous);
   const keyFiles = await readFiles(keyFilesOf(settings.providers));
   const servings = new Generations(open(settings, keyFiles), {
     // The deadline of every answer that runs.
@@ -142,6 +148,7 @@ export async function checkConfiguration(environment: Environment): Promise<Chec
   const settings = loadSettings(environment);
   const keyFiles = await readFiles(keyFilesOf(settings.providers));
   const { catalogue } = readCatalogue(settings);
+  openRouter(settings.router, () => {});
   const { notices } = planProviders(settings.providers, { environment, keyFiles }, catalogue);
   return { version: versionOf(settings), notices };
 }
@@ -153,19 +160,48 @@ function readCatalogue({ models, plans }: Settings) {
   };
 }
 
+type ShadowTrouble = { readonly onShadowTrouble: (message: string) => void };
+
 function openServing(
   settings: Settings,
-  fixed: Omit<ProviderSurroundings, "catalogue">,
+  fixed: Omit<ProviderSurroundings, "catalogue"> & ShadowTrouble,
   previous: Serving | undefined,
 ): Serving {
   const { catalogue, plans } = readCatalogue(settings);
+  const router = openRouter(settings.router, fixed.onShadowTrouble);
   const opened = openProviders(settings.providers, { ...fixed, catalogue }, previous);
   const served = catalogue.models.filter(({ name }) => opened.deployments.has(name));
   const loadedAt = new Date(systemClock.wallMs()).toISOString();
   const config = { version: versionOf(settings), loadedAt };
-  const { parameterPolicy, router } = settings;
+  const { parameterPolicy } = settings;
   const baseline = findBaseline(served);
-  return { ...opened, catalogue, plans, parameterPolicy, router, baseline, config };
+  return { ...opened, ...router, catalogue, plans, parameterPolicy, baseline, config };
+}
+
+/** Reads the weights anew with each version, so that a file can be put in another's place. */
+function openRouter(
+  { quality, weights, shadowWeights, shadowShare }: Settings["router"],
+  onTrouble: (message: string) => void,
+) {
+  const network = openWeights("weights", weights);
+  if (shadowWeights === undefined) return { network, quality, shadow: undefined };
+  const shadow = new Shadow({
+    network: openWeights("shadowWeights", shadowWeights),
+    share: shadowShare,
+    random: Math.random,
+    defer: setImmediate,
+    onTrouble,
+  });
+  return { network, quality, shadow };
+}
+
+function openWeights(field: string, file: string | undefined): Network {
+  try {
+    return openNetwork(file);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SettingsError([`router.${field}: ${reason}`]);
+  }
 }
 
 /** Equal for equal files, so that replicas can be compared; the keys' files are no part of it, lest it tell of them. */

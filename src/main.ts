@@ -44,7 +44,6 @@ import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
-import { openNetwork } from "./router/network.ts";
 
 /** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
 const pingAfterMs = 15_000;
@@ -167,7 +166,6 @@ function createEntries(
     ...metering,
     clock,
     uuids,
-    network: openNetwork(),
     slots: new ProviderSlots(),
     pingAfterMs,
     onUnremembered: (error: unknown, requestId: string) =>
@@ -177,7 +175,7 @@ function createEntries(
   const partsOf = rememberLast((serving: Serving): OnceParts => {
     // A deployment may be another one under its old name: each version finds out anew which are well.
     const qualityOf = ({ quality, accountId }: Caller) =>
-      quality ?? accounts.directory.account(accountId)?.quality ?? serving.router.quality;
+      quality ?? accounts.directory.account(accountId)?.quality ?? serving.quality;
     return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
   return [

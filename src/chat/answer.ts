@@ -33,6 +33,7 @@ export type ChatParts = RouteParts & {
 export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts): Promise<void> {
   const route = findRoute(call, parts);
   const request = await parts.meter.admit(call, route);
+  request.shadow = route.question && parts.shadow?.consider(route.question);
   let last: ProviderFailure | undefined;
   let upstreamMs = 0;
   for (const candidate of route.candidates) {

@@ -5,6 +5,7 @@ import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Cancellation, CancelReason } from "../platform/cancellation.ts";
+import type { ShadowDecision } from "../router/shadow.ts";
 import { charge } from "../usage/charge.ts";
 import { costNanoUsd } from "../usage/cost.ts";
 import { countTokens } from "../usage/estimate.ts";
@@ -75,6 +76,8 @@ export class MeteredRequest {
   readonly committed: Promise<void>;
   readonly eventId: string;
   readonly hold: UsageEvent;
+  /** What other weights would have decided, once they were asked; undefined: they are not. */
+  shadow: ShadowDecision | undefined;
   readonly #parts: Parts;
   /** That of its admission: the configuration may change before its end. */
   readonly #baseline: Model | undefined;

@@ -10,6 +10,7 @@ import { choose, type Explanation, toExplanationText } from "../router/choose.ts
 import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
 import { readPreferences } from "../router/read-preferences.ts";
+import type { Question, Shadow } from "../router/shadow.ts";
 import type { ChatCall } from "./call.ts";
 import type { DeploymentHealth } from "./deployment-health.ts";
 import { affinityOf, orderDeployments } from "./order-deployments.ts";
@@ -29,6 +30,8 @@ export type Route = {
   readonly explanation: string | undefined;
   /** The same, whole. */
   readonly decision?: Explanation | undefined;
+  /** What was asked of it. */
+  readonly question?: Question | undefined;
 };
 
 /** What a route is found in. */
@@ -38,6 +41,8 @@ export type RouteParts = {
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
   /** Chooses for `auto`. */
   readonly network: Network;
+  /** Asked beside it. Default: nobody is. */
+  readonly shadow?: Shadow | undefined;
   readonly health: DeploymentHealth;
   readonly providers: ReadonlyMap<string, Provider>;
   /** What becomes of parameters that a model cannot take, unless the key says otherwise. Default: drop. */
@@ -99,12 +104,9 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const models = parts.health.allWell ? able : able.filter(({ name }) => isWell(name, parts));
   if (models.length === 0) throw notWell(able, parts);
   const features = readFeatures(call.request);
-  const decision = choose(
-    features,
-    models,
-    parts.network,
-    readPreferences(call.request, call.quality ?? parts.qualityOf?.(call.caller)),
-  );
+  const quality = call.quality ?? parts.qualityOf?.(call.caller);
+  const preferences = readPreferences(call.request, quality);
+  const decision = choose(features, models, parts.network, preferences);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, call, parts));
@@ -116,6 +118,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
     requestedTier: undefined,
     explanation: toExplanationText(decision.explanation),
     decision: decision.explanation,
+    question: { features, models, preferences },
   };
 }
 

@@ -52,6 +52,12 @@ export type Settings = {
   readonly router: {
     /** Of requests where neither they nor their key nor account say, 0 to 1; undefined: the router's own default. */
     readonly quality: number | undefined;
+    /** File of the weights; undefined: the gateway's own. */
+    readonly weights: string | undefined;
+    /** File of weights that are asked beside them; undefined: none are. */
+    readonly shadowWeights: string | undefined;
+    /** Part of the decisions for which they are asked, 0 to 1. */
+    readonly shadowShare: number;
   };
   /** Name of this replica in its events. */
   readonly gatewayId: string;
@@ -141,7 +147,12 @@ function toSettings(
     models: config.models,
     plans: config.plans,
     parameterPolicy: toParameterPolicy(config.parameterPolicy) ?? "drop",
-    router: { quality: config.router?.quality },
+    router: {
+      quality: config.router?.quality,
+      weights: config.router?.weights || undefined,
+      shadowWeights: config.router?.shadowWeights || undefined,
+      shadowShare: config.router?.shadowShare ?? 0.1,
+    },
     durability: readDurability(config.durability, fleet),
     gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),
     signingKeys: environment["OPTAMIL_SIGNING_KEYS"] || config.signingKeys || undefined,

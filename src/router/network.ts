@@ -1,4 +1,5 @@
 // The Neural Router's network: from what a prompt looks like to the chance of a good answer in each tier.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { bucketCount, shapeNames, TextFeatures } from "./text-features.ts";
 
@@ -49,6 +50,8 @@ export const axesPerSource = 3;
 /** The network; one thread uses it at a time. */
 export class Network {
   readonly header: NetworkHeader;
+  /** The first 12 hexadecimal digits of its file's SHA-256; empty: it has no file. */
+  readonly id: string;
   readonly #table: Int8Array;
   readonly #axes: number;
   readonly #features = new TextFeatures();
@@ -58,8 +61,9 @@ export class Network {
   readonly #shape = new Float64Array(shapeNames.length);
 
   /** `table`: weights by bucket, then axis. */
-  constructor(header: NetworkHeader, table: Int8Array) {
+  constructor(header: NetworkHeader, table: Int8Array, id = "") {
     this.header = header;
+    this.id = id;
     this.#table = table;
     this.#axes = header.scales.length;
     this.#sums = new Int32Array(this.#axes);
@@ -184,17 +188,40 @@ export function calibrateChances(
   });
 }
 
-/** Reads a weights file. */
+/** Reads a weights file; throws where it has no weights, or none that work. */
 export function openNetwork(
   file: URL | string = new URL("./weights.bin", import.meta.url),
 ): Network {
   const bytes = readFileSync(file);
   if (bytes.subarray(0, 4).toString("latin1") !== magic) throw new Error(`${file} has no weights`);
   const headerBytes = bytes.readUInt32LE(4);
-  const header: NetworkHeader = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString("utf8"));
-  const table = new Int8Array(bytes.subarray(8 + headerBytes));
-  return new Network(header, table);
+  const id = createHash("sha256").update(bytes).digest("hex").slice(0, 12);
+  try {
+    const header: NetworkHeader = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString("utf8"));
+    const network = new Network(header, new Int8Array(bytes.subarray(8 + headerBytes)), id);
+    if (isWhole(header) && isSane(network)) return network;
+  } catch (cause) {
+    throw new Error(`${file} has weights that do not work: ${cause}`, { cause });
+  }
+  throw new Error(`${file} has weights that do not work: they are not whole`);
 }
+
+function isWhole({ sources, scales, biases, shape, tiers, calibration, lambdas }: NetworkHeader) {
+  const axes = sources.length * axesPerSource + 1;
+  return (
+    [scales, biases, shape].every(({ length }) => length === axes) &&
+    tiers.length === sources.length &&
+    [...tiers, calibration].every(({ length }) => length === tierCount) &&
+    lambdas.length > 1
+  );
+}
+
+function isSane(network: Network): boolean {
+  const { need, chances, outputTokens } = network.assess("Why?");
+  return [need, outputTokens, ...chances, ...network.header.lambdas].every(Number.isFinite);
+}
+
+const tierCount = 5;
 
 /** The bytes of a weights file. */
 export function encodeNetwork(header: NetworkHeader, table: Int8Array): Uint8Array {

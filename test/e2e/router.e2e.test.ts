@@ -1,6 +1,9 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { encodeNetwork } from "../../src/router/network.ts";
 import { bearer, doors } from "./doors.ts";
-import { startGateway } from "./gateway.ts";
+import { runOptamil, startGateway, temporaryFolder, writeConfig } from "./gateway.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
 const gateway = await startGateway();
@@ -92,6 +95,25 @@ describe.each(doors)("through $name the quality of a request that asks for none"
   });
 });
 
+describe("other weights than the gateway's own", () => {
+  it.each(["weights", "shadowWeights"])("are refused by name where %s has none", async (field) => {
+    const file = await writeConfig({ router: { [field]: "/nowhere/weights.bin" } });
+    const { code, stderr } = await runOptamil(["config", "check", file], await temporaryFolder());
+    expect(code).toBe(1);
+    expect(stderr).toContain(`router.${field}: ENOENT`);
+  });
+
+  it("decide where the configuration names them", async () => {
+    const other = await startGateway({ config: { router: { weights: await thriftyWeights() } } });
+    const { headers } = await sendHttp1(other.url, {
+      path: "/v1/chat/completions",
+      headers: bearer(other.key),
+      body: { model: "auto", messages: [{ role: "user", content: hard }], optamil: { quality: 1 } },
+    });
+    expect(headers["x-optamil-model"]).toBe("gemma-4-26b-a4b");
+  });
+});
+
 describe("POST /v1/route", () => {
   const headers = bearer(gateway.key);
   const body = { model: "auto", messages: [{ role: "user", content: hard }] };
@@ -136,6 +158,17 @@ describe("POST /v1/route", () => {
     expect((await explain({ model: "no-such-model" })).status).toBe(404);
   });
 });
+
+/** A file of the gateway's own weights, but for a price at which no chance is worth any cost. */
+async function thriftyWeights(): Promise<string> {
+  const own = await readFile(new URL("../../src/router/weights.bin", import.meta.url));
+  const tableAt = 8 + own.readUInt32LE(4);
+  const header = JSON.parse(own.subarray(8, tableAt).toString("utf8"));
+  const table = new Int8Array(own.subarray(tableAt));
+  const file = join(await temporaryFolder(), "weights.bin");
+  await writeFile(file, encodeNetwork({ ...header, lambdas: [1_000, 1_000] }, table));
+  return file;
+}
 
 function ask(content: string, headers: Record<string, string>, optamil?: object) {
   return sendHttp1(gateway.url, {

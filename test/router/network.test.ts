@@ -1,11 +1,15 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeNetwork, openNetwork } from "../../src/router/network.ts";
 import { readManifest } from "../../src/router/training/outcomes.ts";
 import { prompts } from "./prompts.ts";
 
 const network = openNetwork();
+const whole = network.header;
+const table = new Int8Array(whole.scales.length << 15);
 const goldenFile = new URL("./golden.json", import.meta.url);
 
 /** What the network says of every prompt, to six digits. */
@@ -57,10 +61,25 @@ describe("the network", () => {
     expect(bytes.byteLength).toBeLessThan(1_000_000);
   });
 
+  it.each([
+    ["cut off", () => encodeNetwork(whole, new Int8Array(4)), "cut off"],
+    ["without tiers", () => encodeNetwork({ ...whole, tiers: [] }, table), "not whole"],
+    ["without prices", () => encodeNetwork({ ...whole, lambdas: [] }, table), "not whole"],
+    ["of too few axes", () => encodeNetwork({ ...whole, biases: [0] }, table), "not whole"],
+    ["no object", () => encodeNetwork(JSON.parse("null"), table), "TypeError"],
+  ])("refuses weights that are %s", (_what, encode, reason) => {
+    const folder = mkdtempSync(join(tmpdir(), "optamil-weights-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "weights.bin");
+    writeFileSync(file, encode());
+    expect(() => openNetwork(file)).toThrow(reason);
+  });
+
   it("refuses a file that is none of its", () => {
     const text = new URL("./prompts.ts", import.meta.url);
     expect(() => openNetwork(text)).toThrow("has no weights");
     const { header } = network;
+    expect(network.id).toMatch(/^[0-9a-f]{12}$/);
     expect(encodeNetwork(header, new Int8Array(4)).byteLength).toBeGreaterThan(1_000);
   });
 });
