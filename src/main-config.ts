@@ -24,6 +24,7 @@ import {
   planProviders,
 } from "./providers/all.ts";
 import { keyFilesOf } from "./providers/provider-key.ts";
+import { type Exploration, whole } from "./router/explore.ts";
 import { type Network, openNetwork } from "./router/network.ts";
 import { Shadow } from "./router/shadow.ts";
 import { findBaseline } from "./usage/cost.ts";
@@ -35,6 +36,7 @@ export type Serving = OpenProviders & {
   readonly parameterPolicy: Settings["parameterPolicy"];
   readonly network: Network;
   readonly shadow: Shadow | undefined;
+  readonly exploration: Exploration | undefined;
   /** Of requests where neither they nor their key nor account say. */
   readonly quality: number | undefined;
   /** Against whose cost savings are counted, where the account names no model. */
@@ -180,11 +182,13 @@ function openServing(
 
 /** Reads the weights anew with each version, so that a file can be put in another's place. */
 function openRouter(
-  { quality, weights, shadowWeights, shadowShare }: Settings["router"],
+  { quality, weights, shadowWeights, shadowShare, explorationShare }: Settings["router"],
   onTrouble: (message: string) => void,
 ) {
   const network = openWeights("weights", weights);
-  if (shadowWeights === undefined) return { network, quality, shadow: undefined };
+  const sharePpm = Math.round(explorationShare * whole);
+  const exploration = sharePpm > 0 ? { sharePpm, random: Math.random } : undefined;
+  if (shadowWeights === undefined) return { network, quality, exploration, shadow: undefined };
   const shadow = new Shadow({
     network: openWeights("shadowWeights", shadowWeights),
     share: shadowShare,
@@ -192,7 +196,7 @@ function openRouter(
     defer: setImmediate,
     onTrouble,
   });
-  return { network, quality, shadow };
+  return { network, quality, exploration, shadow };
 }
 
 function openWeights(field: string, file: string | undefined): Network {

@@ -180,7 +180,7 @@ function createEntries(
   });
   return [
     ...chatMethods((run) => servings.use((serving) => run(partsOf(serving)))),
-    ...routerMethods(() => partsOf(servings.current)),
+    ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
     ...modelMethods(() => servings.current),
     ...keyMethods(accounts.manager),
     ...accountMethods({

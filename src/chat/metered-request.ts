@@ -5,11 +5,12 @@ import type { Model } from "../catalogue/models.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Cancellation, CancelReason } from "../platform/cancellation.ts";
+import type { Explanation } from "../router/choose.ts";
 import type { ShadowDecision } from "../router/shadow.ts";
 import { charge } from "../usage/charge.ts";
 import { costNanoUsd } from "../usage/cost.ts";
 import { countTokens } from "../usage/estimate.ts";
-import { type AttemptRecord, createSettlement } from "../usage/event.ts";
+import { type AttemptRecord, createSettlement, type DecisionRecord } from "../usage/event.ts";
 import { type Ending, toOutcome } from "../usage/outcome.ts";
 import { noTokens } from "../usage/tokens.ts";
 import type { ChatCall } from "./call.ts";
@@ -196,6 +197,7 @@ export class MeteredRequest {
       creditsMicro: lesser(price, admitted.chargeMaxMicro),
       providerCostNanoUsd: served === undefined ? 0n : costNanoUsd(served.model, tokens),
       baselineCostNanoUsd: baseline === undefined ? 0n : costNanoUsd(baseline, tokens),
+      baselineModel: baseline?.name,
       attempts: this.#attempts,
       httpStatus: ending.httpStatus,
       firstTokenMs:
@@ -203,9 +205,16 @@ export class MeteredRequest {
           ? undefined
           : ending.firstContentAtMs - call.receivedAtMs,
       route: route.explanation,
+      decision: toDecisionRecord(route.decision),
+      shadow: toDecisionRecord(this.shadow?.decision?.explanation),
+      estimatedPromptTokens: Math.min(route.features.promptTokens, 4_294_967_295),
     });
     return { event, tokens };
   }
+}
+
+function toDecisionRecord(explanation: Explanation | undefined): DecisionRecord | undefined {
+  return explanation && { ...explanation, chances: explanation.p };
 }
 
 function lesser(one: bigint, other: bigint): bigint {

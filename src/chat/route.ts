@@ -7,6 +7,7 @@ import type { ParameterPolicy } from "../platform/settings.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import type { Provider } from "../providers/provider.ts";
 import { choose, type Explanation, toExplanationText } from "../router/choose.ts";
+import type { Exploration } from "../router/explore.ts";
 import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
 import { readPreferences } from "../router/read-preferences.ts";
@@ -41,6 +42,8 @@ export type RouteParts = {
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
   /** Chooses for `auto`. */
   readonly network: Network;
+  /** What it gives to others than the best. Default: nothing. */
+  readonly exploration?: Exploration | undefined;
   /** Asked beside it. Default: nobody is. */
   readonly shadow?: Shadow | undefined;
   readonly health: DeploymentHealth;
@@ -106,7 +109,7 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const features = readFeatures(call.request);
   const quality = call.quality ?? parts.qualityOf?.(call.caller);
   const preferences = readPreferences(call.request, quality);
-  const decision = choose(features, models, parts.network, preferences);
+  const decision = choose(features, models, parts.network, preferences, parts.exploration);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
     candidates.push(...candidatesOf(model, call, parts));

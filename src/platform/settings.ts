@@ -58,6 +58,8 @@ export type Settings = {
     readonly shadowWeights: string | undefined;
     /** Part of the decisions for which they are asked, 0 to 1. */
     readonly shadowShare: number;
+    /** Part of the decisions that is spread over other good models, 0 to 0.05. */
+    readonly explorationShare: number;
   };
   /** Name of this replica in its events. */
   readonly gatewayId: string;
@@ -152,6 +154,7 @@ function toSettings(
       weights: config.router?.weights || undefined,
       shadowWeights: config.router?.shadowWeights || undefined,
       shadowShare: config.router?.shadowShare ?? 0.1,
+      explorationShare: config.router?.explorationShare ?? 0,
     },
     durability: readDurability(config.durability, fleet),
     gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),

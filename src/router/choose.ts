@@ -1,7 +1,9 @@
 // Decides which model answers a request for `auto`, and says why.
+import assert from "node:assert/strict";
 import type { Model } from "../catalogue/models.ts";
 import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { type Exploration, explore, whole } from "./explore.ts";
 import type { Features } from "./features.ts";
 import type { Network } from "./network.ts";
 import { defaultQuality, type Preferences } from "./preferences.ts";
@@ -29,7 +31,7 @@ export type Explanation = {
   readonly tier: TierName;
   /** What the request is expected to cost at the chosen model, US$, at the greater of list and tier price. */
   readonly costUsd: number;
-  /** How much better the choice is than the runner-up, as a chance; 0 without one. */
+  /** How much better the choice is than the runner-up, as a chance; 0 without one, below 0 where it was explored. */
   readonly margin: number;
   /** The next model in line. */
   readonly runnerUp: string | undefined;
@@ -37,6 +39,23 @@ export type Explanation = {
   readonly reasons: string;
   /** Models that can serve the request, of those that were asked about. */
   readonly feasibleCount: number;
+  /** Which weights decided, as `Network.id`. */
+  readonly weights: string;
+  /** Expected length of the answer, tokens. */
+  readonly outputTokens: number;
+  /** The chosen model, then the others, best first, at most `rankedMax`. */
+  readonly ranked: readonly RankedModel[];
+  /** How likely the chosen model was to be chosen, in millionths: 1,000,000 but where others are explored. */
+  readonly propensityPpm: number;
+};
+
+/** A model that could have been chosen. */
+export type RankedModel = {
+  readonly model: Model;
+  /** Chance of a good answer less lambda times the part of the cost, and what being preferred is worth. */
+  readonly worth: number;
+  /** What the request is expected to cost there, US$, at the greater of list and tier price. */
+  readonly costUsd: number;
 };
 
 /** US$ per 1,000,000 tokens that count as a cost of 1: the strongest tier's price. */
@@ -52,18 +71,20 @@ const preferredBonus = 0.05;
  * Hard constraints come first: context, tools, vision, JSON, and the caller's bounds. A model that cannot serve is
  * never picked. Then the chance of a good answer less lambda times the expected cost decides; equal ones by
  * cost, then by name. Throws `context_length_exceeded` if the conversation fits no model, `invalid_request` if
- * no model can do what it needs or the bounds leave none. At least one model must be given.
+ * no model can do what it needs or the bounds leave none. At least one model must be given. With `exploration` a known
+ * part of the requests is given to another of the best.
  */
 export function choose(
   features: Features,
   models: readonly Model[],
   network: Network,
   preferences: Preferences = { quality: defaultQuality },
+  exploration?: Exploration,
 ): Decision {
   const { need, chances, outputTokens, reasons } = network.assess(features.prompt);
   const lambda = network.lambdaOf(preferences.quality);
   const unitUsd = ((features.promptTokens + outputTokens) * costUnitUsdPerMillion) / 1e6;
-  const ranked: Ranked[] = [];
+  const ranked: RankedModel[] = [];
   let able = 0;
   let feasibleCount = 0;
   for (const model of models) {
@@ -76,8 +97,11 @@ export function choose(
     const chance = chances[tiers[model.tier].rank] ?? 0;
     insert(ranked, model, chance + bonus - (lambda * costUsd) / unitUsd, costUsd);
   }
+  if (ranked.length === 0) throw able > 0 ? refuseBounds() : refuse(features, models);
+  const { place, propensityPpm } = explore(ranked.length, exploration);
+  if (place > 0) ranked.unshift(...ranked.splice(place, 1));
   const [chosen, next] = ranked;
-  if (chosen === undefined) throw able > 0 ? refuseBounds() : refuse(features, models);
+  assert(chosen !== undefined, "the place is one of the ranked");
   const others = ranked.slice(1).map(({ model }) => model);
   return {
     models: [chosen.model, ...others],
@@ -93,6 +117,10 @@ export function choose(
       runnerUp: next?.model.name,
       reasons,
       feasibleCount,
+      weights: network.id,
+      outputTokens,
+      ranked,
+      propensityPpm,
     },
   };
 }
@@ -102,10 +130,8 @@ function toChances(chances: readonly number[]): Record<TierName, number> {
   return { free, budget, mid, premium, ultra };
 }
 
-type Ranked = { model: Model; worth: number; costUsd: number };
-
 /** Keeps the best `rankedMax`, best first. */
-function insert(ranked: Ranked[], model: Model, worth: number, costUsd: number): void {
+function insert(ranked: RankedModel[], model: Model, worth: number, costUsd: number): void {
   const last = ranked.at(-1);
   if (ranked.length === rankedMax && last !== undefined) {
     if (!isBetter(model, worth, costUsd, last)) return;
@@ -119,7 +145,7 @@ function insert(ranked: Ranked[], model: Model, worth: number, costUsd: number):
   ranked.splice(at, 0, { model, worth, costUsd });
 }
 
-function isBetter(model: Model, worth: number, costUsd: number, than: Ranked): boolean {
+function isBetter(model: Model, worth: number, costUsd: number, than: RankedModel): boolean {
   if (worth !== than.worth) return worth > than.worth;
   if (costUsd !== than.costUsd) return costUsd < than.costUsd;
   return model.name < than.model.name;
@@ -167,6 +193,9 @@ export function toExplanationText(explanation: Explanation): string {
     `margin=${explanation.margin.toPrecision(2)}`,
   ];
   if (runnerUp !== undefined) parts.push(`runner-up=${runnerUp}`);
+  if (explanation.propensityPpm < whole) {
+    parts.push(`propensity=${explanation.propensityPpm / whole}`);
+  }
   parts.push(`because=${explanation.reasons}`, `feasible=${explanation.feasibleCount}`);
   return parts
     .join("; ")

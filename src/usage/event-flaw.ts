@@ -1,5 +1,10 @@
 // Tells which events cannot be: decodable, but no gateway of ours could have meant them.
-import { EventKind, Tier, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+import {
+  EventKind,
+  type RouteDecision,
+  Tier,
+  type UsageEvent,
+} from "../gen/optamil/v1/event_pb.ts";
 import { toMicros, toTierName } from "./event.ts";
 import { outcomeName } from "./outcome.ts";
 
@@ -12,6 +17,13 @@ const budgetsMax = 8;
 const creditsMicroMax = 1_000_000_000_000n;
 /** The most that a provider's count can say: they are uint32 in the API. */
 const tokensMax = 4_294_967_295n;
+const tiersCount = 5;
+const rankedMax = 16;
+/** Parts of one are in millionths. */
+const whole = 1_000_000;
+const worthPpmMax = 1_000_000_000_000n;
+/** A million US$ for one request. */
+const costNanoUsdMax = 10n ** 15n;
 const earliestUs = toMicros(Date.UTC(2020, 0));
 const latestUs = toMicros(Date.UTC(2100, 0));
 // Control characters, and halves of characters, have no place in an id.
@@ -19,7 +31,33 @@ const idPattern = /^[^\p{C}]+$/u;
 
 /** Why an event is impossible, in a few words; undefined if it is not. */
 export function findFlaw(event: UsageEvent): string | undefined {
-  return findIdFlaw(event) ?? findKindFlaw(event) ?? findAmountFlaw(event) ?? findTextFlaw(event);
+  return (
+    findIdFlaw(event) ??
+    findKindFlaw(event) ??
+    findAmountFlaw(event) ??
+    findTextFlaw(event) ??
+    findDecisionFlaw(event.decision) ??
+    findDecisionFlaw(event.shadow)
+  );
+}
+
+function findDecisionFlaw(decision: RouteDecision | undefined): string | undefined {
+  if (decision === undefined) return undefined;
+  const { weights, qualityPpm, chancesPpm, ranked, propensityPpm } = decision;
+  if (!/^[0-9a-f]{0,64}$/.test(weights)) return "decision of no weights";
+  const parts = [qualityPpm, propensityPpm, ...chancesPpm];
+  if (chancesPpm.length !== tiersCount || parts.some((part) => part > whole)) {
+    return "impossible chances";
+  }
+  if (ranked.length < 1 || ranked.length > rankedMax) return "decision among no or too many models";
+  const isSound = ranked.every(
+    ({ tier, worthPpm, costNanousd }) =>
+      toTierName(tier) !== undefined &&
+      worthPpm >= -worthPpmMax &&
+      worthPpm <= worthPpmMax &&
+      costNanousd <= costNanoUsdMax,
+  );
+  return isSound ? undefined : "impossible worth or cost";
 }
 
 function findIdFlaw(event: UsageEvent): string | undefined {
@@ -79,7 +117,9 @@ function findTextFlaw(event: UsageEvent): string | undefined {
     (sum, one) => sum + one.model.length + one.provider.length + one.errorClass.length,
     0,
   );
+  const names = [event.decision, event.shadow].flatMap((one) => one?.ranked ?? []);
+  const ranked = names.reduce((sum, { model }) => sum + model.length, event.baselineModel.length);
   const spending = budgets.reduce((sum, { id }) => sum + id.length, tag.length + rootKeyJti.length);
-  const chars = own + requestId.length + route.length + attempts + spending;
+  const chars = own + requestId.length + route.length + attempts + spending + ranked;
   return chars > textCharsMax ? "texts are too long" : undefined;
 }

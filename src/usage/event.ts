@@ -3,12 +3,15 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import type { TierName } from "../catalogue/tiers.ts";
+import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import {
   AttemptSchema,
   BudgetLimitSchema,
   EventKind,
   Outcome,
+  RankedModelSchema,
+  type RouteDecision,
+  RouteDecisionSchema,
   Tier,
   type UsageEvent,
   UsageEventSchema,
@@ -71,9 +74,11 @@ export type RequestEnd = {
     | undefined;
   readonly tokens: TokenCounts;
   readonly creditsMicro: bigint;
-  /** List cost at the model that answered, and at the strongest one. */
+  /** List cost at the model that answered, and at the one against which savings are counted. */
   readonly providerCostNanoUsd: bigint;
   readonly baselineCostNanoUsd: bigint;
+  /** Name of the latter; default: there is none. */
+  readonly baselineModel?: string | undefined;
   /** Calls to providers, in order. */
   readonly attempts: readonly AttemptRecord[];
   /** Status of the answer; 499 where the client had left. */
@@ -82,6 +87,32 @@ export type RequestEnd = {
   readonly firstTokenMs: number | undefined;
   /** Why the router chose the model; default: the client named it. */
   readonly route?: string | undefined;
+  /** How the router decided; default: it did not. */
+  readonly decision?: DecisionRecord | undefined;
+  /** How other weights would have; default: they were not asked. */
+  readonly shadow?: DecisionRecord | undefined;
+  /** Tokens of the prompt by the gateway's own estimate. Default 0. */
+  readonly estimatedPromptTokens?: number | undefined;
+};
+
+/** A decision of the router. */
+export type DecisionRecord = {
+  /** First 12 hexadecimal digits of the SHA-256 of the weights. */
+  readonly weights: string;
+  readonly quality: number;
+  readonly lambda: number;
+  readonly need: number;
+  /** By tier, 0 to 1. */
+  readonly chances: Readonly<Record<TierName, number>>;
+  readonly outputTokens: number;
+  /** The chosen model, then the others, best first. */
+  readonly ranked: readonly {
+    readonly model: { readonly name: string; readonly tier: TierName };
+    readonly worth: number;
+    readonly costUsd: number;
+  }[];
+  readonly feasibleCount: number;
+  readonly propensityPpm: number;
 };
 
 /** A request that was refused after authentication. */
@@ -172,7 +203,50 @@ export function createSettlement(hold: UsageEvent, end: RequestEnd): UsageEvent 
     httpStatus: end.httpStatus,
     ttftMs: toWholeMs(end.firstTokenMs ?? 0),
     route: end.route ?? "",
+    ...(end.decision && { decision: toDecision(end.decision) }),
+    ...(end.shadow && { shadow: toDecision(end.shadow) }),
+    baselineModel: end.baselineModel ?? "",
+    estimatedPromptTokens: end.estimatedPromptTokens ?? 0,
   });
+}
+
+function toDecision(decision: DecisionRecord): RouteDecision {
+  const { weights, quality, lambda, need, chances, ranked, propensityPpm } = decision;
+  return create(RouteDecisionSchema, {
+    weights,
+    qualityPpm: toMillionths(quality, 0),
+    lambdaPpm: toMillionths(lambda, 0),
+    needPpm: toMillionths(need),
+    chancesPpm: tierNames.map((tier) => Math.min(whole, toMillionths(chances[tier], 0))),
+    outputTokens: Math.max(0, toParts(decision.outputTokens, 1, numberMax)),
+    ranked: ranked.map(({ model, worth, costUsd }) =>
+      create(RankedModelSchema, {
+        model: model.name,
+        tier: tierByName[model.tier],
+        worthPpm: BigInt(toParts(worth, whole, worthPpmMax)),
+        costNanousd: BigInt(Math.max(0, toParts(costUsd, 1e9, costNanoUsdMax))),
+      }),
+    ),
+    feasible: decision.feasibleCount,
+    propensityPpm,
+  });
+}
+
+/** Millionths of one. */
+const whole = 1e6;
+/** The most that a number of a decision can say: of most of them that of an int32. */
+const numberMax = 2_147_483_647;
+const worthPpmMax = 1e12;
+const costNanoUsdMax = 1e15;
+
+function toMillionths(value: number, min = -numberMax): number {
+  return Math.max(min, toParts(value, whole, numberMax));
+}
+
+/** A whole number within bounds whatever the weights say: a request is not lost to what is learned from it. */
+function toParts(value: number, scale: number, max: number): number {
+  const parts = Math.round(value * scale);
+  return Number.isNaN(parts) ? 0 : Math.max(-max, Math.min(max, parts));
 }
 
 /** A refusal after authentication, free of charge. */

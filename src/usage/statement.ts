@@ -16,6 +16,9 @@ export const schemaStatements = [
   "view-outcomes",
   "view-spending",
   "view-budget-thresholds",
+  "view-router-outcomes",
+  "view-savings",
+  "view-shadow-comparison",
 ] as const;
 
 /** Version of what they make: one more with each change that an older program cannot work with. */

@@ -1,6 +1,6 @@
 // Events as rows of the warehouse, in a format whose escapes nothing in an event can break out of.
 import { Buffer } from "node:buffer";
-import { EventKind, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
+import { EventKind, type RouteDecision, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import { toEventIdText, toTierName } from "./event.ts";
 import { outcomeName } from "./outcome.ts";
 import type { EventBatch, PlacedEvent } from "./warehouse.ts";
@@ -18,6 +18,10 @@ export const rowColumns: readonly string[] = `
   credits_micro hold_micro schedule_version provider_cost_nanousd baseline_cost_nanousd attempts
   ref_event_id gateway_id boot_epoch local_seq log_name log_epoch
   log_offset tag root_key_id budgets threshold_percent
+  baseline_model estimated_prompt_tokens
+  route_weights route_quality_ppm route_lambda_ppm route_need_ppm route_chances_ppm route_output_tokens
+  route_ranked route_feasible route_propensity_ppm
+  shadow_weights shadow_need_ppm shadow_chances_ppm shadow_output_tokens shadow_ranked
 `
   .trim()
   .split(/\s+/);
@@ -78,7 +82,41 @@ function toCells(
     event.rootKeyJti || event.keyJti,
     toBudgets(event),
     Math.min(event.thresholdPercent, 100),
+    event.baselineModel,
+    event.estimatedPromptTokens,
+    ...toDecisionCells(event.decision),
+    ...toShadowCells(event.shadow),
   ];
+}
+
+function toDecisionCells(decision: RouteDecision | undefined): Cell[] {
+  if (decision === undefined) return ["", 0, 0, 0, [], 0, [], 0, 0];
+  return [
+    decision.weights,
+    decision.qualityPpm,
+    decision.lambdaPpm,
+    decision.needPpm,
+    decision.chancesPpm,
+    decision.outputTokens,
+    toRanked(decision),
+    decision.feasible,
+    decision.propensityPpm,
+  ];
+}
+
+/** What may differ from the decision: the request and its quality are the same. */
+function toShadowCells(shadow: RouteDecision | undefined): Cell[] {
+  if (shadow === undefined) return ["", 0, [], 0, []];
+  return [shadow.weights, shadow.needPpm, shadow.chancesPpm, shadow.outputTokens, toRanked(shadow)];
+}
+
+function toRanked({ ranked }: RouteDecision): object {
+  return ranked.map(({ model, tier, worthPpm, costNanousd }) => ({
+    model,
+    tier: toTierName(tier) ?? "",
+    worth_ppm: toExact(worthPpm),
+    cost_nanousd: toExact(costNanousd),
+  }));
 }
 
 function toKindName(kind: EventKind): string {

@@ -168,6 +168,43 @@ describe("the explanation", () => {
   });
 });
 
+describe("a decision", () => {
+  const atDraw = (draw: number) => {
+    const exploration = { sharePpm: 50_000, random: () => draw };
+    return choose(plain, models, network, { quality: 0.8 }, exploration);
+  };
+
+  it("holds what it is learned from: the weights, what was ranked and how likely the choice was", () => {
+    const { models: tried, explanation } = decide(plain, models);
+    expect(explanation).toMatchObject({ weights: network.id, propensityPpm: 1_000_000 });
+    expect(explanation.ranked.map(({ model }) => model)).toEqual(tried);
+    const worths = explanation.ranked.map(({ worth }) => worth);
+    expect(worths).toEqual(worths.toSorted((one, other) => other - one));
+    expect(explanation.ranked[0]?.costUsd).toBe(explanation.costUsd);
+  });
+
+  it("is explored among the best, says how likely that was, and falls back to the best one", () => {
+    const best = decide(plain, models);
+    expect(atDraw(0.5).models).toEqual(best.models);
+    expect(atDraw(0.5).explanation.propensityPpm).toBe(956_250);
+    const [first, second, third, ...others] = best.models;
+    const explored = atDraw(0.0063);
+    expect(explored.models).toEqual([third, first, second, ...others]);
+    expect(explored.explanation).toMatchObject({ propensityPpm: 6_250, runnerUp: first.name });
+    expect(explored.explanation.margin).toBeLessThanOrEqual(0);
+    expect(toExplanationText(explored.explanation)).toContain("; propensity=0.00625; because=");
+  });
+
+  it("is explored within the caller's bounds alone", () => {
+    const preferences = { quality: 0.8, tierMax: "budget" } as const;
+    for (let draw = 0; draw < 0.05; draw += 0.001) {
+      const exploration = { sharePpm: 50_000, random: () => draw };
+      const { explanation } = choose(plain, models, network, preferences, exploration);
+      expect(["free", "budget"]).toContain(explanation.tier);
+    }
+  });
+});
+
 describe("the features of a request", () => {
   it("count the characters of texts, parts and tool arguments, and 1,000 tokens for an image", () => {
     const request = create(CreateChatCompletionRequestSchema, {

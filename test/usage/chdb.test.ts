@@ -5,8 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
 import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
+import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
-import { admittedAtMs, periodId, placeEvents, sampleEvent } from "./sample-events.ts";
+import {
+  admittedAtMs,
+  periodId,
+  placeEvents,
+  sampleDecision,
+  sampleEvent,
+} from "./sample-events.ts";
 
 function createFolder(): string {
   return mkdtempSync(join(tmpdir(), "optamil-chdb-"));
@@ -20,12 +27,26 @@ describeWarehouse("chDB", async () => {
   };
 });
 
+describeRouterViews("chDB", async () => {
+  const path = createFolder();
+  return {
+    open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
 describe("the warehouse in chDB", () => {
   const path = createFolder();
   let warehouse: ChdbWarehouse;
   const event = sampleEvent({
     tag: "team-a",
     budgets: [{ id: "tag:team-a", limitMicro: 9_007_199_254_740_991n }],
+    end: {
+      decision: sampleDecision,
+      shadow: { ...sampleDecision, weights: "fedcba987654", need: 0.25, outputTokens: 200 },
+      baselineModel: "o3",
+      estimatedPromptTokens: 117,
+    },
   });
 
   beforeAll(async () => {
@@ -37,6 +58,11 @@ describe("the warehouse in chDB", () => {
     await warehouse.close();
     rmSync(path, { recursive: true, force: true });
   });
+
+  const ranked = [
+    { model: "deepseek-chat", tier: "budget", worth_ppm: 490_000, cost_nanousd: 47_000 },
+    { model: "o3", tier: "ultra", worth_ppm: -300_000, cost_nanousd: 2_400_000 },
+  ];
 
   it("stores every field of an event", async () => {
     const [row] = (await warehouse.sql("SELECT * FROM usage_events")).trim().split("\n");
@@ -91,6 +117,22 @@ describe("the warehouse in chDB", () => {
       root_key_id: "0196362b-1000-7000-8000-000000000001",
       budgets: [{ id: "tag:team-a", limit_micro: 9_007_199_254_740_991 }],
       threshold_percent: 0,
+      baseline_model: "o3",
+      estimated_prompt_tokens: 117,
+      route_weights: "0123456789ab",
+      route_quality_ppm: 800_000,
+      route_lambda_ppm: 1_122_018,
+      route_need_ppm: -719_000,
+      route_chances_ppm: [300_000, 500_000, 700_000, 700_000, 750_000],
+      route_output_tokens: 300,
+      route_ranked: ranked,
+      route_feasible: 2,
+      route_propensity_ppm: 1_000_000,
+      shadow_weights: "fedcba987654",
+      shadow_need_ppm: 250_000,
+      shadow_chances_ppm: [300_000, 500_000, 700_000, 700_000, 750_000],
+      shadow_output_tokens: 200,
+      shadow_ranked: ranked,
     });
   });
 
@@ -114,6 +156,9 @@ describe("the warehouse in chDB", () => {
       "spending",
       { key_id: "0196362b-1000-7000-8000-000000000001", tag: "team-a", requests: 1, credits: 1 },
     ],
+    ["savings", { baseline_model: "o3", answers: 1, quality: 0.5, strongest_quality: 0.75 }],
+    ["router_outcomes", { served_model: "deepseek-chat", good: true, retried: false }],
+    ["shadow_comparison", { shadow_weights: "fedcba987654", decisions: 1, same_model: 1 }],
     ["outcomes", { outcome: "stream_ok", requested_model: "auto", requests: 1, attempts: 2 }],
   ])("answers analysts from the view %s", async (view, expected) => {
     const rows = (await warehouse.sql(`SELECT * FROM ${view}`)).trim().split("\n");
@@ -125,7 +170,7 @@ describe("the warehouse in chDB", () => {
     const views = "SELECT name FROM system.tables WHERE database = 'optamil' AND engine = 'View'";
     const undocumented = await warehouse.sql(`${views} AND comment = ''`);
     expect(undocumented).toBe("");
-    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(6);
+    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(9);
   });
 
   it("answers in the format that is asked for", async () => {

@@ -3,6 +3,7 @@ import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../../src/usa
 import { toClusterStatements } from "../../src/usage/cluster-schema.ts";
 import { schemaStatements } from "../../src/usage/statement.ts";
 import { describeAudits } from "../contracts/audit.ts";
+import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
 import { type ClickHouseServer, fetchClickHouse } from "../setup/clickhouse.ts";
 import { describeWith } from "../setup/describe-with.ts";
@@ -10,6 +11,14 @@ import { placeEvents, sampleEvent } from "./sample-events.ts";
 
 await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
   describeWarehouse("a ClickHouse server", async () => {
+    const server = await startClickHouse();
+    return {
+      open: () => openClickHouseWarehouse({ url: server.url }),
+      remove: () => server.stop(),
+    };
+  });
+
+  describeRouterViews("a ClickHouse server", async () => {
     const server = await startClickHouse();
     return {
       open: () => openClickHouseWarehouse({ url: server.url }),
@@ -81,7 +90,7 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
     });
 
     it("adds its columns to a table that an older program made, whose rows keep their meaning", async () => {
-      const columns = ["tag", "root_key_id", "budgets"];
+      const columns = ["tag", "root_key_id", "budgets", "route_ranked", "shadow_ranked"];
       const dropped = columns.map((column) => `DROP COLUMN ${column}`).join(", ");
       await run(`ALTER TABLE optamil.usage_events ${dropped}`);
       const event = { account_id: "old", period_id: "2026-04", key_id: "k1", tier: "mid" };

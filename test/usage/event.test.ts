@@ -1,9 +1,19 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EventKind, Outcome, Tier } from "../../src/gen/optamil/v1/event_pb.ts";
+import {
+  EventKind,
+  Outcome,
+  type RankedModel,
+  RankedModelSchema,
+  type RouteDecision,
+  RouteDecisionSchema,
+  Tier,
+} from "../../src/gen/optamil/v1/event_pb.ts";
 import {
   createRefund,
   createRejection,
+  type DecisionRecord,
   decodeEvent,
   encodeEvent,
   fromEventIdText,
@@ -17,10 +27,15 @@ import {
   admittedAtMs,
   createEventId,
   periodId,
+  sampleDecision,
   sampleEvent,
   sampleHold,
   sampleSettlement,
 } from "./sample-events.ts";
+
+function rankedModel(change: Partial<RankedModel> = {}): RankedModel {
+  return { ...create(RankedModelSchema, { model: "o3", tier: Tier.ULTRA }), ...change };
+}
 
 describe("a hold", () => {
   it("is what stays of the request if the gateway dies: rev 0, aborted, free", () => {
@@ -65,6 +80,30 @@ describe("a settlement", () => {
   it("comes out of its bytes as it went in", () => {
     const settled = sampleEvent();
     expect(decodeEvent(encodeEvent(settled))).toEqual(settled);
+  });
+
+  it("is never poison, whatever the weights say", () => {
+    const number = fc.double();
+    const chances = fc.record({
+      ...{ free: number, budget: number, mid: number, premium: number, ultra: number },
+    });
+    const ranked = fc.array(fc.record({ worth: number, costUsd: number }), {
+      ...{ minLength: 1, maxLength: 8 },
+    });
+    fc.assert(
+      fc.property(number, number, chances, ranked, (lambda, need, p, rows) => {
+        const [first] = sampleDecision.ranked;
+        const decision: DecisionRecord = {
+          ...{ ...sampleDecision, lambda, need, chances: p, outputTokens: lambda },
+          ranked: rows.flatMap((row) => (first ? [{ ...first, ...row }] : [])),
+        };
+        const event = sampleEvent({ end: { decision, shadow: decision } });
+        expect(findFlaw(event)).toBeUndefined();
+        const bytes = encodeEvent(event);
+        expect(encodeEvent(decodeEvent(bytes))).toEqual(bytes);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it("keeps the fields of a later version", () => {
@@ -183,10 +222,32 @@ describe("an event is poison", () => {
     ["with an absurd rev", { rev: 4_294_967_295 }],
     ["with more cached tokens than prompt", { cachedTokens: 121n }],
     ["with a novel in its route", { route: "x".repeat(20_000) }],
+    ["with a novel for its baseline", { baselineModel: "x".repeat(20_000) }],
     ["that adjusts no event", { kind: EventKind.ADJUSTMENT }],
     ["that charges for a refusal", { kind: EventKind.REJECTED }],
   ])("%s", (_case, change) => {
     expect(findFlaw({ ...sampleEvent(), ...change })).toEqual(expect.any(String));
+  });
+
+  it.each<[string, Partial<RouteDecision>]>([
+    ["of weights that are no hash", { weights: "'; DROP" }],
+    ["without a chance for each tier", { chancesPpm: [1, 2, 3, 4] }],
+    ["with a chance above 1", { chancesPpm: [1, 2, 3, 4, 1_000_001] }],
+    ["for a quality above 1", { qualityPpm: 1_000_001 }],
+    ["that was more likely than sure", { propensityPpm: 1_000_001 }],
+    ["among no models", { ranked: [] }],
+    ["among very many models", { ranked: new Array(17).fill(rankedModel()) }],
+    ["for a model of no tier", { ranked: [rankedModel({ tier: Tier.UNSPECIFIED })] }],
+    ["of absurd worth", { ranked: [rankedModel({ worthPpm: 2n ** 62n })] }],
+    ["of absurd cost", { ranked: [rankedModel({ costNanousd: 2n ** 64n - 1n })] }],
+    ["with a novel for a model", { ranked: [rankedModel({ model: "x".repeat(20_000) })] }],
+  ])("with a decision %s, be it the router's or the shadow's", (_case, change) => {
+    const event = sampleEvent({ end: { decision: sampleDecision, shadow: sampleDecision } });
+    expect(findFlaw(event)).toBeUndefined();
+    for (const field of ["decision", "shadow"] as const) {
+      const decision = { ...(event[field] ?? create(RouteDecisionSchema)), ...change };
+      expect(findFlaw({ ...event, [field]: decision })).toEqual(expect.any(String));
+    }
   });
 
   it.each([

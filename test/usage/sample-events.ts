@@ -7,6 +7,8 @@ import {
   type BudgetLimit,
   createHold,
   createSettlement,
+  type DecisionRecord,
+  type RequestEnd,
   toEventIdText,
 } from "../../src/usage/event.ts";
 import type { PlacedEvent } from "../../src/usage/warehouse.ts";
@@ -29,6 +31,25 @@ export type Sample = {
   readonly rootKeyId?: string;
   readonly tag?: string;
   readonly budgets?: readonly BudgetLimit[];
+  readonly end?: Partial<RequestEnd>;
+  readonly admittedAtMs?: number;
+  readonly requestedModel?: string;
+};
+
+/** A decision for the cheap one of two models, which is likely to do. */
+export const sampleDecision: DecisionRecord = {
+  weights: "0123456789ab",
+  quality: 0.8,
+  lambda: 1.122018,
+  need: -0.719,
+  chances: { free: 0.3, budget: 0.5, mid: 0.7, premium: 0.7, ultra: 0.75 },
+  outputTokens: 300,
+  ranked: [
+    { model: { name: "deepseek-chat", tier: "budget" }, worth: 0.49, costUsd: 0.000047 },
+    { model: { name: "o3", tier: "ultra" }, worth: -0.3, costUsd: 0.0024 },
+  ],
+  feasibleCount: 2,
+  propensityPpm: 1_000_000,
 };
 
 /** A fresh event id. */
@@ -43,8 +64,8 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
     accountId: sample.accountId ?? "acme",
     keyId: sample.keyId ?? "0196362b-1000-7000-8000-000000000001",
     periodId,
-    admittedAtMs,
-    requestedModel: "auto",
+    admittedAtMs: sample.admittedAtMs ?? admittedAtMs,
+    requestedModel: sample.requestedModel ?? "auto",
     stream: true,
     holdMicro: 1_000_000n,
     scheduleVersion: 1,
@@ -59,7 +80,7 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
 export function sampleSettlement(hold: UsageEvent, sample: Sample = {}): UsageEvent {
   return createSettlement(hold, {
     outcome: Outcome.STREAM_OK,
-    finishedAtMs: admittedAtMs + 850,
+    finishedAtMs: (sample.admittedAtMs ?? admittedAtMs) + 850,
     served: { model: "deepseek-chat", tier: sample.tier ?? "budget", provider: "demo" },
     tokens: { prompt: 120, cached: 20, completion: 30, reasoning: 10, estimated: false },
     creditsMicro: sample.creditsMicro ?? 1_000_000n,
@@ -78,6 +99,7 @@ export function sampleSettlement(hold: UsageEvent, sample: Sample = {}): UsageEv
     httpStatus: 200,
     firstTokenMs: 230,
     route: "auto: budget",
+    ...sample.end,
   });
 }
 

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/event.proto.
  */
 export const file_optamil_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChZvcHRhbWlsL3YxL2V2ZW50LnByb3RvEgpvcHRhbWlsLnYxIo8HCgpVc2FnZUV2ZW50EhAKCGV2ZW50X2lkGAEgASgMEgsKA3JldhgCIAEoDRIjCgRraW5kGAMgASgOMhUub3B0YW1pbC52MS5FdmVudEtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdrZXlfanRpGAUgASgJEhEKCXBlcmlvZF9pZBgGIAEoCRIWCg5hZG1pdHRlZF9hdF91cxgHIAEoAxIWCg5maW5pc2hlZF9hdF91cxgIIAEoAxIXCg9yZXF1ZXN0ZWRfbW9kZWwYCSABKAkSFAoMc2VydmVkX21vZGVsGAogASgJEh4KBHRpZXIYCyABKA4yEC5vcHRhbWlsLnYxLlRpZXISEAoIcHJvdmlkZXIYDCABKAkSFQoNcHJvbXB0X3Rva2VucxgNIAEoBBIVCg1jYWNoZWRfdG9rZW5zGA4gASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGA8gASgEEhgKEHJlYXNvbmluZ190b2tlbnMYECABKAQSGAoQdG9rZW5zX2VzdGltYXRlZBgRIAEoCBIVCg1jcmVkaXRzX21pY3JvGBIgASgDEhIKCmhvbGRfbWljcm8YEyABKAMSGAoQc2NoZWR1bGVfdmVyc2lvbhgUIAEoDRIdChVwcm92aWRlcl9jb3N0X25hbm91c2QYFSABKAMSJAoHb3V0Y29tZRgWIAEoDjITLm9wdGFtaWwudjEuT3V0Y29tZRIlCghhdHRlbXB0cxgXIAMoCzITLm9wdGFtaWwudjEuQXR0ZW1wdBITCgtodHRwX3N0YXR1cxgYIAEoDRIOCgZzdHJlYW0YGSABKAgSDwoHdHRmdF9tcxgaIAEoDRIUCgxyZWZfZXZlbnRfaWQYGyABKAwSEgoKZ2F0ZXdheV9pZBgcIAEoCRISCgpib290X2Vwb2NoGB0gASgEEhEKCWxvY2FsX3NlcRgeIAEoBBIdChViYXNlbGluZV9jb3N0X25hbm91c2QYHyABKAMSEgoKcmVxdWVzdF9pZBggIAEoCRINCgVyb3V0ZRghIAEoCRIVCg1yZXF1ZXN0X2NvdW50GCIgASgNEgsKA3RhZxgjIAEoCRIUCgxyb290X2tleV9qdGkYJCABKAkSKAoHYnVkZ2V0cxglIAMoCzIXLm9wdGFtaWwudjEuQnVkZ2V0TGltaXQSGQoRdGhyZXNob2xkX3BlcmNlbnQYJiABKA0iLgoLQnVkZ2V0TGltaXQSCgoCaWQYASABKAkSEwoLbGltaXRfbWljcm8YAiABKAMiYwoHQXR0ZW1wdBINCgVtb2RlbBgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIOCgZzdGF0dXMYAyABKA0SEgoKbGF0ZW5jeV9tcxgEIAEoDRITCgtlcnJvcl9jbGFzcxgFIAEoCSqNAQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJFVkVOVF9LSU5EX1JFUVVFU1QQARIXChNFVkVOVF9LSU5EX1JFSkVDVEVEEAISGQoVRVZFTlRfS0lORF9BREpVU1RNRU5UEAMSGAoURVZFTlRfS0lORF9USFJFU0hPTEQQBCpsCgRUaWVyEhQKEFRJRVJfVU5TUEVDSUZJRUQQABINCglUSUVSX0ZSRUUQARIPCgtUSUVSX0JVREdFVBACEgwKCFRJRVJfTUlEEAMSEAoMVElFUl9QUkVNSVVNEAQSDgoKVElFUl9VTFRSQRAFKsYCCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESFQoRT1VUQ09NRV9TVFJFQU1fT0sQAhIgChxPVVRDT01FX0NMSUVOVF9DQU5DRUxfQkVGT1JFEAMSIQodT1VUQ09NRV9DTElFTlRfQ0FOQ0VMX1BBUlRJQUwQBBIaChZPVVRDT01FX1VQU1RSRUFNX0VSUk9SEAUSHAoYT1VUQ09NRV9VUFNUUkVBTV9QQVJUSUFMEAYSEwoPT1VUQ09NRV9USU1FT1VUEAcSGQoVT1VUQ09NRV9HQVRFV0FZX0FCT1JUEAgSGAoUT1VUQ09NRV9SRUpFQ1RFRF80MDIQCRIYChRPVVRDT01FX1JFSkVDVEVEXzQyORAKEhgKFE9VVENPTUVfUkVKRUNURURfNFhYEAtiBnByb3RvMw");
+  fileDesc("ChZvcHRhbWlsL3YxL2V2ZW50LnByb3RvEgpvcHRhbWlsLnYxIqAICgpVc2FnZUV2ZW50EhAKCGV2ZW50X2lkGAEgASgMEgsKA3JldhgCIAEoDRIjCgRraW5kGAMgASgOMhUub3B0YW1pbC52MS5FdmVudEtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdrZXlfanRpGAUgASgJEhEKCXBlcmlvZF9pZBgGIAEoCRIWCg5hZG1pdHRlZF9hdF91cxgHIAEoAxIWCg5maW5pc2hlZF9hdF91cxgIIAEoAxIXCg9yZXF1ZXN0ZWRfbW9kZWwYCSABKAkSFAoMc2VydmVkX21vZGVsGAogASgJEh4KBHRpZXIYCyABKA4yEC5vcHRhbWlsLnYxLlRpZXISEAoIcHJvdmlkZXIYDCABKAkSFQoNcHJvbXB0X3Rva2VucxgNIAEoBBIVCg1jYWNoZWRfdG9rZW5zGA4gASgEEhkKEWNvbXBsZXRpb25fdG9rZW5zGA8gASgEEhgKEHJlYXNvbmluZ190b2tlbnMYECABKAQSGAoQdG9rZW5zX2VzdGltYXRlZBgRIAEoCBIVCg1jcmVkaXRzX21pY3JvGBIgASgDEhIKCmhvbGRfbWljcm8YEyABKAMSGAoQc2NoZWR1bGVfdmVyc2lvbhgUIAEoDRIdChVwcm92aWRlcl9jb3N0X25hbm91c2QYFSABKAMSJAoHb3V0Y29tZRgWIAEoDjITLm9wdGFtaWwudjEuT3V0Y29tZRIlCghhdHRlbXB0cxgXIAMoCzITLm9wdGFtaWwudjEuQXR0ZW1wdBITCgtodHRwX3N0YXR1cxgYIAEoDRIOCgZzdHJlYW0YGSABKAgSDwoHdHRmdF9tcxgaIAEoDRIUCgxyZWZfZXZlbnRfaWQYGyABKAwSEgoKZ2F0ZXdheV9pZBgcIAEoCRISCgpib290X2Vwb2NoGB0gASgEEhEKCWxvY2FsX3NlcRgeIAEoBBIdChViYXNlbGluZV9jb3N0X25hbm91c2QYHyABKAMSEgoKcmVxdWVzdF9pZBggIAEoCRINCgVyb3V0ZRghIAEoCRIVCg1yZXF1ZXN0X2NvdW50GCIgASgNEgsKA3RhZxgjIAEoCRIUCgxyb290X2tleV9qdGkYJCABKAkSKAoHYnVkZ2V0cxglIAMoCzIXLm9wdGFtaWwudjEuQnVkZ2V0TGltaXQSGQoRdGhyZXNob2xkX3BlcmNlbnQYJiABKA0SKwoIZGVjaXNpb24YMiABKAsyGS5vcHRhbWlsLnYxLlJvdXRlRGVjaXNpb24SKQoGc2hhZG93GDMgASgLMhkub3B0YW1pbC52MS5Sb3V0ZURlY2lzaW9uEhYKDmJhc2VsaW5lX21vZGVsGDQgASgJEh8KF2VzdGltYXRlZF9wcm9tcHRfdG9rZW5zGDUgASgNItoBCg1Sb3V0ZURlY2lzaW9uEg8KB3dlaWdodHMYASABKAkSEwoLcXVhbGl0eV9wcG0YAiABKA0SEgoKbGFtYmRhX3BwbRgDIAEoDRIQCghuZWVkX3BwbRgEIAEoERITCgtjaGFuY2VzX3BwbRgFIAMoDRIVCg1vdXRwdXRfdG9rZW5zGAYgASgNEicKBnJhbmtlZBgHIAMoCzIXLm9wdGFtaWwudjEuUmFua2VkTW9kZWwSEAoIZmVhc2libGUYCCABKA0SFgoOcHJvcGVuc2l0eV9wcG0YCSABKA0iZQoLUmFua2VkTW9kZWwSDQoFbW9kZWwYASABKAkSHgoEdGllchgCIAEoDjIQLm9wdGFtaWwudjEuVGllchIRCgl3b3J0aF9wcG0YAyABKBISFAoMY29zdF9uYW5vdXNkGAQgASgEIi4KC0J1ZGdldExpbWl0EgoKAmlkGAEgASgJEhMKC2xpbWl0X21pY3JvGAIgASgDImMKB0F0dGVtcHQSDQoFbW9kZWwYASABKAkSEAoIcHJvdmlkZXIYAiABKAkSDgoGc3RhdHVzGAMgASgNEhIKCmxhdGVuY3lfbXMYBCABKA0SEwoLZXJyb3JfY2xhc3MYBSABKAkqjQEKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRVZFTlRfS0lORF9SRVFVRVNUEAESFwoTRVZFTlRfS0lORF9SRUpFQ1RFRBACEhkKFUVWRU5UX0tJTkRfQURKVVNUTUVOVBADEhgKFEVWRU5UX0tJTkRfVEhSRVNIT0xEEAQqbAoEVGllchIUChBUSUVSX1VOU1BFQ0lGSUVEEAASDQoJVElFUl9GUkVFEAESDwoLVElFUl9CVURHRVQQAhIMCghUSUVSX01JRBADEhAKDFRJRVJfUFJFTUlVTRAEEg4KClRJRVJfVUxUUkEQBSrGAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEhUKEU9VVENPTUVfU1RSRUFNX09LEAISIAocT1VUQ09NRV9DTElFTlRfQ0FOQ0VMX0JFRk9SRRADEiEKHU9VVENPTUVfQ0xJRU5UX0NBTkNFTF9QQVJUSUFMEAQSGgoWT1VUQ09NRV9VUFNUUkVBTV9FUlJPUhAFEhwKGE9VVENPTUVfVVBTVFJFQU1fUEFSVElBTBAGEhMKD09VVENPTUVfVElNRU9VVBAHEhkKFU9VVENPTUVfR0FURVdBWV9BQk9SVBAIEhgKFE9VVENPTUVfUkVKRUNURURfNDAyEAkSGAoUT1VUQ09NRV9SRUpFQ1RFRF80MjkQChIYChRPVVRDT01FX1JFSkVDVEVEXzRYWBALYgZwcm90bzM");
 
 /**
  * One event for each admitted request; the highest rev of an event_id is the one that counts.
@@ -231,7 +231,7 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
   localSeq: bigint;
 
   /**
-   * What the same tokens cost by list at the strongest model on offer, 10^-9 US$.
+   * What the same tokens cost by list at the account's baseline, else at the strongest model on offer, 10^-9 US$.
    *
    * @generated from field: int64 baseline_cost_nanousd = 31;
    */
@@ -285,6 +285,34 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
    * @generated from field: uint32 threshold_percent = 38;
    */
   thresholdPercent: number;
+
+  /**
+   * How the router decided; absent: the client named the model.
+   *
+   * @generated from field: optamil.v1.RouteDecision decision = 50;
+   */
+  decision?: RouteDecision | undefined;
+
+  /**
+   * How the shadow's weights would have decided; absent: they were not asked.
+   *
+   * @generated from field: optamil.v1.RouteDecision shadow = 51;
+   */
+  shadow?: RouteDecision | undefined;
+
+  /**
+   * Model of baseline_cost_nanousd.
+   *
+   * @generated from field: string baseline_model = 52;
+   */
+  baselineModel: string;
+
+  /**
+   * Tokens of the prompt as the gateway estimates them: the same for the same request, whatever model answers.
+   *
+   * @generated from field: uint32 estimated_prompt_tokens = 53;
+   */
+  estimatedPromptTokens: number;
 };
 
 /**
@@ -293,6 +321,125 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
  */
 export const UsageEventSchema: GenMessage<UsageEvent> = /*@__PURE__*/
   messageDesc(file_optamil_v1_event, 0);
+
+/**
+ * A decision of the router: what it is learned from. Parts of one are in millionths.
+ *
+ * @generated from message optamil.v1.RouteDecision
+ */
+export type RouteDecision = Message<"optamil.v1.RouteDecision"> & {
+  /**
+   * Which weights decided: the first 12 hexadecimal digits of their file's SHA-256.
+   *
+   * @generated from field: string weights = 1;
+   */
+  weights: string;
+
+  /**
+   * Quality that was asked for.
+   *
+   * @generated from field: uint32 quality_ppm = 2;
+   */
+  qualityPpm: number;
+
+  /**
+   * What the strongest tier's price for the request weighed against the chance of a good answer.
+   *
+   * @generated from field: uint32 lambda_ppm = 3;
+   */
+  lambdaPpm: number;
+
+  /**
+   * Need of a strong model, standard deviations.
+   *
+   * @generated from field: sint32 need_ppm = 4;
+   */
+  needPpm: number;
+
+  /**
+   * Chance of a good answer by tier, free to ultra.
+   *
+   * @generated from field: repeated uint32 chances_ppm = 5;
+   */
+  chancesPpm: number[];
+
+  /**
+   * Expected length of the answer, tokens.
+   *
+   * @generated from field: uint32 output_tokens = 6;
+   */
+  outputTokens: number;
+
+  /**
+   * The chosen model, then the others, best first; eight at most.
+   *
+   * @generated from field: repeated optamil.v1.RankedModel ranked = 7;
+   */
+  ranked: RankedModel[];
+
+  /**
+   * Models that could serve the request.
+   *
+   * @generated from field: uint32 feasible = 8;
+   */
+  feasible: number;
+
+  /**
+   * How likely the first of `ranked` was to be chosen: 1,000,000 but where others are explored.
+   *
+   * @generated from field: uint32 propensity_ppm = 9;
+   */
+  propensityPpm: number;
+};
+
+/**
+ * Describes the message optamil.v1.RouteDecision.
+ * Use `create(RouteDecisionSchema)` to create a new message.
+ */
+export const RouteDecisionSchema: GenMessage<RouteDecision> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_event, 1);
+
+/**
+ * A model that the router looked at.
+ *
+ * @generated from message optamil.v1.RankedModel
+ */
+export type RankedModel = Message<"optamil.v1.RankedModel"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its tier.
+   *
+   * @generated from field: optamil.v1.Tier tier = 2;
+   */
+  tier: Tier;
+
+  /**
+   * Chance of a good answer less what the cost weighs, millionths.
+   *
+   * @generated from field: sint64 worth_ppm = 3;
+   */
+  worthPpm: bigint;
+
+  /**
+   * What the request was expected to cost there, at the greater of list and tier price, 10^-9 US$.
+   *
+   * @generated from field: uint64 cost_nanousd = 4;
+   */
+  costNanousd: bigint;
+};
+
+/**
+ * Describes the message optamil.v1.RankedModel.
+ * Use `create(RankedModelSchema)` to create a new message.
+ */
+export const RankedModelSchema: GenMessage<RankedModel> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_event, 2);
 
 /**
  * A budget at the time of an admission.
@@ -320,7 +467,7 @@ export type BudgetLimit = Message<"optamil.v1.BudgetLimit"> & {
  * Use `create(BudgetLimitSchema)` to create a new message.
  */
 export const BudgetLimitSchema: GenMessage<BudgetLimit> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_event, 1);
+  messageDesc(file_optamil_v1_event, 3);
 
 /**
  * One call to a provider.
@@ -369,7 +516,7 @@ export type Attempt = Message<"optamil.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_event, 2);
+  messageDesc(file_optamil_v1_event, 4);
 
 /**
  * What an event records.
