@@ -168,6 +168,16 @@ describe("the usage event of a request", () => {
     expect(await query("SELECT decisions, same_model FROM shadow_comparison")).toEqual([
       { decisions: 1, same_model: 0 },
     ]);
+    const statement = new URL("../../src/router/training/own-outcomes.sql", import.meta.url);
+    expect(await query(await readFile(statement, "utf8"))).toEqual([
+      {
+        ...{ id: decided.request_id, tier: decided.tier, good: false, propensity_ppm: 1_000_000 },
+        chances_ppm: decided.route_chances_ppm,
+        ranked_tiers: decided.route_ranked.map(({ tier }: { tier: string }) => tier),
+        completion_tokens: decided.completion_tokens,
+      },
+    ]);
+    expect(decided.request_id).toBe(auto.headers["x-request-id"]);
     expect(await query("SELECT retried, escalated FROM router_outcomes")).toEqual([
       { retried: true, escalated: false },
     ]);

@@ -34,6 +34,7 @@ export type Sample = {
   readonly end?: Partial<RequestEnd>;
   readonly admittedAtMs?: number;
   readonly requestedModel?: string;
+  readonly requestId?: string;
 };
 
 /** A decision for the cheap one of two models, which is likely to do. */
@@ -69,7 +70,7 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
     stream: true,
     holdMicro: 1_000_000n,
     scheduleVersion: 1,
-    requestId: "req-1",
+    requestId: sample.requestId ?? "req-1",
     rootKeyId: sample.rootKeyId,
     tag: sample.tag,
     budgets: sample.budgets,
