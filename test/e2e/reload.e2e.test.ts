@@ -107,6 +107,23 @@ describe("a changed configuration file", () => {
     expect(first.requests.at(-1)?.text).toContain('"reasoning_effort":"low"');
   });
 
+  it("may change how good answers of auto must be, and which weights decide", async () => {
+    const withRouter = (router: object) =>
+      JSON.stringify({ ...JSON.parse(withProvider(first)), router });
+    const quality = async () =>
+      /quality=[^;]+/.exec(String((await chat({ model: "auto" })).headers["x-optamil-route"]))?.[0];
+    expect(await quality()).toBe("quality=0.80");
+    await take(withRouter({ quality: 0.35 }));
+    expect(await quality()).toBe("quality=0.35");
+    const { version } = await readConfigInForce();
+    const shadowWeights = configFile;
+    await writeFile(configFile, withRouter({ quality: 0.5, shadowWeights }));
+    await poll(log).toContain(`router.shadowWeights: ${configFile} has no weights`);
+    expect((await readConfigInForce()).version).toBe(version);
+    expect(await quality()).toBe("quality=0.35");
+    expect(log()).not.toContain('"setting":"router"');
+  });
+
   it("may change how long a provider is waited for", async () => {
     second.play = () => {};
     const slow = { timeouts: { totalMs: 60 } };
