@@ -85,9 +85,9 @@ export function findRoute(call: ChatCall, parts: RouteParts): Route {
     throw new OptamilError("permission_denied", message, { param: "model" });
   }
   if (!parts.deployments.has(name)) throw notConfigured(model, call);
-  refuseUntaken([model], call, parts);
-  const candidates = candidatesOf(model, call, parts);
-  if (candidates.length === 0) throw notWell([model], parts);
+  const taking = refuseUntaken([model], call, parts);
+  const candidates = candidatesOf(model, call, taking);
+  if (candidates.length === 0) throw notWell([model], taking);
   return {
     candidates: candidates.slice(0, candidatesMax),
     features: readFeatures(call.request),
@@ -103,16 +103,17 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const configured = parts.catalogue.models.filter(
     ({ name }) => parts.deployments.has(name) && (allowed.size === 0 || allowed.has(name)),
   );
-  const able = refuseUntaken(configured, call, parts);
-  const models = parts.health.allWell ? able : able.filter(({ name }) => isWell(name, parts));
-  if (models.length === 0) throw notWell(able, parts);
+  const taking = refuseUntaken(configured, call, parts);
+  const able = configured.filter(({ name }) => taking.deployments.has(name));
+  const models = parts.health.allWell ? able : able.filter(({ name }) => isWell(name, taking));
+  if (models.length === 0) throw notWell(able, taking);
   const features = readFeatures(call.request);
   const quality = call.quality ?? parts.qualityOf?.(call.caller);
   const preferences = readPreferences(call.request, quality);
   const decision = choose(features, models, parts.network, preferences, parts.exploration);
   const candidates: Candidate[] = [];
   for (const model of decision.models) {
-    candidates.push(...candidatesOf(model, call, parts));
+    candidates.push(...candidatesOf(model, call, taking));
     if (candidates.length >= candidatesMax) break;
   }
   return {
@@ -125,22 +126,21 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   };
 }
 
-/** The models that take every parameter, where what they cannot take is refused; throws if there are none. */
-function refuseUntaken(
-  models: readonly Model[],
-  call: ChatCall,
-  { deployments, providers, parameterPolicy }: RouteParts,
-): readonly Model[] {
-  if (policyOf(call, parameterPolicy) !== "reject" || models.length === 0) return models;
+/** The parts with only the deployments that take every parameter, if the rest is refused; throws if none is left. */
+function refuseUntaken(models: readonly Model[], call: ChatCall, parts: RouteParts): RouteParts {
+  const { deployments, providers, parameterPolicy } = parts;
+  if (policyOf(call, parameterPolicy) !== "reject" || models.length === 0) return parts;
   let refused = "";
-  const able = models.filter((model) =>
-    (deployments.get(model.name) ?? []).some(({ provider }) => {
+  const taking = new Map<string, readonly Deployment[]>();
+  for (const model of models) {
+    const able = (deployments.get(model.name) ?? []).filter(({ provider }) => {
       const [untaken] = untakenAt(model, providers.get(provider), call.request);
       if (untaken !== undefined) refused = untaken;
       return untaken === undefined;
-    }),
-  );
-  if (able.length > 0) return able;
+    });
+    if (able.length > 0) taking.set(model.name, able);
+  }
+  if (taking.size > 0) return { ...parts, deployments: taking };
   throw refuseParameter(refused, call.request.model);
 }
 
@@ -153,14 +153,10 @@ function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
 function candidatesOf(
   model: Model,
   call: ChatCall,
-  { deployments, health, providers, parameterPolicy }: RouteParts,
+  { deployments, health }: RouteParts,
 ): Candidate[] {
   const all = deployments.get(model.name) ?? [];
-  const taking =
-    policyOf(call, parameterPolicy) === "reject"
-      ? all.filter((one) => !untakenAt(model, providers.get(one.provider), call.request).length)
-      : all;
-  const well = taking.filter((one) => health.waitMs(one) === 0);
+  const well = all.filter((one) => health.waitMs(one) === 0);
   const ordered = well.length < 2 ? well : orderDeployments(well, affinityOf(call.request));
   return ordered.map((deployment) => ({ model, deployment }));
 }

@@ -304,6 +304,34 @@ describe("failover", () => {
     expect([one?.calls.length, two?.calls.length]).toEqual([1, 1]);
   });
 
+  it("waits for the deployment that takes every parameter, for a key that rejects the others", async () => {
+    const asked = { one: 0, two: 0 };
+    const one: ScriptedProvider = {
+      ...scriptedProvider("one", [limited("one")]),
+      untold: () => {
+        asked.one += 1;
+        return [];
+      },
+    };
+    const two: ScriptedProvider = {
+      ...scriptedProvider("two"),
+      untold: () => {
+        asked.two += 1;
+        return ["seed"];
+      },
+    };
+    const chatParts = parts([one, two]);
+    const rejecting = { caller: { ...keyCaller, parameterPolicy: "reject" as const } };
+    await expect(ask(chatParts, rejecting).done).rejects.toMatchObject({ retryAfterMs: 3_000 });
+    expect(asked).toEqual({ one: 1, two: 1 });
+    nowMs += 500;
+    for (const model of ["gpt-5", "auto"]) {
+      const { done } = ask(chatParts, { ...rejecting, model });
+      await expect(done).rejects.toMatchObject({ retryAfterMs: 2_500 });
+    }
+    expect([one.calls.length, two.calls.length]).toEqual([1, 0]);
+  });
+
   it("asks another deployment while the first one's provider has no slot left", async () => {
     const [one, two] = [scriptedProvider("one"), scriptedProvider("two", [completion("answer-2")])];
     const rows = [deployment("one"), deployment("two")].map((row) => ({
