@@ -47,14 +47,10 @@ export class ChunkMender {
     choice.isFinished = start.choice === "finished";
   }
 
-  /** Whether the stream held any choice. */
-  get hasContent(): boolean {
-    return this.#choices.size > 0;
-  }
-
   /** Whether every choice that was seen has ended. */
   get isFinished(): boolean {
-    return this.hasContent && [...this.#choices.values()].every(({ isFinished }) => isFinished);
+    const choices = [...this.#choices.values()];
+    return choices.length > 0 && choices.every(({ isFinished }) => isFinished);
   }
 
   /** The chunk in OpenAI's shape, without its usage; undefined if nothing is left for the client. */

@@ -97,8 +97,7 @@ export class StreamRelay implements ExchangeReceiver {
     if (this.#mode === "scan") this.#parse(this.#scanner.takeCarried());
     const last = this.#parser.end();
     if (last !== undefined) this.#handle([last], true);
-    if (this.#isFinished()) this.#finish();
-    else this.#steer.fail(toCutFailure());
+    this.#finishIfWhole();
   }
 
   onFailure(failure: ProviderFailure): void {
@@ -115,7 +114,7 @@ export class StreamRelay implements ExchangeReceiver {
     }
     if (next === "odd") this.#parse(rest);
     else if (next === "too_large") this.#failTooLarge();
-    else if (next === "done") this.#finishIfAny();
+    else if (next === "done") this.#finishIfWhole();
   }
 
   #parse(bytes: Buffer): void {
@@ -132,7 +131,7 @@ export class StreamRelay implements ExchangeReceiver {
       for (const outcome of this.#read(event, isAtEnd)) {
         if (outcome === "done") {
           this.#deliver(chunks);
-          this.#finishIfAny();
+          this.#finishIfWhole();
           return;
         }
         if ("ok" in outcome) {
@@ -210,9 +209,9 @@ export class StreamRelay implements ExchangeReceiver {
     return readUsage(this.#mender?.usage ?? this.#scanner.usage);
   }
 
-  /** `[DONE]` ends an answer, but not one that never began. */
-  #finishIfAny(): void {
-    if (this.#scanner.first !== undefined || this.#mender?.hasContent) this.#finish();
+  /** `[DONE]` alone ends no answer: proxies say it too after an upstream that broke off. */
+  #finishIfWhole(): void {
+    if (this.#isFinished()) this.#finish();
     else this.#steer.fail(toCutFailure());
   }
 

@@ -180,6 +180,9 @@ const streams: [string, Play, Seen][] = [
   ["no space after the colon", streamed(good.replaceAll("data: ", "data:")), complete()],
   ["other fields", streamed(good.replaceAll("data: {", "id: 7\nretry: 5\ndata: {")), complete()],
   ["no [DONE]", streamed(good.replace(done, "")), complete()],
+  ["[DONE] without a finish", streamed(first + rest + done), broken(text)],
+  ["[DONE] and usage without a finish", streamed(first + event(usageChunk()) + done), broken()],
+  ["[DONE] after a role", streamed(event(chunk({ role: "assistant" })) + done), refused()],
   ["[DONE] twice", streamed(good + done), complete()],
   ["content after [DONE]", streamed(good + first), complete()],
   [

@@ -117,8 +117,16 @@ describe("a verbatim relay", () => {
     expect(delivery.finishReasons()).toEqual(["stop"]);
   });
 
-  it("is complete with [DONE] after content, even without a finish", () => {
-    expect(relayReads([first + says("Hi") + done])).toMatchObject({ failure: undefined });
+  it.each([
+    ["[DONE]", first + says("Hi") + done],
+    ["[DONE] and usage", first + says("Hi") + event(usageChunk()) + done],
+    ["[DONE] after the other of two choices", `${first + last + event(chunk({}, null, 1))}${done}`],
+  ])("is cut by %s without a finish, after what came before it", (_, body) => {
+    for (const form of ["json", "messages"] as const) {
+      const delivery = relayReads([body], { form });
+      expect(delivery.failure).toMatchObject({ errorClass: "cut" });
+      expect(delivery.text()).toBe(body.includes("Hi") ? "Hi" : "");
+    }
   });
 
   it.each([
