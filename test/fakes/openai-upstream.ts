@@ -24,6 +24,8 @@ export type OpenAiUpstream = {
   readonly requests: readonly SeenRequest[];
   /** How requests are answered from now on. Default: `playOpenAi`. */
   play: Play;
+  /** Open connections to it. */
+  countSockets(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -31,7 +33,11 @@ export type OpenAiUpstream = {
 export async function openUpstream(play: Play = playOpenAi): Promise<OpenAiUpstream> {
   const requests: SeenRequest[] = [];
   const closings = new WeakMap<Socket, Promise<void>>();
-  const upstream = { baseUrl: "", requests, play, close: async () => {} };
+  const countSockets = () =>
+    new Promise<number>((resolve, reject) => {
+      server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+  const upstream = { baseUrl: "", requests, play, countSockets, close: async () => {} };
   const server = createServer(async (request, response) => {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece);

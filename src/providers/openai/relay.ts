@@ -101,8 +101,9 @@ export class StreamRelay implements ExchangeReceiver {
   }
 
   onFailure(failure: ProviderFailure): void {
-    // The connection broke, but the answer was whole.
-    if (failure.errorClass === "cut" && this.#isFinished()) this.#receiver.onEnd(this.#usage());
+    // The connection broke or fell silent, but the answer was whole.
+    const isEnd = failure.errorClass === "cut" || failure.errorClass === "timeout";
+    if (isEnd && this.#isFinished()) this.#receiver.onEnd(this.#usage());
     else this.#receiver.onFailure(failure);
   }
 

@@ -19,25 +19,11 @@ import {
   usageChunk,
   usageOf,
 } from "../../fakes/openai-upstream.ts";
-
-/** What a client sees: a whole answer, one that breaks off with an error, or none. */
-export type Seen = {
-  readonly end: "complete" | "broken" | "refused";
-  readonly text: string;
-  /** The type of the error; undefined: there is none. */
-  readonly type?: string | undefined;
-};
+import type { Fault, Seen } from "./fault.ts";
+import { stalls } from "./stalls.ts";
 
 /** Whole answers that cost nothing: their providers say that nothing was used. */
 export const freeOfCharge: ReadonlySet<string> = new Set(["usage of nothing"]);
-
-/** One fault. */
-export type Fault = {
-  readonly name: string;
-  readonly kind: "openai" | "normalised" | "anthropic" | "gemini";
-  readonly unary?: readonly [Play, Seen];
-  readonly stream?: readonly [Play, Seen];
-};
 
 const text = "Hello \u{1F642}";
 const done = "data: [DONE]\n\n";
@@ -373,4 +359,5 @@ export const faults: readonly Fault[] = [
     ...streams.map(([name, play, seen]): Fault => ({ name, kind, stream: [play, seen] })),
   ]),
   ...others,
+  ...stalls,
 ];
