@@ -6,6 +6,11 @@ const penalties = ["presence_penalty", "frequency_penalty"];
 const logprobs = ["logprobs", "top_logprobs", "logit_bias"];
 const sampling = ["temperature", "top_p"];
 
+const claudesWithoutSampling: ReadonlySet<string> = new Set([
+  ...["claude-opus-4.7", "claude-opus-4.8", "claude-opus-5"],
+  ...["claude-sonnet-5", "claude-haiku-5.5", "claude-fable-5"],
+]);
+
 type Rule = { readonly holds: (model: Model) => boolean; readonly parameters: readonly string[] };
 
 /** Facts of the providers' references; a model that no rule names takes everything. */
@@ -18,8 +23,8 @@ const rules: readonly Rule[] = [
   },
   // Groq, OpenAI compatibility: these are answered with 400.
   { holds: ({ provider }) => provider === "groq", parameters: logprobs },
-  // Anthropic, migration guide of Claude Opus 4.7: sampling parameters are answered with 400.
-  { holds: ({ name }) => name === "claude-opus-4.7", parameters: sampling },
+  // Anthropic, migration guides from Claude Opus 4.7 on: sampling parameters are answered with 400.
+  { holds: ({ name }) => claudesWithoutSampling.has(name), parameters: sampling },
 ];
 
 /** The parameters that a model takes under another name, and that name. */

@@ -44,7 +44,7 @@ export function streamJson(
     pause: () => undefined,
     resume: () => undefined,
     // The head goes out before the answer if that takes long.
-    dropped: provider.untold?.(call.request),
+    dropped: provider.untold?.(call.request, call.upstreamModel),
   };
   const whole = { ...call, form: "messages" as const };
   completeJson(provider, whole, form).then(

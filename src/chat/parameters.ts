@@ -39,9 +39,10 @@ export function untakenBy(
 export function untakenAt(
   model: Model,
   provider: Provider | undefined,
+  upstreamModel: string,
   request: CreateChatCompletionRequest,
 ): readonly string[] {
-  return [...untakenBy(model, request), ...(provider?.untold?.(request) ?? [])];
+  return [...untakenBy(model, request), ...(provider?.untold?.(request, upstreamModel) ?? [])];
 }
 
 /** All names once, in order. */

@@ -133,8 +133,9 @@ function refuseUntaken(models: readonly Model[], call: ChatCall, parts: RoutePar
   let refused = "";
   const taking = new Map<string, readonly Deployment[]>();
   for (const model of models) {
-    const able = (deployments.get(model.name) ?? []).filter(({ provider }) => {
-      const [untaken] = untakenAt(model, providers.get(provider), call.request);
+    const able = (deployments.get(model.name) ?? []).filter(({ provider, upstreamModel }) => {
+      const at = providers.get(provider);
+      const [untaken] = untakenAt(model, at, upstreamModel, call.request);
       if (untaken !== undefined) refused = untaken;
       return untaken === undefined;
     });

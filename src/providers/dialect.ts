@@ -13,8 +13,8 @@ export interface Dialect {
   headers(apiKey: string | undefined): readonly string[];
   /** The request in its own words; throws `invalid_request` for what the API cannot be asked. */
   request(request: JsonObject, upstreamModel: string, isStream: boolean): JsonObject;
-  /** Members of a request that the API cannot be told: the answer comes without their effect. */
-  dropped(request: JsonObject): readonly string[];
+  /** Members of a request that the API cannot be told of this model: the answer comes without their effect. */
+  dropped(request: JsonObject, upstreamModel: string): readonly string[];
   /** An answer as OpenAI's completion object. */
   answer(value: JsonObject): JsonObject;
   /** A translator for one stream. */

@@ -121,7 +121,8 @@ function openPool(baseUrl: URL, options: OpenAiOptions): Pool {
 /** What a provider can be told, by its dialect. */
 function toTraits(dialect: Dialect | undefined): Pick<Provider, "json" | "untold"> {
   if (dialect === undefined) return { json: "native" };
-  const untold: Provider["untold"] = (request) => dialect.dropped(toRequestValue(request, []));
+  const untold: Provider["untold"] = (request, upstreamModel) =>
+    dialect.dropped(toRequestValue(request, []), upstreamModel);
   return { json: dialect.json, untold };
 }
 

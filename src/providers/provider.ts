@@ -15,8 +15,8 @@ export interface Provider {
   readonly name: string;
   /** Whether its API has a mode for JSON, or models are only told what is wanted. */
   readonly json: "native" | "instructed";
-  /** Parameters of a request that the API cannot be told, by name. Default: none. */
-  untold?(request: CreateChatCompletionRequest): readonly string[];
+  /** Parameters of a request that the API cannot be told of a model of its own, by name. Default: none. */
+  untold?(request: CreateChatCompletionRequest, upstreamModel: string): readonly string[];
   /** Answers in one piece. Never throws for what an upstream does: that is a ProviderFailure. */
   complete(call: ProviderCall): Promise<ProviderAnswer | ProviderFailure>;
   /** Starts a stream and returns at once; everything else goes to the receiver, never before this returns. */

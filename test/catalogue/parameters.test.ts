@@ -19,6 +19,17 @@ it("the first reasoning models of OpenAI take no sampling parameters", () => {
   ]);
 });
 
+it("Anthropic's models take no sampling parameters from Claude Opus 4.7 on", () => {
+  const names = createCatalogue()
+    .models.filter(({ ownedBy }) => ownedBy === "anthropic")
+    .filter(({ unsupportedParameters = [] }) => unsupportedParameters.includes("temperature"))
+    .map(({ name }) => name);
+  expect(names).toEqual([
+    ...["claude-haiku-5.5", "claude-sonnet-5", "claude-opus-4.7", "claude-opus-4.8"],
+    ...["claude-opus-5", "claude-fable-5"],
+  ]);
+});
+
 it("every unsupported parameter is a field of the request", () => {
   const fields = new Set(CreateChatCompletionRequestSchema.fields.map(({ name }) => name));
   const named = createCatalogue().models.flatMap((model) => model.unsupportedParameters ?? []);

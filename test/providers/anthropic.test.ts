@@ -152,6 +152,62 @@ describe("a request to Anthropic", () => {
   });
 
   it.each([
+    ["claude-3-7-sonnet-20250219", "high", { budget_tokens: 16_384 }],
+    ["claude-sonnet-4-20250514", "low", { budget_tokens: 1_024 }],
+    ["claude-opus-4-5-20251101", "medium", { budget_tokens: 4_096 }],
+    ["claude-haiku-4-5-20251001", "high", { budget_tokens: 16_384 }],
+    ["upstream-large", "high", { budget_tokens: 16_384 }],
+    ["claude-opus-4-6", "medium", { effort: "medium" }],
+    ["claude-sonnet-4.6", "max", { effort: "max" }],
+    ["claude-opus-4-7-20260416", "xhigh", { effort: "xhigh" }],
+    ["eu.anthropic.claude-opus-4-8-v1:0", "high", { effort: "high" }],
+    ["claude-sonnet-5", "minimal", { effort: "low" }],
+    ["claude-haiku-5-5", "low", { effort: "low" }],
+    ["claude-fable-5", "high", { effort: "high" }],
+  ])("asks %s to think with effort %s as %j", async (upstreamModel, effort, expected) => {
+    const call = toCall(
+      "json",
+      { reasoning_effort: effort, max_tokens: 20_000, temperature: 0.5 },
+      { upstreamModel },
+    );
+    expect(await provider.complete(call)).toMatchObject({ ok: true, dropped: ["temperature"] });
+    const { thinking, output_config } = JSON.parse(upstream.requests[0]?.text ?? "{}");
+    if ("effort" in expected) {
+      expect(thinking).toEqual({ type: "adaptive", display: "summarized" });
+      expect(output_config).toEqual(expected);
+    } else {
+      expect(thinking).toEqual({ type: "enabled", ...expected });
+      expect(output_config).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ["claude-opus-4-5-20251101", "xhigh", 20_000],
+    ["claude-opus-4-5-20251101", "high", 1_024],
+    ["claude-opus-4-6", "xhigh", 20_000],
+    ["claude-opus-4-7", "utmost", 20_000],
+  ])(
+    "names the effort that %s cannot be asked for: %s of %i tokens",
+    async (name, effort, most) => {
+      const asked = { reasoning_effort: effort, max_tokens: most, temperature: 0.5 };
+      const call = toCall("json", asked, { upstreamModel: name });
+      expect(await provider.complete(call)).toMatchObject({ dropped: ["reasoning_effort"] });
+      const body = JSON.parse(upstream.requests[0]?.text ?? "{}");
+      expect(body).toMatchObject({ temperature: 0.5 });
+      expect(body).not.toHaveProperty("thinking");
+      expect(body).not.toHaveProperty("output_config");
+    },
+  );
+
+  it("takes a short answer's effort where no budget has to fit into it", async () => {
+    const asked = { reasoning_effort: "low", max_tokens: 500 };
+    const result = await provider.complete(
+      toCall("json", asked, { upstreamModel: "claude-sonnet-5" }),
+    );
+    expect(result).not.toHaveProperty("dropped");
+  });
+
+  it.each([
     [{ n: 2 }, "n must be 1"],
     [
       {

@@ -3,19 +3,13 @@
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
 import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
+import { toThinking } from "./thinking.ts";
 
 type Block = Record<string, unknown>;
 type Turn = { role: "user" | "assistant"; content: Block[] };
 
 /** The API wants a bound always; what OpenAI's clients leave out gets this one. */
 const maxTokensDefault = 4_096;
-/** Tokens for thinking by OpenAI's reasoning effort; at least 1,024 and less than max_tokens. */
-const thinkingTokens: Readonly<Record<string, number>> = {
-  low: 1_024,
-  medium: 4_096,
-  high: 16_384,
-};
-const thinkingTokensMin = 1_024;
 const dataUrl = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s;
 
 /** Members that have a counterpart, or are the gateway's own affair. */
@@ -34,9 +28,9 @@ const carried: ReadonlySet<string> = new Set([
 ]);
 
 /** The members that the API cannot be told; while it thinks, how to sample is not ours to say. */
-export function toDropped(request: JsonObject): readonly string[] {
+export function toDropped(request: JsonObject, upstreamModel: string): readonly string[] {
   const { reasoning_effort: effort } = request;
-  const thinks = toThinking(effort, toMaxTokens(request)) !== undefined;
+  const thinks = toThinking(effort, toMaxTokens(request), upstreamModel) !== undefined;
   const sampling = thinks ? namesIn(request, ["temperature", "top_p"]) : [];
   const ignored = thinks || effort === "none" ? [] : namesIn(request, ["reasoning_effort"]);
   return [...namesBeyond(request, carried), ...sampling, ...ignored];
@@ -53,7 +47,7 @@ export function toMessagesRequest(
   }
   const messages = toObjects(request["messages"]);
   const maxTokens = toMaxTokens(request);
-  const thinking = toThinking(request["reasoning_effort"], maxTokens);
+  const thinking = toThinking(request["reasoning_effort"], maxTokens, upstreamModel);
   const system = toSystem(messages, request["response_format"]);
   const stop = request["stop"];
   return {
@@ -64,7 +58,7 @@ export function toMessagesRequest(
     ...(isStream && { stream: true }),
     ...(stop !== undefined && stop !== null && { stop_sequences: [stop].flat() }),
     ...toSampling(request, thinking !== undefined),
-    ...(thinking !== undefined && { thinking }),
+    ...thinking,
     ...toTools(request),
     ...toMetadata(request),
   };
@@ -88,12 +82,6 @@ function toSampling(request: JsonObject, thinks: boolean): JsonObject {
     ...(typeof temperature === "number" && { temperature: Math.min(1, temperature) }),
     ...(typeof topP === "number" && { top_p: topP }),
   };
-}
-
-function toThinking(effort: unknown, maxTokens: number): JsonObject | undefined {
-  const wanted = thinkingTokens[String(effort)];
-  if (wanted === undefined || maxTokens <= thinkingTokensMin) return undefined;
-  return { type: "enabled", budget_tokens: Math.min(wanted, maxTokens - 1) };
 }
 
 /** System and developer messages stand apart; a wanted form of the answer is said there too. */

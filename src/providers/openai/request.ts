@@ -71,7 +71,7 @@ export function toTranslatedBody(
 ): { bytes: Uint8Array; dropped: readonly string[] } {
   const value = toRequestValue(request, omit);
   const bytes = toJson(dialect.request(value, upstreamModel, isStream));
-  return { bytes, dropped: dialect.dropped(value).toSorted() };
+  return { bytes, dropped: dialect.dropped(value, upstreamModel).toSorted() };
 }
 
 /** A request as OpenAI's JSON, without the members that only the gateway reads, nor those that are to be left out. */
