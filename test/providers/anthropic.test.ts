@@ -199,6 +199,44 @@ describe("a request to Anthropic", () => {
     },
   );
 
+  const called = [
+    { role: "user", content: "Get it." },
+    {
+      role: "assistant",
+      tool_calls: [{ id: "c1", type: "function", function: { name: "get", arguments: "{}" } }],
+    },
+    { role: "tool", tool_call_id: "c1", content: "42" },
+  ];
+  const named = { type: "function", function: { name: "get" } };
+
+  it.each([
+    ["claude-sonnet-5", { tools: [tool], tool_choice: "required" }, true],
+    ["claude-opus-4-5", { tools: [tool], tool_choice: named }, true],
+    ["claude-sonnet-5", { tools: [tool], tool_choice: "auto" }, false],
+    ["claude-opus-4-5", { tools: [tool], tool_choice: "none" }, false],
+    ["claude-opus-4-5", { tools: [tool], messages: called }, true],
+    ["claude-sonnet-5", { tools: [tool], messages: called }, false],
+    [
+      "claude-opus-4-5",
+      { tools: [tool], messages: [...called, { role: "user", content: "So?" }] },
+      true,
+    ],
+    [
+      "claude-opus-4-5",
+      { tools: [tool], messages: [...called, { role: "assistant", content: "It is 42." }] },
+      false,
+    ],
+  ])("of %s with %j leaves its effort out: %s", async (upstreamModel, given, isDropped) => {
+    const asked = { ...given, reasoning_effort: "low", max_tokens: 4_000 };
+    const result = await provider.complete(toCall("json", asked, { upstreamModel }));
+    expect(result).toMatchObject({ ok: true });
+    expect("dropped" in result ? result.dropped : []).toEqual(
+      isDropped ? ["reasoning_effort"] : [],
+    );
+    const body = JSON.parse(upstream.requests[0]?.text ?? "{}");
+    expect("thinking" in body).toBe(!isDropped);
+  });
+
   it("takes a short answer's effort where no budget has to fit into it", async () => {
     const asked = { reasoning_effort: "low", max_tokens: 500 };
     const result = await provider.complete(

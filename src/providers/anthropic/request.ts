@@ -30,7 +30,7 @@ const carried: ReadonlySet<string> = new Set([
 /** The members that the API cannot be told; while it thinks, how to sample is not ours to say. */
 export function toDropped(request: JsonObject, upstreamModel: string): readonly string[] {
   const { reasoning_effort: effort } = request;
-  const thinks = toThinking(effort, toMaxTokens(request), upstreamModel) !== undefined;
+  const thinks = toThinking(request, toMaxTokens(request), upstreamModel) !== undefined;
   const sampling = thinks ? namesIn(request, ["temperature", "top_p"]) : [];
   const ignored = thinks || effort === "none" ? [] : namesIn(request, ["reasoning_effort"]);
   return [...namesBeyond(request, carried), ...sampling, ...ignored];
@@ -47,7 +47,7 @@ export function toMessagesRequest(
   }
   const messages = toObjects(request["messages"]);
   const maxTokens = toMaxTokens(request);
-  const thinking = toThinking(request["reasoning_effort"], maxTokens, upstreamModel);
+  const thinking = toThinking(request, maxTokens, upstreamModel);
   const system = toSystem(messages, request["response_format"]);
   const stop = request["stop"];
   return {

@@ -1,6 +1,7 @@
 // How much a model is to think, in Anthropic's words: by an effort where it decides itself, else by a budget.
 // Source: Anthropic API reference, "Adaptive thinking", "Effort" and "Extended thinking".
 import type { JsonObject } from "../dialect.ts";
+import { toObjects } from "../json-values.ts";
 
 /** Tokens for thinking by OpenAI's reasoning effort; at least 1,024 and less than max_tokens. */
 const budgets: Readonly<Record<string, number>> = { low: 1_024, medium: 4_096, high: 16_384 };
@@ -22,14 +23,16 @@ const adaptiveSince = 406;
 /** The version in a name such as `claude-opus-4-7` or `claude-sonnet-4-20250514`, not that of `claude-3-7-sonnet`. */
 const versionPattern = /claude-[a-z]+-(\d+)(?:[-.](\d{1,2}))?(?!\d)/;
 
-/** The members that ask a model to think; undefined if it is not to, or cannot be asked for this effort. */
+/** The members that ask a model to think; undefined if it is not to, or cannot be asked as the request wants it. */
 export function toThinking(
-  reasoningEffort: unknown,
+  request: JsonObject,
   maxTokens: number,
   upstreamModel: string,
 ): JsonObject | undefined {
-  const wanted = String(reasoningEffort);
+  const wanted = String(request["reasoning_effort"]);
   const version = readVersion(upstreamModel);
+  // The API answers both together with 400, and a client that forces a tool cannot do without its call.
+  if (forcesTool(request)) return undefined;
   if (version >= adaptiveSince) {
     const { effort, since } = efforts[wanted] ?? { effort: "", since: Number.POSITIVE_INFINITY };
     if (version < since) return undefined;
@@ -38,8 +41,19 @@ export function toThinking(
     return { thinking, output_config: { effort } };
   }
   const budget = budgets[wanted];
-  if (budget === undefined || maxTokens <= budgetMin) return undefined;
+  if (budget === undefined || maxTokens <= budgetMin || endsWithToolCall(request)) return undefined;
   return { thinking: { type: "enabled", budget_tokens: Math.min(budget, maxTokens - 1) } };
+}
+
+function forcesTool({ tools, tool_choice: choice }: JsonObject): boolean {
+  const isForced = choice === "required" || (typeof choice === "object" && choice !== null);
+  return isForced && toObjects(tools).length > 0;
+}
+
+/** With a budget such a turn would have to begin with its signed thoughts, which OpenAI's form does not have. */
+function endsWithToolCall({ messages }: JsonObject): boolean {
+  const last = toObjects(messages).findLast(({ role }) => role === "assistant");
+  return toObjects(last?.["tool_calls"]).length > 0;
 }
 
 /** 407 for 4.7, so that 4.10 would be more; 0 where the name has none. */
