@@ -25,6 +25,8 @@ function toOverride(model: ModelConfig, known: Model | undefined): ModelOverride
   const { contextTokens, maxOutputTokens, tools, vision, jsonMode } = model;
   const { unsupportedParameters: more, supportedParameters: fewer } = model;
   const untaken = [...(known?.unsupportedParameters ?? []), ...more];
+  const takes = (name: string) => !fewer.includes(name);
+  const reasoning = known?.whileReasoning;
   const tier = tierNames.find((name) => name === model.tier);
   return {
     name: model.name,
@@ -34,7 +36,13 @@ function toOverride(model: ModelConfig, known: Model | undefined): ModelOverride
     ...(contextTokens !== undefined && { contextTokens }),
     ...(maxOutputTokens !== undefined && { maxOutputTokens }),
     ...(more.length + fewer.length > 0 && {
-      unsupportedParameters: untaken.filter((name) => !fewer.includes(name)),
+      unsupportedParameters: untaken.filter(takes),
+    }),
+    ...(reasoning !== undefined && {
+      whileReasoning: {
+        ...reasoning,
+        unsupportedParameters: reasoning.unsupportedParameters.filter(takes),
+      },
     }),
     capabilities: {
       ...(tools !== undefined && { tools }),

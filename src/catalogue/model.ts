@@ -52,6 +52,12 @@ export interface Model {
   readonly cost: ModelCost;
   /** Request parameters that it cannot take. Default: none that are known. */
   readonly unsupportedParameters?: readonly string[];
+  /** More that it cannot take while it reasons. Default: none that are known. */
+  readonly whileReasoning?: {
+    readonly unsupportedParameters: readonly string[];
+    /** Whether it reasons where a request says no `reasoning_effort`; with "none" it never does. */
+    readonly isDefault: boolean;
+  };
   /** Request parameters that it takes under another name, and that name. Default: none that are known. */
   readonly renamedParameters?: Readonly<Record<string, string>>;
 }

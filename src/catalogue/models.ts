@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Capabilities, Model, ModelCost } from "./model.ts";
 import { builtInModels } from "./models-data.ts";
-import { renamedParametersOf, unsupportedParametersOf } from "./parameters.ts";
+import { parametersOf } from "./parameters.ts";
 import { type TierName, tiers } from "./tiers.ts";
 
 // The rows' types live apart, or models-data.ts and this file would import each other.
@@ -42,7 +42,7 @@ export interface Catalogue {
  * - `capabilities`: tools and JSON mode, as most servers have them; the others must be claimed.
  * - `cost`: the tier's price for input and output alike, so that the router can compare it.
  * - `createdAt`: not known.
- * - `unsupportedParameters`, `renamedParameters`: none.
+ * - `unsupportedParameters`, `whileReasoning`, `renamedParameters`: none.
  */
 export interface ModelOverride extends Partial<Omit<Model, "name" | "capabilities">> {
   readonly name: string;
@@ -67,9 +67,7 @@ export function createCatalogue(overrides: readonly ModelOverride[] = []): Catal
   const models = new Map<string, Model>();
   for (const model of builtInModels) {
     assert(!models.has(model.name), `model ${model.name} has two rows in the catalogue`);
-    const unsupportedParameters = unsupportedParametersOf(model);
-    const renamedParameters = renamedParametersOf(model);
-    models.set(model.name, toFrozen({ ...model, unsupportedParameters, renamedParameters }));
+    models.set(model.name, toFrozen({ ...model, ...parametersOf(model) }));
   }
   for (const override of overrides) {
     assert(override.name !== autoModelName, "auto is the router's name, no model can have it");

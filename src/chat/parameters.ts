@@ -24,10 +24,13 @@ export function policyOf(
 
 /** The parameters of a request that a model cannot take. */
 export function untakenBy(
-  { unsupportedParameters = [] }: Model,
+  { unsupportedParameters = [], whileReasoning }: Model,
   request: CreateChatCompletionRequest,
 ): readonly string[] {
-  return unsupportedParameters.filter((name) => {
+  const { reasoningEffort: effort } = request;
+  const reasons = effort === undefined ? whileReasoning?.isDefault : effort !== "none";
+  const more = reasons === true ? (whileReasoning?.unsupportedParameters ?? []) : [];
+  return [...unsupportedParameters, ...more].filter((name) => {
     const field = fields.get(name);
     return field === undefined
       ? Object.hasOwn(request.extra ?? {}, name)

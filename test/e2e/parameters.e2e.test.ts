@@ -15,7 +15,12 @@ const gateway = await startGateway({
       { name: "claude", tier: "ultra" },
     ],
     providers: [
-      { name: "gpt", kind: "openai", baseUrl: gpt.baseUrl, models: ["plain", "gpt-5", "gpt-4.1"] },
+      {
+        name: "gpt",
+        kind: "openai",
+        baseUrl: gpt.baseUrl,
+        models: ["plain", "gpt-5", "gpt-4.1", "gpt-5.2", "gpt-5.5"],
+      },
       { name: "claude", kind: "anthropic", baseUrl: claude.baseUrl, models: ["claude"] },
     ],
   },
@@ -98,6 +103,37 @@ describe.each(doors)("through $name by policy", (door) => {
     },
   );
 });
+
+/** Whether a model reasons by default, and what it is asked for. */
+const efforts = [
+  { model: "gpt-5.2", effort: undefined, reasons: false },
+  { model: "gpt-5.2", effort: "none", reasons: false },
+  { model: "gpt-5.2", effort: "low", reasons: true },
+  { model: "gpt-5.5", effort: undefined, reasons: true },
+  { model: "gpt-5.5", effort: "none", reasons: false },
+];
+
+describe.each(doors)("through $name how to sample", (door) => {
+  it.each(efforts)(
+    "is told $model asked for effort $effort unless it reasons ($reasons)",
+    async ({ model, effort, reasons }) => {
+      const how = { temperature: 0.5, top_p: 0.5, logprobs: true, top_logprobs: 2 };
+      const asked = { messages, model, ...how, ...(effort && { reasoning_effort: effort }) };
+      const { headers } = await door.chat(first, asked);
+      const names = reasons ? "logprobs,temperature,top_logprobs,top_p" : undefined;
+      expect(headers["x-optamil-dropped-params"]?.replaceAll(" ", "")).toBe(names);
+      expect(Object.keys(how).filter((name) => name in sentTo(gpt))).toEqual(
+        reasons ? [] : Object.keys(how),
+      );
+      const told = door.chat(rejecting, asked).then(() => undefined, readRejected);
+      expect(await told).toBe(reasons ? "temperature" : undefined);
+    },
+  );
+});
+
+async function readRejected(error: unknown): Promise<unknown> {
+  return (await refusalOf(Promise.reject(error))).param;
+}
 
 describe.each(doors)("through $name a parameter that the model cannot take", (door) => {
   it("is left out and named by default, whole or streamed", async () => {
