@@ -1,18 +1,20 @@
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { playAnthropic } from "../fakes/anthropic-upstream.ts";
+import { playGemini } from "../fakes/gemini-upstream.ts";
 import { openUpstream, playOpenAi } from "../fakes/openai-upstream.ts";
 import { bearer, doors, type Target } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
 import { refusalOf } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
-const [claude, gpt] = await Promise.all([openUpstream(), openUpstream()]);
-afterAll(() => Promise.all([claude.close(), gpt.close()]));
+const [claude, gemini, gpt] = await Promise.all([openUpstream(), openUpstream(), openUpstream()]);
+afterAll(() => Promise.all([claude.close(), gemini.close(), gpt.close()]));
 const gateway = await startGateway({
   config: {
     models: [
       { name: "plain", tier: "mid", unsupportedParameters: ["temperature"] },
       { name: "claude", tier: "ultra" },
+      { name: "gemini", tier: "ultra" },
     ],
     providers: [
       {
@@ -22,6 +24,7 @@ const gateway = await startGateway({
         models: ["plain", "gpt-5", "gpt-4.1", "gpt-5.2", "gpt-5.5"],
       },
       { name: "claude", kind: "anthropic", baseUrl: claude.baseUrl, models: ["claude"] },
+      { name: "gemini", kind: "gemini", baseUrl: gemini.baseUrl, models: ["gemini"] },
     ],
   },
 });
@@ -43,6 +46,7 @@ const [forwarding, rejecting] = [await keyWith("forward"), await keyWith("reject
 
 beforeEach(() => {
   claude.play = playAnthropic;
+  gemini.play = playGemini;
   gpt.play = playOpenAi;
 });
 
@@ -100,6 +104,47 @@ describe.each(doors)("through $name by policy", (door) => {
       const refusal = await refusalOf(door.chat(rejecting, asked));
       expect(refusal).toMatchObject({ type: "invalid_request_error", param: name });
       expect(gpt.requests.length).toBe(before);
+    },
+  );
+});
+
+/** What an API has no word for, by kind of provider. */
+const untold = {
+  claude: {
+    ...{ seed: 7, presence_penalty: 0.5, frequency_penalty: 0.5, logit_bias: { "1": 1 } },
+    ...{ logprobs: true, store: true, metadata: { team: "blue" }, service_tier: "flex" },
+    ...{ verbosity: "low", prompt_cache_key: "c", modalities: ["text"] },
+    prediction: { type: "content", content: "same" },
+    web_search_options: { search_context_size: "low" },
+  },
+  gemini: {
+    ...{ logit_bias: { "1": 1 }, logprobs: true, store: true, metadata: { team: "blue" } },
+    ...{ user: "u", safety_identifier: "p", service_tier: "flex", verbosity: "low" },
+    ...{ prompt_cache_key: "c", modalities: ["text"] },
+    prediction: { type: "content", content: "same" },
+    web_search_options: { search_context_size: "low" },
+  },
+};
+const untoldCases = Object.entries(untold).flatMap(([model, values]) =>
+  Object.entries(values).map(([name, value]) => ({ model, name, value })),
+);
+
+describe.each(doors)("through $name by policy", (door) => {
+  it.each(untoldCases)(
+    "$name, for which the API of $model has no word, is named or refused",
+    async ({ model, name, value }) => {
+      const upstream = model === "claude" ? claude : gemini;
+      const asked = { messages, model, [name]: value };
+      for (const target of [first, forwarding]) {
+        const { headers } = await door.chat(target, asked);
+        expect(headers["x-optamil-dropped-params"]).toBe(name);
+      }
+      const before = upstream.requests.length;
+      for (const call of [door.chat, door.stream]) {
+        const refusal = await refusalOf(call(rejecting, asked));
+        expect(refusal).toMatchObject({ type: "invalid_request_error", param: name });
+      }
+      expect(upstream.requests.length).toBe(before);
     },
   );
 });
