@@ -116,6 +116,30 @@ describe("a request to Gemini", () => {
     expect((await sent(given))["generationConfig"]).toEqual(expected);
   });
 
+  const pro = "gemini-3.1-pro-preview";
+  it.each([
+    ["gemini-2.5-flash", "none", { thinkingBudget: 0, includeThoughts: false }],
+    ["gemini-2.5-flash-lite", "medium", { thinkingBudget: 8_192, includeThoughts: true }],
+    ["gemini-2.5-pro", "none", { thinkingBudget: 128, includeThoughts: true }],
+    ["gemini-2.5-pro", "high", { thinkingBudget: 24_576, includeThoughts: true }],
+    ["gemini-3-flash-preview", "none", { thinkingLevel: "minimal", includeThoughts: true }],
+    ["gemini-3.5-flash", "medium", { thinkingLevel: "medium", includeThoughts: true }],
+    ["gemini-3-pro-preview", "medium", { thinkingLevel: "high", includeThoughts: true }],
+    [pro, "minimal", { thinkingLevel: "low", includeThoughts: true }],
+    [pro, "medium", { thinkingLevel: "medium", includeThoughts: true }],
+    [pro, "high", { thinkingLevel: "high", includeThoughts: true }],
+    [pro, "utmost", undefined],
+    ["gemini-2.5-flash", "utmost", undefined],
+  ])("asks %s to think with effort %s as %j", async (upstreamModel, effort, expected) => {
+    const call = toCall("json", { reasoning_effort: effort }, { upstreamModel });
+    const result = await provider.complete(call);
+    expect("dropped" in result ? result.dropped : []).toEqual(
+      expected === undefined ? ["reasoning_effort"] : [],
+    );
+    const { generationConfig } = JSON.parse(upstream.requests[0]?.text ?? "{}");
+    expect(generationConfig.thinkingConfig).toEqual(expected);
+  });
+
   it.each([
     ["auto", { mode: "AUTO" }],
     ["required", { mode: "ANY" }],

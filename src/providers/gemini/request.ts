@@ -3,14 +3,11 @@
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
 import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
+import { toThinking } from "./thinking.ts";
 
 type Part = Record<string, unknown>;
 type Content = { role: "user" | "model"; parts: Part[] };
 
-/** Tokens for thinking by OpenAI's reasoning effort. */
-const thinkingTokens: Readonly<Record<string, number>> = {
-  ...{ none: 0, minimal: 0, low: 1_024, medium: 8_192, high: 24_576 },
-};
 const dataUrl = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s;
 const modes: Readonly<Record<string, string>> = { auto: "AUTO", required: "ANY", none: "NONE" };
 
@@ -22,8 +19,8 @@ const carried: ReadonlySet<string> = new Set([
 ]);
 
 /** The members that the API cannot be told. */
-export function toDropped(request: JsonObject): readonly string[] {
-  const isKnown = Object.hasOwn(thinkingTokens, String(request["reasoning_effort"]));
+export function toDropped(request: JsonObject, upstreamModel: string): readonly string[] {
+  const isKnown = toThinking(request, upstreamModel) !== undefined;
   return [
     ...namesBeyond(request, carried),
     ...(isKnown ? [] : namesIn(request, ["reasoning_effort"])),
@@ -31,7 +28,7 @@ export function toDropped(request: JsonObject): readonly string[] {
 }
 
 /** The body of the upstream request. Throws `invalid_request` for parts that the API does not know. */
-export function toGenerateRequest(request: JsonObject): JsonObject {
+export function toGenerateRequest(request: JsonObject, upstreamModel: string): JsonObject {
   const messages = toObjects(request["messages"]);
   const system = messages
     .filter(({ role }) => role === "system" || role === "developer")
@@ -40,7 +37,7 @@ export function toGenerateRequest(request: JsonObject): JsonObject {
     contents: toContents(messages),
     ...(system.length > 0 && { systemInstruction: { parts: system } }),
     ...toTools(request),
-    generationConfig: toConfig(request),
+    generationConfig: toConfig(request, upstreamModel),
   };
 }
 
@@ -139,10 +136,9 @@ function toTools({ tools, tool_choice: choice }: JsonObject): JsonObject {
   };
 }
 
-function toConfig(request: JsonObject): JsonObject {
+function toConfig(request: JsonObject, upstreamModel: string): JsonObject {
   const { type, json_schema: schema } = toObject(request["response_format"]);
   const { stop, n } = request;
-  const budget = thinkingTokens[String(request["reasoning_effort"])];
   const maxOutputTokens = request["max_completion_tokens"] ?? request["max_tokens"];
   const config = {
     ...{ temperature: request["temperature"], topP: request["top_p"], seed: request["seed"] },
@@ -154,8 +150,7 @@ function toConfig(request: JsonObject): JsonObject {
     responseMimeType:
       type === "json_object" || type === "json_schema" ? "application/json" : undefined,
     responseJsonSchema: type === "json_schema" ? toObject(schema)["schema"] : undefined,
-    thinkingConfig:
-      budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts: budget > 0 },
+    thinkingConfig: toThinking(request, upstreamModel),
   };
   return Object.fromEntries(
     Object.entries(config).filter(([, value]) => value !== undefined && value !== null),
