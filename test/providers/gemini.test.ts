@@ -159,6 +159,51 @@ describe("a request to Gemini", () => {
   });
 });
 
+describe("the signed thoughts behind calls of functions", () => {
+  const signed = { functionCall: { name: "one", args: {} }, thoughtSignature: "c2ln" };
+  const parts = [signed, { functionCall: { name: "two", args: { a: 2 } } }];
+  const extra = { google: { thought_signature: "c2ln" } };
+
+  it.each(["json", "messages"] as const)(
+    "reach the client of the form %s, whole or streamed",
+    async (form) => {
+      upstream.play = (reply, request) => {
+        const answered = response(parts, "STOP");
+        const isStream = request.url.includes(":streamGenerateContent");
+        return (isStream ? playStream([event(answered)]) : playJson(200, answered))(reply, request);
+      };
+      const [choice] = toMessage(await provider.complete(toCall(form))).choices;
+      expect(choice?.message?.toolCalls.map(({ extra }) => extra?.["extra_content"])).toEqual([
+        extra,
+        undefined,
+      ]);
+      const delivery = await collect(provider, toCall(form, { stream: true }));
+      const calls = delivery.chunks.flatMap(({ choices }) =>
+        choices.flatMap(({ delta }) => delta?.toolCalls ?? []),
+      );
+      expect(calls.map(({ extra }) => extra?.["extra_content"])).toEqual([extra, undefined]);
+    },
+  );
+
+  it.each([
+    ["gemini-3.5-flash", extra, ["c2ln", undefined]],
+    ["gemini-3.5-flash", undefined, ["skip_thought_signature_validator", undefined]],
+    ["gemini-2.5-flash", extra, ["c2ln", undefined]],
+    ["gemini-2.5-flash", undefined, [undefined, undefined]],
+  ])("go back to %s with the call: %j as %j", async (upstreamModel, given, expected) => {
+    const tool_calls = ["one", "two"].map((name, at) => ({
+      ...{ id: name, type: "function", function: { name, arguments: "{}" } },
+      ...(at === 0 && given !== undefined && { extra_content: given }),
+    }));
+    const results = ["one", "two"].map((id) => ({ role: "tool", tool_call_id: id, content: "1" }));
+    const history = [{ role: "user", content: "?" }, { role: "assistant", tool_calls }, ...results];
+    await provider.complete(toCall("json", { messages: history }, { upstreamModel }));
+    const { contents } = JSON.parse(upstream.requests[0]?.text ?? "{}");
+    const sent: { thoughtSignature?: string }[] = contents[1].parts;
+    expect(sent.map(({ thoughtSignature }) => thoughtSignature)).toEqual(expected);
+  });
+});
+
 describe("an answer of Gemini", () => {
   it("counts thoughts as completion, and what was cached as prompt", async () => {
     const expected = { promptTokens: 7, completionTokens: 5, totalTokens: 12 };

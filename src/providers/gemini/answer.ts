@@ -2,6 +2,7 @@
 // Source: Gemini API reference, GenerateContentResponse, v1beta.
 import type { DialectEvents, JsonObject } from "../dialect.ts";
 import { toCount, toObject, toObjects } from "../json-values.ts";
+import { toExtraContent } from "./signature.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   STOP: "stop",
@@ -109,6 +110,7 @@ function readParts(candidate: JsonObject, id: unknown, index: number, before: nu
       id: own ?? `call_${id ?? "gemini"}_${index}_${place}`,
       type: "function",
       function: { name, arguments: JSON.stringify(args ?? {}) },
+      ...toExtraContent(part),
     };
   });
   return { text: textOf(false), thought: textOf(true), calls };

@@ -3,6 +3,7 @@
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
 import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
+import { toSignature } from "./signature.ts";
 import { toThinking } from "./thinking.ts";
 
 type Part = Record<string, unknown>;
@@ -34,7 +35,7 @@ export function toGenerateRequest(request: JsonObject, upstreamModel: string): J
     .filter(({ role }) => role === "system" || role === "developer")
     .flatMap(({ content }) => toParts(content));
   return {
-    contents: toContents(messages),
+    contents: toContents(messages, upstreamModel),
     ...(system.length > 0 && { systemInstruction: { parts: system } }),
     ...toTools(request),
     generationConfig: toConfig(request, upstreamModel),
@@ -42,7 +43,7 @@ export function toGenerateRequest(request: JsonObject, upstreamModel: string): J
 }
 
 /** Turns in order; what follows with the same role, as results of several tools, is one turn. */
-function toContents(messages: readonly JsonObject[]): Content[] {
+function toContents(messages: readonly JsonObject[], upstreamModel: string): Content[] {
   const contents: Content[] = [];
   const names = new Map<unknown, unknown>();
   for (const message of messages) {
@@ -52,7 +53,7 @@ function toContents(messages: readonly JsonObject[]): Content[] {
       names.set(call["id"], toObject(call["function"])["name"]);
     }
     const speaker = role === "assistant" ? "model" : "user";
-    const parts = role === "tool" ? [toResult(message, names)] : toTurn(message);
+    const parts = role === "tool" ? [toResult(message, names)] : toTurn(message, upstreamModel);
     const last = contents.at(-1);
     if (parts.length === 0) continue;
     if (last?.role === speaker) last.parts.push(...parts);
@@ -61,10 +62,11 @@ function toContents(messages: readonly JsonObject[]): Content[] {
   return contents;
 }
 
-function toTurn(message: JsonObject): Part[] {
-  const calls = toObjects(message["tool_calls"]).map((call) => {
+function toTurn(message: JsonObject, upstreamModel: string): Part[] {
+  const calls = toObjects(message["tool_calls"]).map((call, at) => {
     const { name, arguments: text } = toObject(call["function"]);
-    return { functionCall: { name, args: parseArguments(text) } };
+    const functionCall = { name, args: parseArguments(text) };
+    return { functionCall, ...toSignature(call, at, upstreamModel) };
   });
   return [...toParts(message["content"]), ...toParts(message["refusal"]), ...calls];
 }

@@ -1,6 +1,7 @@
 // How much a model is to think, in Gemini's words: by a level from Gemini 3 on, by a budget of tokens before.
 // Source: Gemini API reference, "Gemini thinking", v1beta.
 import type { JsonObject } from "../dialect.ts";
+import { majorVersion } from "./major-version.ts";
 
 /** Tokens for thinking by OpenAI's reasoning effort. */
 const budgets: Readonly<Record<string, number>> = {
@@ -21,7 +22,7 @@ const firstProLevels: Readonly<Record<string, string>> = { ...proLevels, medium:
 export function toThinking(request: JsonObject, upstreamModel: string): JsonObject | undefined {
   const effort = String(request["reasoning_effort"]);
   const isPro = /-pro\b/.test(upstreamModel);
-  if (readMajor(upstreamModel) >= 3) {
+  if (majorVersion(upstreamModel) >= 3) {
     const level = levelsOf(upstreamModel, isPro)[effort];
     return level === undefined ? undefined : { thinkingLevel: level, includeThoughts: true };
   }
@@ -34,9 +35,4 @@ export function toThinking(request: JsonObject, upstreamModel: string): JsonObje
 function levelsOf(upstreamModel: string, isPro: boolean): Readonly<Record<string, string>> {
   if (!isPro) return levels;
   return /gemini-3-pro/.test(upstreamModel) ? firstProLevels : proLevels;
-}
-
-/** 3 for `gemini-3.1-pro-preview`; 0 where the name has no version. */
-function readMajor(upstreamModel: string): number {
-  return Number(/gemini-(\d+)/.exec(upstreamModel)?.[1] ?? 0);
 }
