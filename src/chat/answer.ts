@@ -47,7 +47,8 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     last = failure;
     upstreamMs += latencyMs;
     request.attempted({ ...namesOf(candidate), ...failure, latencyMs });
-    if (!failure.tryNext || call.cancellation.cancelled) break;
+    const isLate = parts.clock.monotonicMs() - call.receivedAtMs >= call.timeoutMs;
+    if (!failure.tryNext || call.cancellation.cancelled || isLate) break;
   }
   const error = last?.error ?? new OptamilError("service_unavailable", "No model is available.");
   await request.settle(unserved(endedBy(call.cancellation), error.row.status));

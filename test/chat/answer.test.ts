@@ -304,6 +304,18 @@ describe("failover", () => {
     expect([one?.calls.length, two?.calls.length]).toEqual([1, 1]);
   });
 
+  it("asks nobody else once the time for the whole answer is over", async () => {
+    const one = scriptedProvider("one");
+    one.complete = async () => {
+      nowMs += 59_990;
+      return failure("timeout");
+    };
+    const two = scriptedProvider("two", [completion("answer-2")]);
+    const { done } = ask(parts([one, two]), { user: "user-of-one" });
+    await expect(done).rejects.toMatchObject({ code: "service_unavailable" });
+    expect(two.calls).toEqual([]);
+  });
+
   it("waits for the deployment that takes every parameter, for a key that rejects the others", async () => {
     const asked = { one: 0, two: 0 };
     const one: ScriptedProvider = {
