@@ -10,6 +10,7 @@ import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
 import { authorize, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
+import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { setErrorHeaders } from "./headers.ts";
@@ -117,7 +118,7 @@ class Visit {
         showRate,
         setHeader: (name: string, value: string) => void reply.setHeader(name, value),
         body,
-        cancellation: cancelOnClose(reply),
+        cancellation: cancelOnClose(reply, this.#patienceMs(route, claimant.header)),
         timeoutMs: this.#options.answerTimeoutMs,
         idempotencyKey: readIdempotencyKey(claimant.header),
         quality: readQuality(claimant.header),
@@ -130,6 +131,13 @@ class Visit {
       }
       this.#refuse(request, reply, toOptamilError(thrown, context.requestId), context);
     }
+  }
+
+  /** What the client waits for an answer in one piece; a stream has begun by then, and its client waits on. */
+  #patienceMs({ method }: Route, header: (name: string) => string | undefined): number | undefined {
+    const timeoutMs = method.methodKind === "unary" ? readClientTimeoutMs(header) : undefined;
+    const isShort = timeoutMs !== undefined && timeoutMs < this.#options.answerTimeoutMs;
+    return isShort ? timeoutMs : undefined;
   }
 
   #showPage(request: DoorRequest, reply: Reply, path: string): boolean {
@@ -230,10 +238,13 @@ function wrongMethod(method: string, allow: string): OptamilError {
   return new OptamilError("method_not_allowed", message, { allow });
 }
 
-function cancelOnClose(reply: Reply): Cancellation {
+function cancelOnClose(reply: Reply, patienceMs: number | undefined): Cancellation {
   const cancellation = new Cancellation();
   reply.once("close", () => {
     if (!reply.writableEnded) cancellation.cancel("client_closed");
   });
+  if (patienceMs === undefined) return cancellation;
+  const timer = setTimeout(() => cancellation.cancel("deadline"), patienceMs);
+  reply.once("close", () => clearTimeout(timer));
   return cancellation;
 }

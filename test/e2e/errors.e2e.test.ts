@@ -547,6 +547,20 @@ describe("a client's own deadline", () => {
     expect(refusal).toMatchObject(fromRow(rows.deadline, "rpc"));
   });
 
+  it.each(["x-stainless-timeout", "x-stainless-read-timeout"])(
+    "ends a REST call with 408 when its SDK says it in %s, and its upstream with it",
+    async (name) => {
+      const before = silent.requests.length;
+      const reply = await sendHttp1(gateway.url, {
+        ...{ path: "/v1/chat/completions", body: request },
+        headers: { ...admin, [name]: "0.1" },
+      });
+      expect(readRefusal(reply)).toMatchObject(fromRow(rows.deadline, "rest"));
+      await silent.requests[before]?.socketClosed;
+      expect(silent.requests.length).toBe(before + 1);
+    },
+  );
+
   it("ends a Connect call with deadline_exceeded when the provider is silent", async () => {
     const reply = await sendHttp1(gateway.url, {
       path: "/optamil.v1.ChatService/CreateChatCompletion",
