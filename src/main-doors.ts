@@ -19,6 +19,7 @@ import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
 import { BudgetService } from "./gen/optamil/v1/budgets_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
+import { MessageService } from "./gen/optamil/v1/messages_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
 import { RouterService } from "./gen/optamil/v1/router_pb.ts";
 import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
@@ -40,6 +41,7 @@ const protocolServices: readonly DescService[] = [Health, ServerReflection, Serv
 /** The services that this gateway serves, over REST and RPC. */
 const servedServices: readonly DescService[] = [
   ChatService,
+  MessageService,
   ModelService,
   KeyService,
   AccountService,

@@ -12,8 +12,9 @@ import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
-import { chatMethods } from "./gateway/rpc/chat.ts";
+import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
+import { messageMethods } from "./gateway/rpc/messages.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
 import { routerMethods } from "./gateway/rpc/router.ts";
 import { usageMethods } from "./gateway/rpc/usage.ts";
@@ -178,8 +179,10 @@ function createEntries(
       quality ?? accounts.directory.account(accountId)?.quality ?? serving.quality;
     return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
+  const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
   return [
-    ...chatMethods((run) => servings.use((serving) => run(partsOf(serving)))),
+    ...chatMethods(use),
+    ...messageMethods(use),
     ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
     ...modelMethods(() => servings.current),
     ...keyMethods(accounts.manager),

@@ -9,6 +9,10 @@ import type {
 } from "@bufbuild/protobuf";
 import type { AnswerSink } from "../chat/call.ts";
 import type { RateView } from "../chat/rate.ts";
+import type {
+  CreateChatCompletionResponse,
+  StreamChatCompletionResponse,
+} from "../gen/optamil/v1/chat_pb.ts";
 import type { Caller } from "../keys/verify.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { JsonBody } from "../platform/json-body.ts";
@@ -54,7 +58,21 @@ type AnswerEntry = {
   readonly kind: "answer";
   readonly method: DescMethod;
   readonly call: (request: never, exchange: Exchange, sink: AnswerSink) => Promise<void>;
+  /** Makes the translator of one answer; undefined: the method's messages are the chat's own. */
+  readonly translate: ((requestId: string) => AnswerTranslator) | undefined;
 };
+
+/** Turns the chat's answer to one request into the messages of another API. */
+export interface AnswerTranslator {
+  /** A whole answer. */
+  whole(answer: CreateChatCompletionResponse): Message;
+  /** What chunks of a stream are; may be nothing. */
+  chunks(chunks: readonly StreamChatCompletionResponse[]): readonly Message[];
+  /** A sign of life. */
+  ping(): readonly Message[];
+  /** What follows the last chunk. */
+  end(): readonly Message[];
+}
 
 /** A method and what serves it. */
 export type MethodEntry = UnaryEntry | AnswerEntry;
@@ -83,11 +101,12 @@ export function publicUnary<I extends DescMessage, O extends DescMessage>(
   return { kind: "unary", method, call };
 }
 
-/** An entry for a method that writes its answer to a sink. */
+/** An entry for a method that writes its answer to a sink, which has it translated if need be. */
 export function answered<I extends DescMessage>(
   method: DescMethod & { readonly input: I },
   call: (request: MessageShape<I>, exchange: Exchange, sink: AnswerSink) => Promise<void>,
+  translate?: (requestId: string) => AnswerTranslator,
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public`);
-  return { kind: "answer", method, call };
+  return { kind: "answer", method, call, translate };
 }

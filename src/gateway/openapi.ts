@@ -8,7 +8,7 @@ import {
   getOption,
   type JsonObject,
 } from "@bufbuild/protobuf";
-import { access } from "../gen/optamil/options/v1/options_pb.ts";
+import { access, ErrorStyle } from "../gen/optamil/options/v1/options_pb.ts";
 import { ownerScopes } from "../keys/scopes.ts";
 import { errorTable } from "../platform/errors.ts";
 import { fieldsByKey, jsonKey, jsonOptions } from "../platform/json-shape.ts";
@@ -39,13 +39,8 @@ export function createOpenApi(
     servers: [{ url: serverUrl }],
     paths,
     components: {
-      schemas: { ...schemas.components, Error: errorSchema },
-      responses: {
-        Error: {
-          description: "A refusal.",
-          content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
-        },
-      },
+      schemas: { ...schemas.components, Error: errorSchema, AnthropicError: anthropicErrorSchema },
+      responses: { Error: errorResponse("Error"), AnthropicError: errorResponse("AnthropicError") },
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer" },
         apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
@@ -76,6 +71,37 @@ const errorSchema: JsonObject = {
     },
   },
 };
+
+const anthropicErrorSchema: JsonObject = {
+  type: "object",
+  required: ["type", "error", "request_id"],
+  properties: {
+    type: { const: "error" },
+    error: {
+      type: "object",
+      required: ["type", "message"],
+      properties: {
+        type: {
+          type: "string",
+          enum: [...new Set(Object.values(errorTable).map((r) => r.anthropicType))],
+        },
+        message: { type: "string" },
+      },
+    },
+    request_id: { type: "string" },
+  },
+};
+
+function errorResponse(name: ErrorName): JsonObject {
+  const schema = { $ref: `#/components/schemas/${name}` };
+  return { description: "A refusal.", content: { "application/json": { schema } } };
+}
+
+type ErrorName = "Error" | "AnthropicError";
+
+function errorNameOf({ errors }: Route): ErrorName {
+  return errors === ErrorStyle.ANTHROPIC ? "AnthropicError" : "Error";
+}
 
 function createPaths(routes: readonly Route[], schemas: Schemas): JsonObject {
   const paths: JsonObject = {};
@@ -118,8 +144,8 @@ function createOperation(alternatives: readonly Route[], schemas: Schemas): Json
     }),
     responses: {
       200: { description: "The answer.", content: createContent(alternatives, schemas) },
-      "4XX": { $ref: "#/components/responses/Error" },
-      "5XX": { $ref: "#/components/responses/Error" },
+      "4XX": { $ref: `#/components/responses/${errorNameOf(main)}` },
+      "5XX": { $ref: `#/components/responses/${errorNameOf(main)}` },
     },
   };
 }
@@ -133,26 +159,32 @@ function streamNote({ when, sse }: Route): string[] {
 
 function createContent(alternatives: readonly Route[], schemas: Schemas): JsonObject {
   const content: JsonObject = {};
-  for (const { method, sse } of alternatives) {
+  for (const route of alternatives) {
+    const { method, sse } = route;
     if (sse === undefined) content["application/json"] = { schema: schemas.refer(method.output) };
-    else content["text/event-stream"] = { schema: eventSchema(method.output, sse.done, schemas) };
+    else content["text/event-stream"] = { schema: eventSchema(route, sse, schemas) };
   }
   return content;
 }
 
 /** One server-sent event, not the whole stream: OpenAPI 3.1 has no words for a sequence. */
-function eventSchema(output: DescMessage, done: string, schemas: Schemas): JsonObject {
-  const error = { $ref: "#/components/schemas/Error" };
+function eventSchema(
+  route: Route,
+  { done, event }: { readonly done: string; readonly event: string },
+  schemas: Schemas,
+): JsonObject {
+  const error = { $ref: `#/components/schemas/${errorNameOf(route)}` };
   const message = {
     description: "A message, or the refusal that ends the stream.",
     contentMediaType: "application/json",
-    contentSchema: { anyOf: [schemas.refer(output), error] },
+    contentSchema: { anyOf: [schemas.refer(route.method.output), error] },
   };
   const end = { description: "The last event.", const: done };
   return {
     type: "object",
-    required: ["data"],
+    required: ["data", ...(event === "" ? [] : ["event"])],
     properties: {
+      ...(event !== "" && { event: { type: "string" } }),
       data: { type: "string", ...(done === "" ? message : { anyOf: [end, message] }) },
     },
   };

@@ -1,31 +1,33 @@
 // Writes a chat answer to an HTTP response: JSON in one piece or server-sent events.
-import { toCompletionText, toEventsText } from "../chat/answer-json.ts";
 import type { AnswerHead, AnswerSink } from "../chat/call.ts";
 import type {
   CreateChatCompletionResponse,
   StreamChatCompletionResponse,
 } from "../gen/optamil/v1/chat_pb.ts";
-import { type OptamilError, toErrorBody } from "../platform/errors.ts";
+import type { OptamilError } from "../platform/errors.ts";
 import { setAnswerHeaders } from "./headers.ts";
 import { endJson, type Reply } from "./reply.ts";
+import type { RestFormat } from "./rest-format.ts";
 
 /** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
 const stallTimeoutMs = 60_000;
 
 /** The sink of one REST request. */
 export class RestSink implements AnswerSink {
-  readonly form = "json";
+  readonly form: "json" | "messages";
   onDrain: (() => void) | undefined = undefined;
   readonly #response: Reply;
-  /** Text of the last event of a stream; undefined for an answer in one piece. */
-  readonly #done: string | undefined;
+  readonly #format: RestFormat;
+  readonly #isStream: boolean;
   #headSent = false;
   #includeUsage = false;
   #stall: ReturnType<typeof setTimeout> | undefined = undefined;
 
-  constructor(response: Reply, done: string | undefined) {
+  constructor(response: Reply, format: RestFormat, isStream: boolean) {
+    this.form = format.form;
     this.#response = response;
-    this.#done = done;
+    this.#format = format;
+    this.#isStream = isStream;
   }
 
   /** Whether the status line is out: from then on a failure is an error frame. */
@@ -39,7 +41,7 @@ export class RestSink implements AnswerSink {
     this.#includeUsage = head.includeUsage;
     const response = this.#response;
     setAnswerHeaders(head, (name, value) => response.setHeader(name, value));
-    if (this.#done === undefined) return;
+    if (!this.#isStream) return;
     response.setHeader("cache-control", "no-cache, no-transform");
     response.setHeader("x-accel-buffering", "no");
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
@@ -50,7 +52,7 @@ export class RestSink implements AnswerSink {
   }
 
   message(message: CreateChatCompletionResponse): void {
-    endJson(this.#response, 200, toCompletionText(message));
+    endJson(this.#response, 200, this.#format.whole(message));
   }
 
   events(events: Uint8Array): boolean {
@@ -58,19 +60,20 @@ export class RestSink implements AnswerSink {
   }
 
   chunks(chunks: readonly StreamChatCompletionResponse[]): boolean {
-    return this.#write(toEventsText(chunks, this.#includeUsage));
+    const text = this.#format.chunks(chunks, this.#includeUsage);
+    return text === "" || this.#write(text);
   }
 
   ping(): void {
-    if (this.#stall === undefined) this.#write(": ping\n\n");
+    if (this.#stall === undefined) this.#write(this.#format.ping());
   }
 
   end(): void {
-    this.#finish(`data: ${this.#done}\n\n`);
+    this.#finish(this.#format.end());
   }
 
   fail(error: OptamilError): void {
-    this.#finish(`data: ${JSON.stringify(toErrorBody(error))}\n\n`);
+    this.#finish(this.#format.failure(error));
   }
 
   #write(data: string | Uint8Array): boolean {

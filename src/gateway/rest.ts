@@ -1,10 +1,11 @@
 // The REST door: route, key, body, message, method, answer. Nothing here knows what a service does.
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { RateView } from "../chat/rate.ts";
+import { ErrorStyle } from "../gen/optamil/options/v1/options_pb.ts";
 import type { Caller } from "../keys/verify.ts";
 import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
-import { invalidRequest, OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
+import { invalidRequest, OptamilError, toOptamilError } from "../platform/errors.ts";
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
@@ -12,6 +13,7 @@ import { authorize, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
 import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
+import { toErrorText } from "./error-body.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { setErrorHeaders } from "./headers.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
@@ -21,8 +23,16 @@ import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
+import { type RestFormat, restFormatOf } from "./rest-format.ts";
 import { RestSink } from "./rest-sink.ts";
-import { createRoutes, pickRoute, type Route, type RouteFound, type Routes } from "./routes.ts";
+import {
+  createRoutes,
+  pickRoute,
+  type Route,
+  type RouteFound,
+  type RouteMatch,
+  type Routes,
+} from "./routes.ts";
 import { isOwnOrigin } from "./session-cookie.ts";
 import { readTag } from "./tag-header.ts";
 
@@ -50,6 +60,8 @@ type Served = {
   readonly scope: string | undefined;
   readonly validate: (message: Message) => void;
   readonly answers: JsonCodec<Message>;
+  /** Makes the format of an answer; undefined: the method returns its answer. */
+  readonly format: ((requestId: string) => RestFormat) | undefined;
 };
 
 /** The door to the methods' REST routes and to the pages. */
@@ -72,6 +84,7 @@ function serve(entry: MethodEntry): Served {
     scope: scopeOf(method),
     validate: validatorOf(method.input),
     answers: jsonCodec(method.output),
+    format: entry.kind === "answer" ? restFormatOf(entry) : undefined,
   };
 }
 
@@ -91,6 +104,7 @@ class Visit {
   async run(request: DoorRequest, reply: Reply, context: RequestContext): Promise<void> {
     let caller: Caller | undefined;
     let rateShown = false;
+    let match: RouteMatch | undefined;
     const showRate = (view: RateView) => {
       rateShown = true;
       setRateHeaders(view, this.#options.clock.wallMs(), (name, value) =>
@@ -100,7 +114,11 @@ class Visit {
     try {
       const { path, query } = splitUrl(request.url ?? "/");
       if (this.#showPage(request, reply, path)) return;
-      const found = this.#find(request.method ?? "GET", path);
+      const { method = "GET" } = request;
+      match = this.#routes.match(method, path);
+      if (errorsOf(match) === ErrorStyle.ANTHROPIC)
+        reply.setHeader("request-id", context.requestId);
+      const found = theFound(match, method, path);
       const served = this.#serving(found.alternatives[0]);
       const claimant = {
         header: (name: string) => header(request, name),
@@ -129,7 +147,9 @@ class Visit {
       if (caller !== undefined && !rateShown) {
         await this.#options.rates.current(caller).then(showRate, () => {});
       }
-      this.#refuse(request, reply, toOptamilError(thrown, context.requestId), context);
+      const { requestId } = context;
+      const error = toOptamilError(thrown, requestId);
+      this.#refuse(request, reply, error, { requestId, errors: errorsOf(match) });
     }
   }
 
@@ -148,13 +168,6 @@ class Visit {
     request.resume();
     page(reply);
     return true;
-  }
-
-  #find(method: string, path: string): RouteFound {
-    const match = this.#routes.match(method, path);
-    if (match.kind === "found") return match;
-    if (match.kind === "wrong_method") throw wrongMethod(method, match.allow);
-    throw new OptamilError("not_found", `There is nothing at ${path.slice(0, 200)}.`);
   }
 
   #serving(route: Route): Served {
@@ -176,7 +189,7 @@ class Visit {
   }
 
   async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
-    const { entry, scope, validate, answers } = this.#serving(route);
+    const { entry, scope, validate, answers, format } = this.#serving(route);
     validate(message);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
@@ -186,7 +199,8 @@ class Visit {
       endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
       return;
     }
-    const sink = new RestSink(reply, route.sse?.done);
+    if (format === undefined) throw new Error(`${entry.method.name} has no format`);
+    const sink = new RestSink(reply, format(exchange.requestId), route.sse !== undefined);
     try {
       await entry.call(input, exchange, sink);
     } catch (thrown) {
@@ -201,7 +215,7 @@ class Visit {
     request: DoorRequest,
     reply: Reply,
     error: OptamilError,
-    { requestId }: RequestContext,
+    { requestId, errors }: { readonly requestId: string; readonly errors: ErrorStyle },
   ): void {
     this.#report(error, requestId);
     // What is left of the body is read and thrown away: an unread body stalls the connection on Deno.
@@ -214,12 +228,25 @@ class Visit {
     if (error.code === "body_too_large" && request.httpVersionMajor === 1) {
       reply.setHeader("connection", "close");
     }
-    endJson(reply, error.row.status, JSON.stringify(toErrorBody(error)));
+    endJson(reply, error.row.status, toErrorText(error, errors, requestId));
   }
 
   #report(error: OptamilError, requestId: string): void {
     if (error.code === "internal") this.#options.onError(error, requestId);
   }
+}
+
+/** Only a path that is found is served; of any other it is said what is wrong. */
+function theFound(match: RouteMatch, method: string, path: string): RouteFound {
+  if (match.kind === "found") return match;
+  if (match.kind === "wrong_method") throw wrongMethod(method, match.allow);
+  throw new OptamilError("not_found", `There is nothing at ${path.slice(0, 200)}.`);
+}
+
+/** How a path refuses: one that nobody knows as OpenAI does. */
+function errorsOf(match: RouteMatch | undefined): ErrorStyle {
+  if (match?.kind === "found") return match.alternatives[0].errors;
+  return match?.kind === "wrong_method" ? match.route.errors : ErrorStyle.UNSPECIFIED;
 }
 
 function splitUrl(url: string): { path: string; query: string } {

@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { http } from "../gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "../gen/google/api/http_pb.ts";
-import { access, rest } from "../gen/optamil/options/v1/options_pb.ts";
+import { access, type ErrorStyle, rest } from "../gen/optamil/options/v1/options_pb.ts";
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { type Parameter, pathParameter, queryParameter } from "./parameters.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -28,8 +28,13 @@ export type Route = {
   readonly body: "all" | DescField | "none";
   /** Name of the boolean body field that picks this route among those of one path; empty: it needs none. */
   readonly when: string;
-  /** Text of the last server-sent event; undefined if the answer is JSON in one piece. */
-  readonly sse: { readonly done: string } | undefined;
+  /**
+   * Text of the last server-sent event, and the key of the messages that names events; empty where there is none.
+   * Undefined if the answer is JSON in one piece.
+   */
+  readonly sse: { readonly done: string; readonly event: string } | undefined;
+  /** The shape of its refusals. */
+  readonly errors: ErrorStyle;
   /** The codec of the request. */
   readonly codec: JsonCodec<Message>;
 };
@@ -79,6 +84,7 @@ function toRoute(method: DescMethod, rule: HttpRule): Route {
     body: toBody(method, rule.body),
     when: toWhen(method, rule.body),
     sse: toSse(method),
+    errors: getOption(method, rest).errors,
     codec: jsonCodec(method.input),
   };
 }
@@ -103,14 +109,19 @@ function toWhen(method: DescMethod, body: string): string {
 }
 
 function toSse(method: DescMethod): Route["sse"] {
-  const { sse, done } = getOption(method, rest);
+  const { sse, done, event } = getOption(method, rest);
   switch (method.methodKind) {
     case "unary":
-      if (sse || done !== "") throw new Error("sse and done are for server streams");
+      if (sse || done !== "" || event !== "") {
+        throw new Error("sse, done and event are for server streams");
+      }
       return undefined;
-    case "server_streaming":
+    case "server_streaming": {
       if (!sse) throw new Error("a server stream needs option rest.sse");
-      return { done };
+      const named = event === "" || queryParameter(method.output, event) !== undefined;
+      if (!named) throw new Error(`event names '${event}', which is no field of the answer`);
+      return { done, event };
+    }
     default:
       throw new Error("REST has no client streams");
   }

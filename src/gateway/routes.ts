@@ -19,8 +19,8 @@ export type RouteFound = {
 /** What a method and a path lead to. */
 export type RouteMatch =
   | RouteFound
-  /** The path is known, but not with this method: `allow` is the header's value. */
-  | { readonly kind: "wrong_method"; readonly allow: string }
+  /** The path is known, but not with this method: `allow` is the header's value, `route` one of the path's. */
+  | { readonly kind: "wrong_method"; readonly allow: string; readonly route: Route }
   | { readonly kind: "not_found" };
 
 /** The routes of all services. */
@@ -125,15 +125,18 @@ function match(
     (verbs.has(verb) && search.find(root, [...segments, decode(last.slice(0, colon))], verb)) ||
     search.find(root, [...segments, decode(last)], "");
   if (found) return found;
-  return search.allow === ""
+  const { allow, other } = search;
+  return other === undefined
     ? { kind: "not_found" }
-    : { kind: "wrong_method", allow: search.allow };
+    : { kind: "wrong_method", allow, route: other };
 }
 
 /** One walk through the trie, back and forth; remembers which methods would have been allowed. */
 class Search {
   readonly #httpMethod: string;
   readonly #allowed = new Set<string>();
+  /** A route of the path with another method. */
+  other: Route | undefined = undefined;
 
   constructor(httpMethod: string) {
     this.#httpMethod = httpMethod;
@@ -163,7 +166,10 @@ class Search {
     const leaf = node.leaves.get(verb);
     const alternatives = leaf?.get(this.#httpMethod);
     if (alternatives === undefined) {
-      for (const method of leaf?.keys() ?? []) this.#allowed.add(method);
+      for (const [method, [route]] of leaf ?? []) {
+        this.#allowed.add(method);
+        this.other ??= route;
+      }
       return undefined;
     }
     const params = alternatives[0].template.variables.map(({ start, end }) =>

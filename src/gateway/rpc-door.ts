@@ -186,7 +186,8 @@ async function answerOnce(
   // The entry was made for this method's input by `unary` or `answered`.
   const input = request as never;
   if (entry.kind === "unary") return entry.call(input, exchange);
-  const sink = new MessageSink((name, value) => context.responseHeader.set(name, value));
+  const setHeader = (name: string, value: string) => context.responseHeader.set(name, value);
+  const sink = new MessageSink(setHeader, entry.translate?.(exchange.requestId));
   await entry.call(input, exchange, sink);
   if (sink.answer === undefined) throw new Error(`${entry.method.name} gave no answer`);
   return sink.answer;
@@ -205,6 +206,7 @@ async function* stream(
     if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
     const sink = new MessageSink(
       (name, value) => context.responseHeader.set(name, value),
+      entry.translate?.(exchange.requestId),
       () => showRate(note, options, context.responseHeader),
       (credits) => context.responseTrailer.set("x-optamil-credits", credits),
     );

@@ -11,33 +11,93 @@ export type ErrorRow = {
   readonly connect: Code;
   /** Whether the same request may succeed a little later; sent as `x-should-retry`. */
   readonly retry: boolean;
+  /** `error.type` of Anthropic's body. */
+  readonly anthropicType: string;
 };
 
-const row = (status: number, type: string, connect: Code, retry: boolean): ErrorRow => ({
-  status,
-  type,
-  connect,
-  retry,
-});
+const row = (
+  status: number,
+  type: string,
+  connect: Code,
+  retry: boolean,
+  anthropicType: string,
+): ErrorRow => ({ status, type, connect, retry, anthropicType });
 
-/** The rows by code. Source: DESIGN.md §3; types and statuses are the seed's where it names them. */
+/**
+ * The rows by code. Source: DESIGN.md §3; types and statuses are the seed's where it names them, the last column
+ * Anthropic API reference, "Errors".
+ */
 export const errorTable = {
-  invalid_request: row(400, "invalid_request_error", Code.InvalidArgument, false),
-  context_length_exceeded: row(400, "context_length_exceeded", Code.InvalidArgument, false),
-  unauthenticated: row(401, "authentication_error", Code.Unauthenticated, false),
-  insufficient_credits: row(402, "insufficient_credits", Code.FailedPrecondition, false),
-  permission_denied: row(403, "permission_error", Code.PermissionDenied, false),
-  model_not_found: row(404, "model_not_found", Code.NotFound, false),
-  not_found: row(404, "not_found", Code.NotFound, false),
-  method_not_allowed: row(405, "invalid_request_error", Code.Unimplemented, false),
-  timeout: row(408, "timeout", Code.DeadlineExceeded, true),
-  conflict: row(409, "conflict", Code.Aborted, true),
-  body_too_large: row(413, "invalid_request_error", Code.ResourceExhausted, false),
-  unsupported_media_type: row(415, "invalid_request_error", Code.Unimplemented, false),
-  idempotency_mismatch: row(422, "invalid_request_error", Code.InvalidArgument, false),
-  rate_limit_exceeded: row(429, "rate_limit_exceeded", Code.ResourceExhausted, true),
-  internal: row(500, "internal_error", Code.Internal, true),
-  service_unavailable: row(503, "service_unavailable", Code.Unavailable, true),
+  invalid_request: row(
+    400,
+    "invalid_request_error",
+    Code.InvalidArgument,
+    false,
+    "invalid_request_error",
+  ),
+  context_length_exceeded: row(
+    400,
+    "context_length_exceeded",
+    Code.InvalidArgument,
+    false,
+    "invalid_request_error",
+  ),
+  unauthenticated: row(
+    401,
+    "authentication_error",
+    Code.Unauthenticated,
+    false,
+    "authentication_error",
+  ),
+  insufficient_credits: row(
+    402,
+    "insufficient_credits",
+    Code.FailedPrecondition,
+    false,
+    "billing_error",
+  ),
+  permission_denied: row(403, "permission_error", Code.PermissionDenied, false, "permission_error"),
+  model_not_found: row(404, "model_not_found", Code.NotFound, false, "not_found_error"),
+  not_found: row(404, "not_found", Code.NotFound, false, "not_found_error"),
+  method_not_allowed: row(
+    405,
+    "invalid_request_error",
+    Code.Unimplemented,
+    false,
+    "invalid_request_error",
+  ),
+  timeout: row(408, "timeout", Code.DeadlineExceeded, true, "timeout_error"),
+  conflict: row(409, "conflict", Code.Aborted, true, "invalid_request_error"),
+  body_too_large: row(
+    413,
+    "invalid_request_error",
+    Code.ResourceExhausted,
+    false,
+    "request_too_large",
+  ),
+  unsupported_media_type: row(
+    415,
+    "invalid_request_error",
+    Code.Unimplemented,
+    false,
+    "invalid_request_error",
+  ),
+  idempotency_mismatch: row(
+    422,
+    "invalid_request_error",
+    Code.InvalidArgument,
+    false,
+    "invalid_request_error",
+  ),
+  rate_limit_exceeded: row(
+    429,
+    "rate_limit_exceeded",
+    Code.ResourceExhausted,
+    true,
+    "rate_limit_error",
+  ),
+  internal: row(500, "internal_error", Code.Internal, true, "api_error"),
+  service_unavailable: row(503, "service_unavailable", Code.Unavailable, true, "overloaded_error"),
 } as const satisfies Record<string, ErrorRow>;
 
 /** Code of a row of the table. */
@@ -100,6 +160,16 @@ export function toErrorBody(error: OptamilError): {
 } {
   const { type, status } = error.row;
   return { error: { message: error.message, type, param: error.param ?? null, code: status } };
+}
+
+/** The body of a refusal in the shape of Anthropic's API. */
+export function toAnthropicErrorBody(
+  error: OptamilError,
+  requestId: string,
+): { type: "error"; error: { type: string; message: string }; request_id: string } {
+  const { anthropicType } = error.row;
+  const inner = { type: anthropicType, message: error.message };
+  return { type: "error", error: inner, request_id: requestId };
 }
 
 /** Whole seconds for a `Retry-After` header: rounded up, at least 1. */

@@ -65,8 +65,10 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     dialect,
   };
   const toBody = (exchange: Exchange, call: ProviderCall, isStream: boolean): Uint8Array => {
-    if (dialect === undefined) return toUpstreamBody(call, isStream);
-    const { bytes, dropped } = toTranslatedBody(call, isStream, dialect);
+    const { bytes, dropped } =
+      dialect === undefined
+        ? toUpstreamBody(call, isStream)
+        : toTranslatedBody(call, isStream, dialect);
     exchange.dropped = dropped;
     return bytes;
   };

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, isMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { type LmdbIdempotency, openLmdbIdempotency } from "../../src/admission/lmdb-idempotency.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { toCompletionText, toEventsText } from "../../src/chat/answer-json.ts";
@@ -13,8 +13,14 @@ import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import { RecordingRoom } from "../../src/chat/recorder.ts";
 import { MessageSink } from "../../src/gateway/message-sink.ts";
 import type { Reply } from "../../src/gateway/reply.ts";
+import { restFormatOf } from "../../src/gateway/rest-format.ts";
 import { RestSink } from "../../src/gateway/rest-sink.ts";
-import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
+import {
+  ChatService,
+  CreateChatCompletionRequestSchema,
+  CreateChatCompletionResponseSchema,
+  StreamChatCompletionResponseSchema,
+} from "../../src/gen/optamil/v1/chat_pb.ts";
 import { Cancellation } from "../../src/platform/cancellation.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import { openNetwork } from "../../src/router/network.ts";
@@ -22,6 +28,21 @@ import { type ScriptedProvider, scriptedProvider } from "../fakes/scripted-provi
 import { createBench, type MeteringBench } from "./metering-bench.ts";
 
 const network = openNetwork();
+const unused = () => Promise.reject(new Error("the bench calls the use case itself"));
+const formats = [
+  restFormatOf({
+    kind: "answer",
+    method: ChatService.method.createChatCompletion,
+    call: unused,
+    translate: undefined,
+  }),
+  restFormatOf({
+    kind: "answer",
+    method: ChatService.method.streamChatCompletion,
+    call: unused,
+    translate: undefined,
+  }),
+] as const;
 
 /** How a request differs from one over REST, in one piece, of the first account, with the key "key". */
 export type KeyedAsk = {
@@ -142,7 +163,9 @@ async function askRest(call: ChatCall, serve: Serve): Promise<Given> {
     once: () => {},
     destroy: () => {},
   };
-  await serve(new RestSink(reply, call.stream ? "[DONE]" : undefined));
+  const [whole, streamed] = formats;
+  const format = (call.stream ? streamed : whole)(call.requestId);
+  await serve(new RestSink(reply, format, call.stream));
   return { headers, body };
 }
 
@@ -150,15 +173,21 @@ async function askRpc(call: ChatCall, serve: Serve): Promise<Given> {
   const headers: Record<string, string> = {};
   const sink = new MessageSink((name, value) => {
     headers[name] = value;
-  });
+  }, undefined);
   const done = serve(sink);
   if (!call.stream) {
     await done;
-    return { headers, body: sink.answer === undefined ? "" : toCompletionText(sink.answer) };
+    const { answer } = sink;
+    const isAnswer = isMessage(answer, CreateChatCompletionResponseSchema);
+    return { headers, body: isAnswer ? toCompletionText(answer) : "" };
   }
   done.catch((error) => sink.abort(error));
   let body = "";
   const includeUsage = call.request.streamOptions?.includeUsage ?? false;
-  for await (const chunk of sink) body += toEventsText([chunk], includeUsage);
+  for await (const chunk of sink) {
+    if (isMessage(chunk, StreamChatCompletionResponseSchema)) {
+      body += toEventsText([chunk], includeUsage);
+    }
+  }
   return { headers, body: `${body}data: [DONE]\n\n` };
 }

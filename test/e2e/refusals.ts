@@ -48,14 +48,24 @@ export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
   throw thrown;
 }
 
-/** The refusal in a REST answer, whose bytes must be exactly the table's. */
-export function readRefusal({ status, headers, text }: RestReply): Refusal {
+/** The refusal in a REST answer, whose bytes must be exactly the table's, in OpenAI's shape or in Anthropic's. */
+export function readRefusal(reply: RestReply): Refusal {
+  const { status, headers, text } = reply;
   expect(headers["content-type"]).toBe("application/json");
+  if (JSON.parse(text).type === "error") return readAnthropicRefusal(reply);
   const { message, type, param, code } = JSON.parse(text).error;
   // The key order and the absence of anything else are part of the contract.
   expect(text).toBe(JSON.stringify({ error: { message, type, param, code } }));
   expect(code).toBe(status);
   return { code, type, message, param, headers };
+}
+
+function readAnthropicRefusal({ status, headers, text }: RestReply): Refusal {
+  const { type, message } = JSON.parse(text).error;
+  const request_id = headers["x-request-id"];
+  expect(text).toBe(JSON.stringify({ type: "error", error: { type, message }, request_id }));
+  expect(headers["request-id"]).toBe(request_id);
+  return { code: status, type, message, param: null, headers };
 }
 
 /** The refusal in an RPC's error, which has exactly one `google.rpc.ErrorInfo`. */

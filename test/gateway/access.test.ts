@@ -18,6 +18,7 @@ describe("the methods of the proto files", () => {
       "BudgetService",
       "ChatService",
       "KeyService",
+      "MessageService",
       "ModelService",
       "RouterService",
       "UsageService",

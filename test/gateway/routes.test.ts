@@ -163,7 +163,10 @@ describe("two methods on one route", () => {
   });
 
   it("say how a stream ends", () => {
-    expect(own.all.find(({ when }) => when === "stream")?.sse).toEqual({ done: "[DONE]" });
+    expect(own.all.find(({ when }) => when === "stream")?.sse).toEqual({
+      done: "[DONE]",
+      event: "",
+    });
   });
 });
 
@@ -190,7 +193,7 @@ describe("at start", () => {
     ["Nested", "additional_bindings cannot have additional_bindings"],
     ["Twice", "test.v1.Twice.B and test.v1.Twice.A have the same route /a/{cat}"],
     ["BadWhen", "when names 'name', which is no boolean of the body"],
-    ["SseUnary", "sse and done are for server streams"],
+    ["SseUnary", "sse, done and event are for server streams"],
     ["Stream", "a server stream needs option rest.sse"],
     ["Upload", "REST has no client streams"],
   ])("the service %s is refused: %s", (name, reason) => {

@@ -26,6 +26,7 @@ export function toCompletion(value: JsonObject): JsonObject {
     }));
   const texts = textOf("text", "text");
   const thoughts = textOf("thinking", "thinking");
+  const signed = blocks.filter(({ signature, data }) => signature || data);
   return {
     id: value["id"],
     // No content is no answer: the reader of OpenAI's form says so.
@@ -36,6 +37,8 @@ export function toCompletion(value: JsonObject): JsonObject {
           role: "assistant",
           content: texts.length === 0 ? null : texts.join(""),
           ...(thoughts.length > 0 && { reasoning_content: thoughts.join("") }),
+          // Signed: whoever asks on sends it back as it is.
+          ...(signed.length > 0 && { thinking_blocks: signed }),
           ...(calls.length > 0 && { tool_calls: calls }),
         },
         finish_reason: toFinish(value["stop_reason"]),
@@ -57,6 +60,7 @@ export function createEvents(): DialectEvents {
   });
   const start = ({ index, content_block: given }: JsonObject): JsonObject[] => {
     const block = toObject(given);
+    if (block["type"] === "redacted_thinking") return [chunk({ thinking_blocks: [block] })];
     if (block["type"] !== "tool_use") return [];
     const place = calls.size;
     calls.set(index, place);
@@ -67,20 +71,9 @@ export function createEvents(): DialectEvents {
   };
   const advance = ({ index, delta: given }: JsonObject): JsonObject[] => {
     const delta = toObject(given);
-    switch (delta["type"]) {
-      case "text_delta":
-        return [chunk({ content: delta["text"] })];
-      case "thinking_delta":
-        return [chunk({ reasoning_content: delta["thinking"] })];
-      case "input_json_delta": {
-        const place = calls.get(index) ?? 0;
-        const text = { arguments: delta["partial_json"] };
-        return [chunk({ tool_calls: [{ index: place, function: text }] })];
-      }
-      default:
-        // Signatures and citations have no place in OpenAI's form.
-        return [];
-    }
+    if (delta["type"] !== "input_json_delta") return toDeltas(delta).map((one) => chunk(one));
+    const text = { arguments: delta["partial_json"] };
+    return [chunk({ tool_calls: [{ index: calls.get(index) ?? 0, function: text }] })];
   };
   return {
     push(type, value) {
@@ -114,6 +107,20 @@ export function createEvents(): DialectEvents {
   };
 }
 
+/** What was said or thought; citations have no place in OpenAI's form. */
+function toDeltas({ type, text, thinking, signature }: JsonObject): JsonObject[] {
+  switch (type) {
+    case "text_delta":
+      return [{ content: text }];
+    case "thinking_delta":
+      return [{ reasoning_content: thinking }];
+    case "signature_delta":
+      return [{ thinking_blocks: [{ type: "thinking", thinking: "", signature }] }];
+    default:
+      return [];
+  }
+}
+
 function toFinish(reason: unknown): string {
   return finishReasons[String(reason)] ?? "stop";
 }
@@ -129,7 +136,10 @@ function toUsage(usage: JsonObject): JsonObject | undefined {
     prompt_tokens: prompt,
     completion_tokens: output,
     total_tokens: prompt + output,
-    prompt_tokens_details: { cached_tokens: read },
+    prompt_tokens_details: {
+      cached_tokens: read,
+      ...(written > 0 && { cache_write_tokens: written }),
+    },
   };
 }
 

@@ -20,6 +20,7 @@ const carried: ReadonlySet<string> = new Set([
     "response_format",
     "stop",
     "temperature",
+    "top_k",
     "top_p",
     "user",
     "safety_identifier",
@@ -31,7 +32,7 @@ const carried: ReadonlySet<string> = new Set([
 export function toDropped(request: JsonObject, upstreamModel: string): readonly string[] {
   const { reasoning_effort: effort } = request;
   const thinks = toThinking(request, toMaxTokens(request), upstreamModel) !== undefined;
-  const sampling = thinks ? namesIn(request, ["temperature", "top_p"]) : [];
+  const sampling = thinks ? namesIn(request, ["temperature", "top_k", "top_p"]) : [];
   const ignored = thinks || effort === "none" ? [] : namesIn(request, ["reasoning_effort"]);
   return [...namesBeyond(request, carried), ...sampling, ...ignored];
 }
@@ -53,7 +54,7 @@ export function toMessagesRequest(
   return {
     model: upstreamModel,
     max_tokens: maxTokens,
-    ...(system !== "" && { system }),
+    ...(system.length > 0 && { system }),
     messages: toTurns(messages),
     ...(isStream && { stream: true }),
     ...(stop !== undefined && stop !== null && { stop_sequences: [stop].flat() }),
@@ -76,26 +77,58 @@ function toMetadata({ safety_identifier: identifier, user }: JsonObject): JsonOb
 
 /** Thinking goes with the API's own temperature only; OpenAI's reaches to 2, this one's to 1. */
 function toSampling(request: JsonObject, thinks: boolean): JsonObject {
-  const { temperature, top_p: topP } = request;
+  const { temperature, top_p: topP, top_k: topK } = request;
   if (thinks) return {};
   return {
+    ...(typeof topK === "number" && { top_k: topK }),
     ...(typeof temperature === "number" && { temperature: Math.min(1, temperature) }),
     ...(typeof topP === "number" && { top_p: topP }),
   };
 }
 
-/** System and developer messages stand apart; a wanted form of the answer is said there too. */
-function toSystem(messages: readonly JsonObject[], format: unknown): string {
-  const texts = messages
+/**
+ * System and developer messages stand apart; a wanted form of the answer is said there too. One text, or blocks where
+ * one of them is marked.
+ */
+function toSystem(messages: readonly JsonObject[], format: unknown): string | Block[] {
+  const contents = messages
     .filter(({ role }) => role === "system" || role === "developer")
-    .flatMap(({ content }) => toTexts(content));
+    .map(({ content }) => content);
+  const texts = toFormTexts(format);
+  const parts = contents.flatMap((content) => toObjects(content));
+  if (!parts.some((part) => Object.hasOwn(part, "cache_control"))) {
+    return [...contents.flatMap(toTexts), ...texts].join("\n\n");
+  }
+  const blocks = contents.flatMap((content) => toTextBlocks(content));
+  return [...blocks, ...texts.map((text) => ({ type: "text", text }))];
+}
+
+/** What the model is told of the form of its answer. */
+function toFormTexts(format: unknown): string[] {
+  const texts: string[] = [];
   const { type, json_schema: schema } = toObject(format);
   if (type === "json_object") texts.push("Answer with one JSON object and nothing else.");
   if (type === "json_schema") {
     const text = JSON.stringify(toObject(schema)["schema"] ?? {});
     texts.push(`Answer with JSON of this schema and nothing else: ${text}`);
   }
-  return texts.join("\n\n");
+  return texts;
+}
+
+/** Members that Anthropic's clients put on their own API's blocks, as they are. */
+function marksOf(value: JsonObject): Block {
+  const names = namesIn(value, ["cache_control", "citations", "context", "is_error"]);
+  return Object.fromEntries(names.map((name) => [name, value[name]]));
+}
+
+/** A text or the text parts of a content as blocks; empty ones the API refuses. */
+function toTextBlocks(content: unknown): Block[] {
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }];
+  return toObjects(content).flatMap((part) =>
+    toTexts([part])
+      .filter((text) => text !== "")
+      .map((text) => ({ type: "text", text, ...marksOf(part) })),
+  );
 }
 
 /** Turns in order; what follows with the same role, as results of several tools, is one turn. */
@@ -114,34 +147,43 @@ function toTurns(messages: readonly JsonObject[]): Turn[] {
   return turns;
 }
 
-function toAnswer({ content, refusal, tool_calls: calls }: JsonObject): Block[] {
-  const texts = [...toTexts(content), ...toTexts(refusal)].filter((text) => text !== "");
+/** What was thought goes back as it came, before all else: the API checks its signatures. */
+function toAnswer(message: JsonObject): Block[] {
+  const { content, refusal, tool_calls: calls, thinking_blocks: thoughts } = message;
   const uses = toObjects(calls).map((call) => {
     const { name, arguments: text } = toObject(call["function"]);
-    return { type: "tool_use", id: call["id"], name, input: parseArguments(text) };
+    const input = parseArguments(text);
+    return { type: "tool_use", id: call["id"], name, input, ...marksOf(call) };
   });
-  return [...texts.map((text) => ({ type: "text", text })), ...uses];
+  const signed = toObjects(thoughts).filter(({ signature, data }) => signature || data);
+  return [...signed, ...toTextBlocks(content), ...toTextBlocks(refusal), ...uses];
 }
 
-function toQuestion({ role, content, tool_call_id: id }: JsonObject): Block[] {
+function toQuestion(message: JsonObject): Block[] {
+  const { role, content, tool_call_id: id } = message;
   const blocks =
     typeof content === "string"
       ? [{ type: "text", text: content }]
       : toObjects(content).map((part) => toBlock(part));
   const filled = blocks.filter(({ type, text }) => type !== "text" || text !== "");
   if (role !== "tool" && role !== "function") return filled;
-  return [{ type: "tool_result", tool_use_id: id, content: filled }];
+  return [{ type: "tool_result", tool_use_id: id, content: filled, ...marksOf(message) }];
 }
 
 function toBlock(part: JsonObject): Block {
   switch (part["type"]) {
     case "text":
-      return { type: "text", text: part["text"] };
-    case "image_url":
-      return { type: "image", source: toSource(String(toObject(part["image_url"])["url"] ?? "")) };
+      return { type: "text", text: part["text"], ...marksOf(part) };
+    case "image_url": {
+      const source = toSource(String(toObject(part["image_url"])["url"] ?? ""));
+      return { type: "image", source, ...marksOf(part) };
+    }
     case "file": {
-      const { file_data: data } = toObject(part["file"]);
-      if (typeof data === "string") return { type: "document", source: toSource(data) };
+      const { file_data: data, filename } = toObject(part["file"]);
+      const title = typeof filename === "string" && { title: filename };
+      if (typeof data === "string") {
+        return { type: "document", source: toSource(data), ...title, ...marksOf(part) };
+      }
     }
   }
   throw invalidRequest(
@@ -161,7 +203,8 @@ function toTools(request: JsonObject): JsonObject {
   const own = toObjects(tools).map((tool) => {
     const { name, description, parameters } = toObject(tool["function"]);
     const schema = parameters ?? { type: "object", properties: {} };
-    return { name, ...(description !== undefined && { description }), input_schema: schema };
+    const described = description !== undefined && { description };
+    return { name, ...described, input_schema: schema, ...marksOf(tool) };
   });
   if (own.length === 0) return {};
   const single = parallel === false && { disable_parallel_tool_use: true };

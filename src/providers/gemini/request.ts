@@ -3,6 +3,7 @@
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
 import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
+import { takeMarks } from "../marks.ts";
 import { toSignature } from "./signature.ts";
 import { toThinking } from "./thinking.ts";
 
@@ -25,6 +26,7 @@ export function toDropped(request: JsonObject, upstreamModel: string): readonly 
   return [
     ...namesBeyond(request, carried),
     ...(isKnown ? [] : namesIn(request, ["reasoning_effort"])),
+    ...takeMarks(request).names,
   ];
 }
 

@@ -11,6 +11,7 @@ import { jsonCodec } from "../../platform/json.ts";
 import { editMembers, type JsonBody, readMember } from "../../platform/json-body.ts";
 import type { Dialect, JsonObject } from "../dialect.ts";
 import { isObject } from "../json-values.ts";
+import { hasMarks, takeMarks } from "../marks.ts";
 import type { ProviderCall } from "../provider.ts";
 
 const requestCodec = jsonCodec(CreateChatCompletionRequestSchema);
@@ -18,13 +19,24 @@ const requestCodec = jsonCodec(CreateChatCompletionRequestSchema);
 /** The member that only the gateway reads. */
 const gatewayMember = "optamil";
 
-/** The body of the upstream request: `model` is the upstream's, a stream always asks for its usage. */
-export function toUpstreamBody(call: ProviderCall, isStream: boolean): Uint8Array {
+/**
+ * The body of the upstream request, and what it cannot say: `model` is the upstream's, a stream always asks for its
+ * usage. What a client of OpenAI's form wrote goes up as it is; of a request that came in another form, such as
+ * Anthropic's, what only that knows stays behind.
+ */
+export function toUpstreamBody(call: ProviderCall, isStream: boolean): Upstream {
   if (call.body === undefined) return encodeRequest(call, isStream);
-  const edits = toEdits(call.body.value, call.upstreamModel, isStream);
+  return { bytes: editBody(call, call.body, isStream), dropped: [] };
+}
+
+/** A body, and the names of what was left out of it. */
+type Upstream = { readonly bytes: Uint8Array; readonly dropped: readonly string[] };
+
+function editBody(call: ProviderCall, body: JsonBody, isStream: boolean): Uint8Array {
+  const edits = toEdits(body.value, call.upstreamModel, isStream);
   for (const name of call.omit ?? []) edits.set(name, undefined);
-  addRenames(edits, call.body, call.renamed);
-  return edits.size === 0 ? call.body.bytes : editMembers(call.body, edits);
+  addRenames(edits, body, call.renamed);
+  return edits.size === 0 ? body.bytes : editMembers(body, edits);
 }
 
 /** What a client has said by both names stands by the newer one. */
@@ -68,7 +80,7 @@ export function toTranslatedBody(
   { request, upstreamModel, omit = [] }: ProviderCall,
   isStream: boolean,
   dialect: Dialect,
-): { bytes: Uint8Array; dropped: readonly string[] } {
+): Upstream {
   const value = toRequestValue(request, omit);
   const bytes = toJson(dialect.request(value, upstreamModel, isStream));
   return { bytes, dropped: dialect.dropped(value, upstreamModel).toSorted() };
@@ -99,15 +111,17 @@ function withoutMembers(text: string, omit: readonly string[]): JsonObject {
 function encodeRequest(
   { request, upstreamModel, omit = [], renamed = {} }: ProviderCall,
   isStream: boolean,
-): Uint8Array {
+): Upstream {
   const options = { ...request.streamOptions, includeUsage: true };
   const text = encodeText(request, {
     model: upstreamModel,
     stream: isStream ? true : undefined,
     streamOptions: isStream ? create(StreamOptionsSchema, options) : undefined,
   });
-  const isAsItIs = omit.length === 0 && Object.keys(renamed).length === 0;
-  return isAsItIs ? Buffer.from(text) : toJson(rename(withoutMembers(text, omit), renamed));
+  const isAsItIs = omit.length === 0 && Object.keys(renamed).length === 0 && !hasMarks(text);
+  if (isAsItIs) return { bytes: Buffer.from(text), dropped: [] };
+  const taken = takeMarks(withoutMembers(text, omit));
+  return { bytes: toJson(rename(taken.request, renamed)), dropped: taken.names };
 }
 
 function rename(value: JsonObject, renamed: Readonly<Record<string, string>>): JsonObject {

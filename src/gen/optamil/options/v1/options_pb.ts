@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file optamil/options/v1/options.proto.
  */
 export const file_optamil_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiBvcHRhbWlsL29wdGlvbnMvdjEvb3B0aW9ucy5wcm90bxISb3B0YW1pbC5vcHRpb25zLnYxIi4KC01lc3NhZ2VKc29uEhAKCHVudGFnZ2VkGAEgASgIEg0KBWV4dHJhGAIgASgJIkwKCUZpZWxkSnNvbhIQCghyZXF1aXJlZBgBIAEoCBIQCghudWxsYWJsZRgCIAEoCBIMCgRuYW1lGAMgASgJEg0KBXNjYWxlGAQgASgNIi8KBFJlc3QSDAoEd2hlbhgBIAEoCRILCgNzc2UYAiABKAgSDAoEZG9uZRgDIAEoCSInCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg0KBXNjb3BlGAIgASgJKj8KCEpzb25LZXlzEhkKFUpTT05fS0VZU19VTlNQRUNJRklFRBAAEhgKFEpTT05fS0VZU19DQU1FTF9DQVNFEAE6WQoJanNvbl9rZXlzEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGI2MAyABKA4yHC5vcHRhbWlsLm9wdGlvbnMudjEuSnNvbktleXNSCGpzb25LZXlzOlwKB21lc3NhZ2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYjYwDIAEoCzIfLm9wdGFtaWwub3B0aW9ucy52MS5NZXNzYWdlSnNvblIHbWVzc2FnZTpUCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYjYwDIAEoCzIdLm9wdGFtaWwub3B0aW9ucy52MS5GaWVsZEpzb25SBWZpZWxkOk4KBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiNjAMgASgLMhgub3B0YW1pbC5vcHRpb25zLnYxLlJlc3RSBHJlc3Q6VAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYjowDIAEoCzIaLm9wdGFtaWwub3B0aW9ucy52MS5BY2Nlc3NSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("CiBvcHRhbWlsL29wdGlvbnMvdjEvb3B0aW9ucy5wcm90bxISb3B0YW1pbC5vcHRpb25zLnYxIi4KC01lc3NhZ2VKc29uEhAKCHVudGFnZ2VkGAEgASgIEg0KBWV4dHJhGAIgASgJIkwKCUZpZWxkSnNvbhIQCghyZXF1aXJlZBgBIAEoCBIQCghudWxsYWJsZRgCIAEoCBIMCgRuYW1lGAMgASgJEg0KBXNjYWxlGAQgASgNIm4KBFJlc3QSDAoEd2hlbhgBIAEoCRILCgNzc2UYAiABKAgSDAoEZG9uZRgDIAEoCRINCgVldmVudBgEIAEoCRIuCgZlcnJvcnMYBSABKA4yHi5vcHRhbWlsLm9wdGlvbnMudjEuRXJyb3JTdHlsZSInCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg0KBXNjb3BlGAIgASgJKj8KCEpzb25LZXlzEhkKFUpTT05fS0VZU19VTlNQRUNJRklFRBAAEhgKFEpTT05fS0VZU19DQU1FTF9DQVNFEAEqRAoKRXJyb3JTdHlsZRIbChdFUlJPUl9TVFlMRV9VTlNQRUNJRklFRBAAEhkKFUVSUk9SX1NUWUxFX0FOVEhST1BJQxABOlkKCWpzb25fa2V5cxIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiNjAMgASgOMhwub3B0YW1pbC5vcHRpb25zLnYxLkpzb25LZXlzUghqc29uS2V5czpcCgdtZXNzYWdlEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGI2MAyABKAsyHy5vcHRhbWlsLm9wdGlvbnMudjEuTWVzc2FnZUpzb25SB21lc3NhZ2U6VAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGI2MAyABKAsyHS5vcHRhbWlsLm9wdGlvbnMudjEuRmllbGRKc29uUgVmaWVsZDpOCgRyZXN0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYjYwDIAEoCzIYLm9wdGFtaWwub3B0aW9ucy52MS5SZXN0UgRyZXN0OlQKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGI6MAyABKAsyGi5vcHRhbWlsLm9wdGlvbnMudjEuQWNjZXNzUgZhY2Nlc3NiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * The JSON shape of a message.
@@ -114,6 +114,20 @@ export type Rest = Message<"optamil.options.v1.Rest"> & {
    * @generated from field: string done = 3;
    */
   done: string;
+
+  /**
+   * Name of the text field of the answer's messages that names their server-sent events. Default: they have no names.
+   *
+   * @generated from field: string event = 4;
+   */
+  event: string;
+
+  /**
+   * How this route refuses. All methods with one path say the same.
+   *
+   * @generated from field: optamil.options.v1.ErrorStyle errors = 5;
+   */
+  errors: ErrorStyle;
 };
 
 /**
@@ -184,6 +198,40 @@ export type JsonKeys = (typeof JsonKeys)[keyof typeof JsonKeys] | UnknownEnum;
  */
 export const JsonKeysSchema: GenEnum<JsonKeys> = /*@__PURE__*/
   enumDesc(file_optamil_options_v1_options, 0);
+
+/**
+ * The shape of the bodies of refusals.
+ *
+ * @generated from enum optamil.options.v1.ErrorStyle
+ */
+export const ErrorStyle = {
+  /**
+   * OpenAI's: {"error":{"message","type","param","code"}}.
+   *
+   * @generated from enum value: ERROR_STYLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Anthropic's: {"type":"error","error":{"type","message"},"request_id"}.
+   *
+   * @generated from enum value: ERROR_STYLE_ANTHROPIC = 1;
+   */
+  ANTHROPIC: 1,
+} as const;
+
+/**
+ * The shape of the bodies of refusals.
+ *
+ * @generated from enum optamil.options.v1.ErrorStyle
+ */
+export type ErrorStyle = (typeof ErrorStyle)[keyof typeof ErrorStyle] | UnknownEnum;
+
+/**
+ * Describes the enum optamil.options.v1.ErrorStyle.
+ */
+export const ErrorStyleSchema: GenEnum<ErrorStyle> = /*@__PURE__*/
+  enumDesc(file_optamil_options_v1_options, 1);
 
 /**
  * How the keys of all messages of a file are spelled in JSON. Default: the proto field names.

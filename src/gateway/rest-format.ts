@@ -1,0 +1,81 @@
+// The texts of an answer over REST: the chat's own, or those of an API that the answers are translated into.
+import { getOption, type Message } from "@bufbuild/protobuf";
+import { toCompletionText, toEventsText } from "../chat/answer-json.ts";
+import { type ErrorStyle, rest } from "../gen/optamil/options/v1/options_pb.ts";
+import type {
+  CreateChatCompletionResponse,
+  StreamChatCompletionResponse,
+} from "../gen/optamil/v1/chat_pb.ts";
+import type { OptamilError } from "../platform/errors.ts";
+import { type JsonCodec, jsonCodec } from "../platform/json.ts";
+import { toErrorText } from "./error-body.ts";
+import type { AnswerTranslator, MethodEntry } from "./exchange.ts";
+
+/** How one answer is written. */
+export interface RestFormat {
+  /** Whether the provider's own JSON can go out as it is. */
+  readonly form: "json" | "messages";
+  whole(answer: CreateChatCompletionResponse): string;
+  /** Server-sent events; with `includeUsage` each chunk says `usage`. */
+  chunks(chunks: readonly StreamChatCompletionResponse[], includeUsage: boolean): string;
+  /** A sign of life. */
+  ping(): string;
+  /** What follows the last chunk. */
+  end(): string;
+  /** The last event of a stream that broke. */
+  failure(error: OptamilError): string;
+}
+
+/** Makes the format of each answer of a method. */
+export function restFormatOf({
+  method,
+  ...entry
+}: Extract<MethodEntry, { kind: "answer" }>): (requestId: string) => RestFormat {
+  const { done, event, errors } = getOption(method, rest);
+  const { translate } = entry;
+  if (translate === undefined) {
+    const format = createChatFormat(done, errors);
+    return () => format;
+  }
+  const codec: JsonCodec<Message> = jsonCodec(method.output);
+  return (requestId) =>
+    createTranslatedFormat(translate(requestId), codec, { event, errors, requestId });
+}
+
+function createChatFormat(done: string, errors: ErrorStyle): RestFormat {
+  return {
+    form: "json",
+    whole: toCompletionText,
+    chunks: toEventsText,
+    ping: () => ": ping\n\n",
+    end: () => `data: ${done}\n\n`,
+    failure: (error) => `data: ${toErrorText(error, errors, "")}\n\n`,
+  };
+}
+
+type Translated = {
+  /** Key of the messages whose value names their events. */
+  readonly event: string;
+  readonly errors: ErrorStyle;
+  readonly requestId: string;
+};
+
+function createTranslatedFormat(
+  translator: AnswerTranslator,
+  codec: JsonCodec<Message>,
+  { event, errors, requestId }: Translated,
+): RestFormat {
+  const frame = (message: Message) => {
+    const text = codec.encodeText(message);
+    return `event: ${codec.encode(message)[event]}\ndata: ${text}\n\n`;
+  };
+  const frames = (messages: readonly Message[]) => messages.map(frame).join("");
+  return {
+    form: "messages",
+    whole: (answer) => codec.encodeText(translator.whole(answer)),
+    chunks: (chunks) => frames(translator.chunks(chunks)),
+    ping: () => frames(translator.ping()),
+    end: () => frames(translator.end()),
+    failure: (error) => `event: error\ndata: ${toErrorText(error, errors, requestId)}\n\n`,
+  };
+}
