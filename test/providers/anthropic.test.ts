@@ -208,6 +208,9 @@ describe("a request to Anthropic", () => {
     { role: "tool", tool_call_id: "c1", content: "42" },
   ];
   const named = { type: "function", function: { name: "get" } };
+  const signed = { type: "thinking", thinking: "I get it.", signature: "c2ln" };
+  const thoughtOf = (thought: object) =>
+    called.map((one) => (one.role === "assistant" ? { ...one, thinking_blocks: [thought] } : one));
 
   it.each([
     ["claude-sonnet-5", { tools: [tool], tool_choice: "required" }, true],
@@ -215,6 +218,8 @@ describe("a request to Anthropic", () => {
     ["claude-sonnet-5", { tools: [tool], tool_choice: "auto" }, false],
     ["claude-opus-4-5", { tools: [tool], tool_choice: "none" }, false],
     ["claude-opus-4-5", { tools: [tool], messages: called }, true],
+    ["claude-opus-4-5", { tools: [tool], messages: thoughtOf(signed) }, false],
+    ["claude-opus-4-5", { tools: [tool], messages: thoughtOf({ ...signed, signature: "" }) }, true],
     ["claude-sonnet-5", { tools: [tool], messages: called }, false],
     [
       "claude-opus-4-5",

@@ -2,6 +2,7 @@
 // Source: Anthropic API reference, "Create a Message" and "Streaming messages" (anthropic-version 2023-06-01).
 import type { DialectEvents, JsonObject } from "../dialect.ts";
 import { toCount, toObject, toObjects } from "../json-values.ts";
+import { isSigned } from "./thinking.ts";
 
 const finishReasons: Readonly<Record<string, string>> = {
   end_turn: "stop",
@@ -26,7 +27,7 @@ export function toCompletion(value: JsonObject): JsonObject {
     }));
   const texts = textOf("text", "text");
   const thoughts = textOf("thinking", "thinking");
-  const signed = blocks.filter(({ signature, data }) => signature || data);
+  const signed = blocks.filter(isSigned);
   return {
     id: value["id"],
     // No content is no answer: the reader of OpenAI's form says so.

@@ -3,7 +3,7 @@
 import { invalidRequest } from "../../platform/errors.ts";
 import type { JsonObject } from "../dialect.ts";
 import { namesBeyond, namesIn, toObject, toObjects } from "../json-values.ts";
-import { toThinking } from "./thinking.ts";
+import { isSigned, toThinking } from "./thinking.ts";
 
 type Block = Record<string, unknown>;
 type Turn = { role: "user" | "assistant"; content: Block[] };
@@ -155,7 +155,7 @@ function toAnswer(message: JsonObject): Block[] {
     const input = parseArguments(text);
     return { type: "tool_use", id: call["id"], name, input, ...marksOf(call) };
   });
-  const signed = toObjects(thoughts).filter(({ signature, data }) => signature || data);
+  const signed = toObjects(thoughts).filter(isSigned);
   return [...signed, ...toTextBlocks(content), ...toTextBlocks(refusal), ...uses];
 }
 

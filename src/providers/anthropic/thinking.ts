@@ -50,10 +50,16 @@ function forcesTool({ tools, tool_choice: choice }: JsonObject): boolean {
   return isForced && toObjects(tools).length > 0;
 }
 
-/** With a budget such a turn would have to begin with its signed thoughts, which OpenAI's form does not have. */
+/** With a budget such a turn has to begin with its signed thoughts, which most of OpenAI's clients do not send back. */
 function endsWithToolCall({ messages }: JsonObject): boolean {
   const last = toObjects(messages).findLast(({ role }) => role === "assistant");
-  return toObjects(last?.["tool_calls"]).length > 0;
+  const { tool_calls: calls, thinking_blocks: thoughts } = last ?? {};
+  return toObjects(calls).length > 0 && !toObjects(thoughts).some(isSigned);
+}
+
+/** Whether a block of thinking can go back: the API checks its signature, or reads what it has redacted. */
+export function isSigned({ signature, data }: JsonObject): boolean {
+  return Boolean(signature || data);
 }
 
 /** 407 for 4.7, so that 4.10 would be more; 0 where the name has none. */
