@@ -17,7 +17,10 @@ const hooks = fileURLToPath(new URL("schemathesis", import.meta.url));
 const args = ["--exclude-checks", "positive_data_acceptance"];
 args.push("--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "1", "--no-color");
 // Once is enough for all operations; what the runtimes differ in is how an answer is streamed.
-if (runtimeUnderTest() === "deno") args.push("--include-path", "/v1/chat/completions");
+const streamed = ["/v1/chat/completions", "/v1/messages"];
+if (runtimeUnderTest() === "deno") {
+  for (const path of streamed) args.push("--include-path", path);
+}
 
 await describeWith(
   "schemathesis",
@@ -44,10 +47,13 @@ await describeWith(
           },
         });
         expect(code, stdout + stderr).toBe(0);
-        const chat = [...stdout.matchAll(/^answer POST \/v1\/chat\/completions (.+)$/gm)];
-        expect(chat.map(([, answer]) => answer)).toEqual(
-          expect.arrayContaining(["200 application/json", "200 text/event-stream"]),
-        );
+        for (const path of streamed) {
+          const answers = [...stdout.matchAll(new RegExp(`^answer POST ${path} (.+)$`, "gm"))];
+          expect(
+            answers.map(([, answer]) => answer),
+            path,
+          ).toEqual(expect.arrayContaining(["200 application/json", "200 text/event-stream"]));
+        }
       },
       timeoutMs,
     );

@@ -3,6 +3,7 @@ import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ChatService } from "../../src/gen/optamil/v1/chat_pb.ts";
+import { errorTable } from "../../src/platform/errors.ts";
 import { askWarehouse } from "../chaos/books.ts";
 import { openUpstream } from "../fakes/openai-upstream.ts";
 import { bearer } from "./doors.ts";
@@ -15,7 +16,7 @@ import { faults, freeOfCharge } from "./wall/faults.ts";
 type Mode = "unary" | "stream";
 type Result = { readonly seen: Seen; readonly requestId: string };
 
-const doors = ["REST", "gRPC"] as const;
+const doors = ["REST", "gRPC", "Messages"] as const;
 /** A model for each call, so that a circuit that opens is nobody else's. */
 const cases = faults.flatMap((fault, at) =>
   (["unary", "stream"] as const).flatMap((mode) => {
@@ -99,10 +100,41 @@ async function askGrpc(model: string, mode: Mode): Promise<Result> {
   }
 }
 
+/** Anthropic's types by those of the chat door. */
+const anthropicTypes = new Map(
+  Object.values(errorTable).map(({ type, anthropicType }) => [type, anthropicType]),
+);
+
+async function askMessages(model: string, mode: Mode): Promise<Result> {
+  const messages = [{ role: "user", content: "Say hello." }];
+  const reply = await sendHttp1(gateway.url, {
+    ...{ path: "/v1/messages", headers },
+    body: { model, max_tokens: 100, messages, ...(mode === "stream" && { stream: true }) },
+  });
+  const requestId = reply.headers["x-request-id"] ?? "";
+  if (reply.status !== 200) {
+    const { type } = readRefusal(reply);
+    return { requestId, seen: { end: "refused", text: "", type } };
+  }
+  if (mode === "unary") {
+    const { content }: { content: { text?: string }[] } = JSON.parse(reply.text);
+    return { requestId, seen: { end: "complete", text: content.map((one) => one.text).join("") } };
+  }
+  const events = reply.text.split("\n\n").flatMap((frame) => {
+    const [, name, data = ""] = frame.match(/^event: (\w+)\ndata: (.*)$/) ?? [];
+    return name === undefined ? [] : [{ name, data: JSON.parse(data) }];
+  });
+  const text = events.map(({ data }) => data.delta?.text ?? "").join("");
+  const { name, data } = events.at(-1) ?? {};
+  if (name === "message_stop") return { requestId, seen: { end: "complete", text } };
+  return { requestId, seen: { end: "broken", text, type: data.error.type } };
+}
+
+const askBy = { REST: askRest, gRPC: askGrpc, Messages: askMessages };
 const atOnce = 8;
 
 async function run({ door, model, mode }: (typeof cases)[number]): Promise<void> {
-  results.set(model, await (door === "REST" ? askRest : askGrpc)(model, mode));
+  results.set(model, await askBy[door](model, mode));
 }
 
 beforeAll(async () => {
@@ -120,7 +152,11 @@ describe.each(doors)("over %s a client of an upstream that gives", (wanted) => {
   it.each(rows.map((row) => ({ ...row, kind: row.fault.kind, name: row.fault.name })))(
     "$name ($kind, $mode) sees what is true",
     (call) => {
-      expect(results.get(call.model)?.seen).toEqual(call.fault[call.mode]?.[1]);
+      const wanted = call.fault[call.mode]?.[1];
+      const type = anthropicTypes.get(wanted?.type ?? "");
+      expect(results.get(call.model)?.seen).toEqual(
+        call.door === "Messages" && type !== undefined ? { ...wanted, type } : wanted,
+      );
     },
   );
 });

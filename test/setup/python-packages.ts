@@ -7,6 +7,7 @@ import { run } from "./process.ts";
 
 const pythonSets = {
   openai: ["openai==3.54.0"],
+  anthropic: ["anthropic==2.14.0"],
   langchain: ["langchain-openai==1.7.4"],
   litellm: ["litellm[proxy]==1.108.7"],
   schemathesis: ["schemathesis==4.32.5"],
@@ -28,7 +29,7 @@ export interface PythonEnvironment {
 }
 
 /** The sets that `OPTAMIL_TEST_NEWEST=1` takes at their newest releases. */
-const clientSets: readonly string[] = ["openai", "langchain"] satisfies PythonSet[];
+const clientSets: readonly string[] = ["openai", "anthropic", "langchain"] satisfies PythonSet[];
 
 const command = "python3";
 const installTimeoutMs = 600_000;

@@ -25,7 +25,8 @@ def before_call(context, case, kwargs):
     if isinstance(case.body, dict) and "messages" in case.body:
         case.body["model"] = "auto"
         # Either of the two limits may be set: a rule that JSON Schema has no words for.
-        case.body.pop("max_tokens", None)
+        if "max_completion_tokens" in case.body:
+            case.body.pop("max_tokens", None)
 
 
 @schemathesis.hook
