@@ -5,6 +5,7 @@ import type { Reply } from "./reply.ts";
 /** Headers that a page may read: those of ours that are not safe-listed. */
 const exposedHeaders = [
   "x-request-id",
+  "request-id",
   "x-optamil-model",
   "x-optamil-tier",
   "x-optamil-provider",

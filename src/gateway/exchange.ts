@@ -72,6 +72,8 @@ export interface AnswerTranslator {
   ping(): readonly Message[];
   /** What follows the last chunk. */
   end(): readonly Message[];
+  /** What the API calls a chat request's parameter. */
+  parameter(name: string): string;
 }
 
 /** A method and what serves it. */

@@ -49,7 +49,8 @@ export class MessageSink implements AnswerSink, AsyncIterable<Message> {
   head(head: AnswerHead): void {
     if (this.#started) return;
     this.#started = true;
-    setAnswerHeaders(head, this.#setHeader);
+    const dropped = head.dropped?.map((name) => this.#translator?.parameter(name) ?? name);
+    setAnswerHeaders({ ...head, dropped }, this.#setHeader);
     this.#onHead();
   }
 

@@ -22,6 +22,8 @@ export interface RestFormat {
   ping(): string;
   /** What follows the last chunk. */
   end(): string;
+  /** What the client calls a chat request's parameter. */
+  parameter(name: string): string;
   /** The last event of a stream that broke. */
   failure(error: OptamilError): string;
 }
@@ -38,8 +40,9 @@ export function restFormatOf({
     return () => format;
   }
   const codec: JsonCodec<Message> = jsonCodec(method.output);
+  const named = method.output.fields.find(({ name }) => name === event)?.localName ?? "";
   return (requestId) =>
-    createTranslatedFormat(translate(requestId), codec, { event, errors, requestId });
+    createTranslatedFormat(translate(requestId), codec, { event: named, errors, requestId });
 }
 
 function createChatFormat(done: string, errors: ErrorStyle): RestFormat {
@@ -48,13 +51,14 @@ function createChatFormat(done: string, errors: ErrorStyle): RestFormat {
     whole: toCompletionText,
     chunks: toEventsText,
     ping: () => ": ping\n\n",
+    parameter: (name) => name,
     end: () => `data: ${done}\n\n`,
     failure: (error) => `data: ${toErrorText(error, errors, "")}\n\n`,
   };
 }
 
 type Translated = {
-  /** Key of the messages whose value names their events. */
+  /** Property of the messages that names their events. */
   readonly event: string;
   readonly errors: ErrorStyle;
   readonly requestId: string;
@@ -65,10 +69,8 @@ function createTranslatedFormat(
   codec: JsonCodec<Message>,
   { event, errors, requestId }: Translated,
 ): RestFormat {
-  const frame = (message: Message) => {
-    const text = codec.encodeText(message);
-    return `event: ${codec.encode(message)[event]}\ndata: ${text}\n\n`;
-  };
+  const frame = (message: Message) =>
+    `event: ${Reflect.get(message, event)}\ndata: ${codec.encodeText(message)}\n\n`;
   const frames = (messages: readonly Message[]) => messages.map(frame).join("");
   return {
     form: "messages",
@@ -76,6 +78,7 @@ function createTranslatedFormat(
     chunks: (chunks) => frames(translator.chunks(chunks)),
     ping: () => frames(translator.ping()),
     end: () => frames(translator.end()),
+    parameter: (name) => translator.parameter(name),
     failure: (error) => `event: error\ndata: ${toErrorText(error, errors, requestId)}\n\n`,
   };
 }

@@ -40,7 +40,8 @@ export class RestSink implements AnswerSink {
     this.#headSent = true;
     this.#includeUsage = head.includeUsage;
     const response = this.#response;
-    setAnswerHeaders(head, (name, value) => response.setHeader(name, value));
+    const dropped = head.dropped?.map((name) => this.#format.parameter(name));
+    setAnswerHeaders({ ...head, dropped }, (name, value) => response.setHeader(name, value));
     if (!this.#isStream) return;
     response.setHeader("cache-control", "no-cache, no-transform");
     response.setHeader("x-accel-buffering", "no");

@@ -34,9 +34,12 @@ afterAll(async () => {
 });
 const gateway = await startGateway({
   config: {
-    models: ["lab", "claude"].map((name) => ({ name, tier: "free" })),
+    models: [
+      ...["lab", "claude"].map((name) => ({ name, tier: "free" })),
+      { name: "plain", tier: "free", unsupportedParameters: ["reasoning_effort"] },
+    ],
     providers: [
-      { name: "lab", kind: "openai", baseUrl: openai.baseUrl, models: ["lab"] },
+      { name: "lab", kind: "openai", baseUrl: openai.baseUrl, models: ["lab", "plain"] },
       { name: "claude", kind: "anthropic", baseUrl: anthropic.baseUrl, models: ["claude"] },
       { name: "demo", kind: "demo", models: ["claude-sonnet-4"] },
     ],
@@ -271,6 +274,20 @@ const marked = {
 };
 
 describe("what only Anthropic's API knows", () => {
+  it("is the stop sequence, whole and in a stream", async () => {
+    const ended = { stop_reason: "stop_sequence", stop_sequence: "END" };
+    const whole = { ...message([{ type: "text", text: "Hi" }], "stop_sequence"), ...ended };
+    anthropic.play = playJson(200, whole);
+    expect(JSON.parse((await ask({ model: "claude" })).text)).toMatchObject(ended);
+    const counts = { output_tokens: 3 };
+    const last = named({ type: "message_delta", delta: ended, usage: counts });
+    const pieces = [messageStart(), ...textBlock(["Hi"]), last, named({ type: "message_stop" })];
+    anthropic.play = playStream(pieces);
+    const streamed = await ask({ model: "claude", stream: true });
+    anthropic.play = playAnthropic;
+    expect(streamed.text).toContain(JSON.stringify(ended));
+  });
+
   it("reaches an Anthropic upstream as it is", async () => {
     const body = await sent(anthropic, { model: "claude", ...marked });
     const asked = { role: "user", content: [{ type: "text", text: "Get it." }] };
@@ -315,6 +332,28 @@ describe("what only Anthropic's API knows", () => {
     const streamed = await ask({ model: "claude", stream: true });
     anthropic.play = playAnthropic;
     expect(streamed.text).toContain(blocks);
+  });
+});
+
+describe("a parameter that a model cannot take", () => {
+  const thinking = { type: "enabled", budget_tokens: 1_024 };
+
+  it("is told in the header by the name that Anthropic's clients know", async () => {
+    const reply = await ask({ model: "plain", thinking });
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.headers["x-optamil-dropped-params"]).toBe("thinking");
+  });
+
+  it("is refused by that name for a key that rejects", async () => {
+    const made = await sendHttp1(gateway.url, {
+      ...{ path: "/v1/keys", headers: bearer(gateway.key) },
+      body: { name: "strict", scopes: ["chat"], parameter_policy: "reject" },
+    });
+    const { key } = JSON.parse(made.text);
+    const request = { model: "plain", max_tokens: 100, messages: [hello], thinking };
+    const { code, message: told } = readRefusal(await send(request, { "x-api-key": key }));
+    expect(code).toBe(400);
+    expect(told).toMatch(/'plain' does not take 'thinking'/);
   });
 });
 
@@ -399,9 +438,11 @@ describe("the bytes of a stream", () => {
   });
 
   it("end in an error event where the provider breaks off", async () => {
-    const text = await streamOf(
-      playStream([event(chunk({ role: "assistant", content: "Hel" }))], "reset"),
-    );
+    const pieces = [event(chunk({ role: "assistant", content: "Hel" }))];
+    const text = await streamOf(async (response, request) => {
+      await playStream(pieces, "stall")(response, request);
+      response.socket?.end();
+    });
     const { request_id, ...error } = JSON.parse(text.split("event: error\ndata: ")[1] ?? "");
     expect(text).toBe(
       start() +

@@ -168,9 +168,14 @@ it("a request goes through a chat request to Anthropic without loss", () => {
   );
 });
 
-const stopReason = fc.constantFrom("end_turn", "max_tokens", "tool_use", "refusal");
+const ending = fc.oneof(
+  fc.constantFrom("end_turn", "max_tokens", "tool_use", "refusal").map((stop_reason) => ({
+    ...{ stop_reason, stop_sequence: null },
+  })),
+  filled.map((stop_sequence) => ({ stop_reason: "stop_sequence", stop_sequence })),
+);
 const tokens = fc.nat({ max: 1_000_000 });
-const answer = fc.record({
+const message = fc.record({
   id: word.map((id) => `msg_${id}`),
   type: fc.constant("message"),
   role: fc.constant("assistant"),
@@ -189,8 +194,6 @@ const answer = fc.record({
       ...texts.map((said) => ({ type: "text", text: said })),
       ...calls,
     ]),
-  stop_reason: stopReason,
-  stop_sequence: fc.constant(null),
   usage: fc.record({
     input_tokens: tokens,
     cache_creation_input_tokens: tokens,
@@ -198,6 +201,7 @@ const answer = fc.record({
     output_tokens: tokens,
   }),
 });
+const answer = fc.tuple(message, ending).map(([said, end]) => ({ ...said, ...end }));
 
 it("an answer of Anthropic's comes through a chat answer without loss", () => {
   fc.assert(

@@ -30,7 +30,7 @@ export function toMessage(answer: CreateChatCompletionResponse): CreateMessageRe
   return create(CreateMessageResponseSchema, {
     ...toFrame(answer),
     content: choice?.message === undefined ? [] : toBlocks(choice.message),
-    stopReason: toStopReason(choice?.finishReason),
+    ...toEnding(choice?.finishReason, choice?.extra),
     usage: toUsage(answer.usage),
   });
 }
@@ -41,9 +41,16 @@ export function toFrame({ id, model }: { readonly id: string; readonly model: st
   return { id: own, type: "message", role: "assistant", model };
 }
 
-/** Anthropic's word for the end of a choice. */
-export function toStopReason(finishReason: string | undefined): string {
-  return stopReasons[finishReason ?? "stop"] ?? "end_turn";
+/** Why a choice ended, in Anthropic's words; some providers tell the stop sequence in `stop_reason` of the choice. */
+export function toEnding(
+  finishReason: string | undefined,
+  extra: JsonObject | undefined,
+): { readonly stopReason: string; readonly stopSequence?: string } {
+  const sequence = extra?.["stop_reason"];
+  if (finishReason === "stop" && typeof sequence === "string" && sequence !== "") {
+    return { stopReason: "stop_sequence", stopSequence: sequence };
+  }
+  return { stopReason: stopReasons[finishReason ?? "stop"] ?? "end_turn" };
 }
 
 /** Anthropic counts what the cache held apart from the input. Without the provider's counts all are 0. */

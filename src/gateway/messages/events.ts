@@ -1,5 +1,6 @@
 // The chunks of a chat answer as the events of a message: one block after the other.
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
+import { NullValue } from "@bufbuild/protobuf/wkt";
 import type {
   ChatDelta,
   ChatUsage,
@@ -13,7 +14,8 @@ import {
   StreamMessageResponseSchema,
 } from "../../gen/optamil/v1/messages_pb.ts";
 import type { AnswerTranslator } from "../exchange.ts";
-import { readThoughts, toFrame, toMessage, toStopReason, toUsage, unsigned } from "./answer.ts";
+import { readThoughts, toEnding, toFrame, toMessage, toUsage, unsigned } from "./answer.ts";
+import { toMessagesName } from "./names.ts";
 
 type Block = MessageInitShape<typeof MessagesBlockSchema>;
 type Delta = MessageInitShape<typeof MessagesDeltaSchema>;
@@ -24,6 +26,7 @@ type Call = { readonly id: string; readonly name: string; text: string; sent: nu
 /** Translates one answer. */
 export class MessageTranslator implements AnswerTranslator {
   readonly whole = toMessage;
+  readonly parameter = toMessagesName;
   #events: StreamMessageResponse[] = [];
   #started = false;
   /** Blocks so far, the open one included. */
@@ -32,7 +35,7 @@ export class MessageTranslator implements AnswerTranslator {
   /** Calls that wait for the end of the open one, by their position. */
   readonly #calls = new Map<number, Call>();
   readonly #shown = new Set<Call>();
-  #finish: string | undefined = undefined;
+  #ending = toEnding(undefined, undefined);
   #usage: ChatUsage | undefined = undefined;
 
   chunks(chunks: readonly StreamChatCompletionResponse[]): readonly StreamMessageResponse[] {
@@ -46,10 +49,12 @@ export class MessageTranslator implements AnswerTranslator {
 
   end(): readonly StreamMessageResponse[] {
     this.#closeAll();
-    const delta = {
-      stopReason: toStopReason(this.#finish),
-      stopSequence: { kind: { case: "nullValue" as const, value: 0 as const } },
-    };
+    const { stopReason, stopSequence } = this.#ending;
+    const kind =
+      stopSequence === undefined
+        ? { case: "nullValue" as const, value: NullValue.NULL_VALUE }
+        : { case: "stringValue" as const, value: stopSequence };
+    const delta = { stopReason, stopSequence: { kind } };
     this.#emit({ type: "message_delta", delta, usage: toUsage(this.#usage) });
     this.#emit({ type: "message_stop" });
     return this.#take();
@@ -77,7 +82,7 @@ export class MessageTranslator implements AnswerTranslator {
     if (chunk.usage !== undefined) this.#usage = chunk.usage;
     const choice = chunk.choices.find(({ index }) => index === 0);
     if (choice?.delta !== undefined) this.#advance(choice.delta);
-    this.#finish ??= choice?.finishReason;
+    if (choice?.finishReason) this.#ending = toEnding(choice.finishReason, choice.extra);
   }
 
   #advance({ content, refusal, reasoningContent, toolCalls, extra }: ChatDelta): void {

@@ -10,6 +10,7 @@ import {
 } from "../../gen/optamil/v1/messages_pb.ts";
 import { answered, type Exchange, type MethodEntry, unary } from "../exchange.ts";
 import { MessageTranslator } from "../messages/events.ts";
+import { toMessagesRefusal } from "../messages/names.ts";
 import { toChatInput, toChatRequest } from "../messages/request.ts";
 import type { UseParts } from "./chat.ts";
 
@@ -20,9 +21,10 @@ export function messageMethods(use: UseParts): readonly MethodEntry[] {
     async (message: CreateMessageRequest, exchange: Exchange, sink: AnswerSink): Promise<void> => {
       const request = toChatRequest(message, stream);
       // The client's bytes are no chat request: what goes up is encoded from the message.
-      await use((parts) =>
-        answerOnce({ ...exchange, request, stream, body: undefined }, sink, parts),
-      );
+      const call = { ...exchange, request, stream, body: undefined };
+      await use((parts) => answerOnce(call, sink, parts)).catch((thrown: unknown) => {
+        throw toMessagesRefusal(thrown);
+      });
     };
   const translate = () => new MessageTranslator();
   return [

@@ -42,7 +42,7 @@ export function toCompletion(value: JsonObject): JsonObject {
           ...(signed.length > 0 && { thinking_blocks: signed }),
           ...(calls.length > 0 && { tool_calls: calls }),
         },
-        finish_reason: toFinish(value["stop_reason"]),
+        ...toFinish(value),
       },
     ].slice(0, Array.isArray(value["content"]) ? 1 : 0),
     usage: toUsage(toObject(value["usage"])),
@@ -55,9 +55,9 @@ export function createEvents(): DialectEvents {
   const calls = new Map<unknown, number>();
   let usage: JsonObject = {};
   let id: unknown;
-  const chunk = (delta: JsonObject, finish: string | null = null): JsonObject => ({
+  const chunk = (delta: JsonObject, finish: JsonObject = { finish_reason: null }): JsonObject => ({
     ...{ id, object: "chat.completion.chunk" },
-    choices: [{ index: 0, delta, finish_reason: finish }],
+    choices: [{ index: 0, delta, ...finish }],
   });
   const start = ({ index, content_block: given }: JsonObject): JsonObject[] => {
     const block = toObject(given);
@@ -91,8 +91,8 @@ export function createEvents(): DialectEvents {
           return advance(value);
         case "message_delta": {
           usage = { ...usage, ...known(toObject(value["usage"])) };
-          const reason = toObject(value["delta"])["stop_reason"];
-          return typeof reason === "string" ? [chunk({}, toFinish(reason))] : [];
+          const ending = toObject(value["delta"]);
+          return typeof ending["stop_reason"] === "string" ? [chunk({}, toFinish(ending))] : [];
         }
         case "message_stop":
           return [
@@ -122,8 +122,12 @@ function toDeltas({ type, text, thinking, signature }: JsonObject): JsonObject[]
   }
 }
 
-function toFinish(reason: unknown): string {
-  return finishReasons[String(reason)] ?? "stop";
+/** Why it ended; OpenAI's form has no word for the stop sequence, so it stands beside, as vLLM writes it. */
+function toFinish({ stop_reason: reason, stop_sequence: sequence }: JsonObject): JsonObject {
+  return {
+    finish_reason: finishReasons[String(reason)] ?? "stop",
+    ...(typeof sequence === "string" && { stop_reason: sequence }),
+  };
 }
 
 /** Undefined where the upstream counted nothing: absent is not zero. */

@@ -732,14 +732,14 @@ export type CreateMessageResponse = Message<"optamil.v1.CreateMessageResponse"> 
   content: MessagesBlock[];
 
   /**
-   * end_turn, max_tokens, tool_use or refusal; null in the first event of a stream.
+   * end_turn, stop_sequence, max_tokens, tool_use or refusal; null in the first event of a stream.
    *
    * @generated from field: optional string stop_reason = 6;
    */
   stopReason?: string | undefined;
 
   /**
-   * Always null: no format in between carries it, so a stop sequence is told as end_turn.
+   * The stop sequence that the model came to, where its provider tells it.
    *
    * @generated from field: optional string stop_sequence = 7;
    */
@@ -865,7 +865,7 @@ export type MessagesDelta = Message<"optamil.v1.MessagesDelta"> & {
   stopReason?: string | undefined;
 
   /**
-   * Null, of a message_delta.
+   * The stop sequence, or null; of a message_delta.
    *
    * @generated from field: google.protobuf.Value stop_sequence = 7;
    */
