@@ -88,10 +88,11 @@ function nameOf({ method }: Route): string {
 /** Two routes may share a path if a field of one and the same request tells which one is meant. */
 function isAlternative(route: Route, others: readonly Route[]): boolean {
   return others.every(
-    ({ method, when, path, body }) =>
+    ({ method, when, path, body, errors }) =>
       when !== route.when &&
       path === route.path &&
       body === route.body &&
+      errors === route.errors &&
       method.input === route.method.input,
   );
 }

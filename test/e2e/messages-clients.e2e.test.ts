@@ -77,10 +77,26 @@ const expected = {
     ...everywhere,
   },
 };
-const models = Object.keys(expected);
+
+/** The same of the AI SDK, in its words; of the models that call tools unasked. */
+function inWordsOfAi(name: "openai-lab" | "claude-sonnet-4") {
+  const { count: _, create, stream, tools, ...rest } = expected[name];
+  return {
+    ...rest,
+    create: { ...create, end: "stop" },
+    stream: { ...stream, end: "stop" },
+    tools: { ...tools, end: "tool-calls" },
+  };
+}
 
 /** Runs a client once for all models, and states what it must have understood of each. */
-function testClient(command: string, args: readonly string[], options: RunOptions): void {
+function testClient(
+  command: string,
+  args: readonly string[],
+  options: RunOptions,
+  wanted: Readonly<Record<string, object>> = expected,
+): void {
+  const models = Object.keys(wanted);
   let lines: string[] = [];
   let stderr = "";
   beforeAll(async () => {
@@ -97,8 +113,8 @@ function testClient(command: string, args: readonly string[], options: RunOption
     stderr = result.stderr;
   });
 
-  it.each(Object.entries(expected))(
-    "understands messages, streams, tools, images, counts and errors of %s",
+  it.each(Object.entries(wanted))(
+    "understands messages, streams, tools, images and errors of %s",
     (model, answers) => {
       const line = lines[models.indexOf(model)];
       expect(line, stderr).toMatch(/^\{/);
@@ -109,7 +125,12 @@ function testClient(command: string, args: readonly string[], options: RunOption
 
 const script = (name: string) => readFile(new URL(`clients/${name}`, import.meta.url), "utf8");
 const inPython = await script("anthropic.py");
-const inJavaScript = await script("anthropic.mjs");
+const inJavaScript = {
+  anthropic: await script("anthropic.mjs"),
+  ai: await script("ai-sdk-anthropic.mjs"),
+};
+// Read from stdin in the folder where the packages are found.
+const nodeArgs = ["--input-type=module", "-"];
 
 await describeWith(
   "Anthropic's Python SDK",
@@ -120,6 +141,20 @@ await describeWith(
 await describeWith(
   "Anthropic's Node SDK",
   () => npmPackages("anthropic"),
-  // Read from stdin in the folder where the packages are found.
-  (cwd) => testClient(process.execPath, ["--input-type=module", "-"], { cwd, input: inJavaScript }),
+  (cwd) => testClient(process.execPath, nodeArgs, { cwd, input: inJavaScript.anthropic }),
+);
+
+await describeWith(
+  "the AI SDK with its Anthropic provider",
+  () => npmPackages("anthropic"),
+  (cwd) =>
+    testClient(
+      process.execPath,
+      nodeArgs,
+      { cwd, input: inJavaScript.ai },
+      {
+        "openai-lab": inWordsOfAi("openai-lab"),
+        "claude-sonnet-4": inWordsOfAi("claude-sonnet-4"),
+      },
+    ),
 );

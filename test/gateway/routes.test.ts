@@ -50,6 +50,9 @@ service Nested { ${rpc("A", 'get: "/a" additional_bindings: {get: "/b" additiona
 service Twice { ${rpc("A", 'get: "/a/{name}"')} ${rpc("B", 'get: "/a/{cat}"')} }
 service BadWhen { ${rpc("A", 'post: "/a" body: "*"', 'option (optamil.options.v1.rest) = {when: "name"};')} }
 service SseUnary { ${rpc("A", 'get: "/a"', "option (optamil.options.v1.rest) = {sse: true};")} }
+service BadEvent { rpc A(In) returns (stream Out) {
+  option (google.api.http) = {get: "/a"}; option (optamil.options.v1.access) = {public: true};
+  option (optamil.options.v1.rest) = {sse: true event: "nothing"}; } }
 service Stream { rpc A(In) returns (stream Out) {
   option (google.api.http) = {get: "/a"}; option (optamil.options.v1.access) = {public: true}; } }
 service Upload { rpc A(stream In) returns (Out) {
@@ -194,6 +197,7 @@ describe("at start", () => {
     ["Twice", "test.v1.Twice.B and test.v1.Twice.A have the same route /a/{cat}"],
     ["BadWhen", "when names 'name', which is no boolean of the body"],
     ["SseUnary", "sse, done and event are for server streams"],
+    ["BadEvent", "event names 'nothing', which is no field of the answer"],
     ["Stream", "a server stream needs option rest.sse"],
     ["Upload", "REST has no client streams"],
   ])("the service %s is refused: %s", (name, reason) => {

@@ -7,7 +7,7 @@ import { run } from "./process.ts";
 
 const npmSets = {
   clients: ["openai@7.57.0", "ai@7.0.173", "@ai-sdk/openai-compatible@3.0.92"],
-  anthropic: ["@anthropic-ai/sdk@1.14.0"],
+  anthropic: ["@anthropic-ai/sdk@1.14.0", "ai@7.0.173", "@ai-sdk/anthropic@4.0.105"],
 } as const;
 
 /** The name of a set of npm packages. */
