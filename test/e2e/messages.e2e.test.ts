@@ -11,6 +11,7 @@ import {
   textBlock,
 } from "../fakes/anthropic-upstream.ts";
 import { playClients } from "../fakes/client-upstream.ts";
+import { playGemini } from "../fakes/gemini-upstream.ts";
 import {
   chunk,
   completion,
@@ -28,19 +29,22 @@ import { sendHttp1 } from "./rest-client.ts";
 
 const openai = await openUpstream(playClients);
 const anthropic = await openUpstream(playAnthropic);
+const gemini = await openUpstream(playGemini);
 afterAll(async () => {
   await openai.close();
+  await gemini.close();
   await anthropic.close();
 });
 const gateway = await startGateway({
   config: {
     models: [
-      ...["lab", "claude"].map((name) => ({ name, tier: "free" })),
+      ...["lab", "claude", "gemini"].map((name) => ({ name, tier: "free" })),
       { name: "plain", tier: "free", unsupportedParameters: ["reasoning_effort"] },
     ],
     providers: [
       { name: "lab", kind: "openai", baseUrl: openai.baseUrl, models: ["lab", "plain"] },
       { name: "claude", kind: "anthropic", baseUrl: anthropic.baseUrl, models: ["claude"] },
+      { name: "gemini", kind: "gemini", baseUrl: gemini.baseUrl, models: ["gemini"] },
       { name: "demo", kind: "demo", models: ["claude-sonnet-4"] },
     ],
   },
@@ -219,6 +223,22 @@ describe("a request for a message", () => {
     });
   });
 
+  it("asks for JSON of a schema", async () => {
+    const schema = { type: "object", properties: { age: { type: "integer" } } };
+    const output_config = { format: { type: "json_schema", schema }, effort: "max" };
+    const reply = await ask({ model: "lab", output_config });
+    expect(JSON.parse(reply.text).content).toEqual([
+      { type: "text", text: '{"name":"Ada","age":36}' },
+    ]);
+    expect(JSON.parse(openai.requests.at(-1)?.text ?? "")).toMatchObject({
+      response_format: {
+        type: "json_schema",
+        json_schema: { name: "answer", schema, strict: true },
+      },
+      reasoning_effort: "high",
+    });
+  });
+
   it.each([
     [{ messages: [] }, "messages"],
     [{ max_tokens: undefined }, "max_tokens"],
@@ -309,6 +329,15 @@ describe("what only Anthropic's API knows", () => {
     const [, , answer, result] = JSON.parse(body).messages;
     expect(answer.reasoning_content).toBe("I get it.");
     expect(result).toEqual({ role: "tool", tool_call_id: "t1", content: "no" });
+  });
+
+  it("is named by a provider whose API has another form", async () => {
+    const { top_k: _, ...request } = marked;
+    const reply = await ask({ model: "gemini", ...request });
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.headers["x-optamil-dropped-params"]).toBe(
+      "cache_control,is_error,thinking_blocks",
+    );
   });
 
   it("comes back signed, whole and in a stream", async () => {
