@@ -11,7 +11,7 @@ import {
   textBlock,
 } from "../fakes/anthropic-upstream.ts";
 import { playClients } from "../fakes/client-upstream.ts";
-import { playGemini } from "../fakes/gemini-upstream.ts";
+import { playGemini, response } from "../fakes/gemini-upstream.ts";
 import {
   chunk,
   completion,
@@ -340,6 +340,24 @@ describe("what only Anthropic's API knows", () => {
     );
   });
 
+  it("has its counterpart in Gemini's signed calls, which go back as they came", async () => {
+    const part = { functionCall: { name: "get", args: { a: 1 } }, thoughtSignature: "c2ln" };
+    const tools = [{ name: "get", input_schema: { type: "object" } }];
+    const asked = { model: "gemini", tools };
+    gemini.play = playJson(200, response([part], "STOP"));
+    const { content } = JSON.parse((await ask(asked)).text);
+    gemini.play = playStream([response([part]), response([], "STOP")].map(event));
+    const streamed = await ask({ ...asked, stream: true });
+    gemini.play = playGemini;
+    const signature = { extra_content: { google: { thought_signature: "c2ln" } } };
+    expect(content).toMatchObject([{ type: "tool_use", input: { a: 1 }, ...signature }]);
+    expect(streamed.text).toContain(JSON.stringify(signature).slice(1, -1));
+    const result = { type: "tool_result", tool_use_id: content[0].id, content: "18" };
+    const messages = [hello, { role: "assistant", content }, { role: "user", content: [result] }];
+    expect((await ask({ ...asked, messages })).status).toBe(200);
+    expect(JSON.parse(gemini.requests.at(-1)?.text ?? "").contents[1].parts).toEqual([part]);
+  });
+
   it("comes back signed, whole and in a stream", async () => {
     const thought = { type: "thinking", thinking: "Hm.", signature: "c2ln" };
     const hidden = { type: "redacted_thinking", data: "eHh4" };
@@ -468,9 +486,9 @@ describe("the bytes of a stream", () => {
 
   it("end in an error event where the provider breaks off", async () => {
     const pieces = [event(chunk({ role: "assistant", content: "Hel" }))];
-    const text = await streamOf(async (response, request) => {
-      await playStream(pieces, "stall")(response, request);
-      response.socket?.end();
+    const text = await streamOf(async (reply, request) => {
+      await playStream(pieces, "stall")(reply, request);
+      reply.socket?.end();
     });
     const { request_id, ...error } = JSON.parse(text.split("event: error\ndata: ")[1] ?? "");
     expect(text).toBe(

@@ -102,10 +102,11 @@ function toThought({ type, thinking, signature, data }: JsonObject): MessagesBlo
   return create(MessagesBlockSchema, { type: "thinking", ...signed });
 }
 
-function toToolUse({ id, function: called }: ToolCall): MessagesBlock {
+/** What a provider put on a call stays on it, such as Gemini's signature: clients send blocks back as they came. */
+function toToolUse({ id, function: called, extra }: ToolCall): MessagesBlock {
   const input = parseInput(called?.arguments ?? "");
   const call = { id: id ?? "", name: called?.name ?? "", input };
-  return create(MessagesBlockSchema, { type: "tool_use", ...call });
+  return create(MessagesBlockSchema, { type: "tool_use", ...call, ...(extra && { extra }) });
 }
 
 /** What is no JSON object goes on as a text in one: clients take nothing else for input. */

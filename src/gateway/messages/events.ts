@@ -21,7 +21,13 @@ type Block = MessageInitShape<typeof MessagesBlockSchema>;
 type Delta = MessageInitShape<typeof MessagesDeltaSchema>;
 
 /** A call as far as it has come. */
-type Call = { readonly id: string; readonly name: string; text: string; sent: number };
+type Call = {
+  readonly id: string;
+  readonly name: string;
+  readonly extra: JsonObject | undefined;
+  text: string;
+  sent: number;
+};
 
 /** Translates one answer. */
 export class MessageTranslator implements AnswerTranslator {
@@ -115,9 +121,9 @@ export class MessageTranslator implements AnswerTranslator {
   }
 
   /** Pieces of calls may alternate; a call that is not open is kept until the open one is whole. */
-  #call({ index = 0, id, function: called }: ToolCall): void {
+  #call({ index = 0, id, function: called, extra }: ToolCall): void {
     const known = this.#calls.get(index);
-    const call = known ?? { id: id ?? "", name: called?.name ?? "", text: "", sent: 0 };
+    const call = known ?? { id: id ?? "", name: called?.name ?? "", extra, text: "", sent: 0 };
     this.#calls.set(index, call);
     call.text += called?.arguments ?? "";
     const isBehind = typeof this.#open === "object" && this.#open !== call;
@@ -129,7 +135,8 @@ export class MessageTranslator implements AnswerTranslator {
     if (this.#open !== call) {
       // A call that was closed as whole and yet goes on has no place any more.
       if (this.#shown.has(call)) return;
-      this.#begin(call, { type: "tool_use", id: call.id, name: call.name, input: {} });
+      const { id, name, extra } = call;
+      this.#begin(call, { type: "tool_use", id, name, input: {}, ...(extra && { extra }) });
     }
     const piece = call.text.slice(call.sent);
     call.sent = call.text.length;
