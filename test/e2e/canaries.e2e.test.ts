@@ -1,9 +1,10 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { completion, openUpstream } from "../fakes/openai-upstream.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
 import { runOptamil, startGateway, temporaryFolder } from "./gateway.ts";
+import { hitsIn, hitsOnDisk, logLines, partsOfKey } from "./leaks.ts";
 import { refusalOf } from "./refusals.ts";
 import { type RestRequest, sendHttp1 } from "./rest-client.ts";
 
@@ -64,12 +65,8 @@ async function send(request: RestRequest) {
 const post = (path: string, body: unknown, headers: HeaderMap = {}) =>
   send({ path, body, headers });
 
-/** The parts of a key that nobody can do without: a hit of either is a leak. */
 function addKey(name: string, key: string): void {
-  const [, payload = "", signature = ""] = key.split(".");
-  canaries.set(`${name} (claims)`, payload);
-  // Four of its characters are shown on purpose.
-  canaries.set(`${name} (signature)`, signature.slice(0, -4));
+  for (const [part, text] of partsOfKey(name, key)) canaries.set(part, text);
 }
 
 const chat = (content: string) => ({ model: "gpt-4.1", messages: [{ role: "user", content }] });
@@ -118,17 +115,12 @@ async function useDoorsBadly(key: string): Promise<void> {
   }
 }
 
-/** The names of the canaries in a text. */
-function hitsIn(text: string): string[] {
-  return [...canaries].flatMap(([name, canary]) => (text.includes(canary) ? [name] : []));
-}
-
 beforeAll(useSecrets);
 
 describe("after every secret was used, well and badly", () => {
   it("no refusal holds one", () => {
     expect(refusals.length).toBeGreaterThan(40);
-    expect(hitsIn(refusals.join("\n"))).toEqual([]);
+    expect(hitsIn(refusals.join("\n"), canaries)).toEqual([]);
   });
 
   it("the log, at its most talkative, holds none", async () => {
@@ -139,10 +131,9 @@ describe("after every secret was used, well and badly", () => {
     await expect.poll(read, { timeout: 10_000 }).toContain("no header can carry");
     const log = read();
     expect(log).toContain('"path":"/v1/chat/completions"');
-    // What the first start prints once, for its owner.
-    const lines = log.split("\n").filter((line) => line.startsWith("{"));
+    const lines = logLines(log);
     expect(lines.length).toBeGreaterThan(40);
-    expect(hitsIn(lines.join("\n"))).toEqual([]);
+    expect(hitsIn(lines.join("\n"), canaries)).toEqual([]);
   });
 
   it("the providers were sent their keys", () => {
@@ -154,24 +145,18 @@ describe("after every secret was used, well and badly", () => {
     const sql = "SELECT * FROM optamil.usage_events FINAL";
     const { stdout } = await runOptamil(["sql", sql, "--json"], gateway.dataDirectory);
     expect(stdout).toContain("gpt-4.1");
-    expect(hitsIn(stdout)).toEqual([]);
+    expect(hitsIn(stdout, canaries)).toEqual([]);
   });
 
   it("the list of changes and the list of keys hold none", async () => {
     const changes = await send({ path: "/v1/admin/changes?limit=1000", headers: admin });
     const keys = await send({ path: "/v1/keys", headers: admin });
     expect(changes.text).toContain("key.created");
-    expect(hitsIn(changes.text + keys.text)).toEqual([]);
+    expect(hitsIn(changes.text + keys.text, canaries)).toEqual([]);
   });
 
   it("nothing on disk holds one but the first key's own file", async () => {
-    const files = await readdir(gateway.dataDirectory, { recursive: true, withFileTypes: true });
-    const hits: string[] = [];
-    for (const file of files.filter((entry) => entry.isFile())) {
-      const path = join(file.parentPath, file.name);
-      const text = await readFile(path, "latin1");
-      hits.push(...hitsIn(text).map((name) => `${relative(gateway.dataDirectory, path)}: ${name}`));
-    }
+    const hits = await hitsOnDisk(gateway.dataDirectory, canaries);
     const own = ["the first key (claims)", "the first key (signature)"];
     expect(hits).toEqual(own.map((name) => `first-key: ${name}`));
   });

@@ -6,6 +6,7 @@ import { afterAll, expect } from "vitest";
 import { providerPresets } from "../../src/catalogue/presets.ts";
 import { type ProcessExit, type RunningProcess, run, startProcess } from "../setup/process.ts";
 import { runtimeCommand } from "../setup/runtime.ts";
+import { hitsIn, hitsOnDisk, logLines, partsOfKey } from "./leaks.ts";
 
 /** Settings of `startGateway`. */
 export interface GatewayOptions {
@@ -40,13 +41,29 @@ const readyTimeoutMs = 30_000;
 
 const endedWell: ProcessExit = { code: 0, signal: null };
 const running = new Set<Gateway>();
+/** All that were started. In each of them its first key is the canary: it was used well and badly by every test. */
+const started: Gateway[] = [];
 const folders = new Set<string>();
 
 afterAll(async () => {
   const exits = await Promise.all([...running].map((gateway) => gateway.stop()));
   expect(exits, "every gateway ends in good order").toEqual(exits.map(() => endedWell));
+  expect(await findLeaks(), "no gateway logs or keeps its first key").toEqual([]);
   await Promise.all([...folders].map((folder) => rm(folder, { recursive: true, force: true })));
 });
+
+/** Where the first keys stand but in their own files. */
+async function findLeaks(): Promise<string[]> {
+  const hits: string[] = [];
+  for (const { key, process, dataDirectory } of started) {
+    const canaries = new Map(partsOfKey("the first key", key));
+    const log = logLines(process.stdout() + process.stderr()).join("\n");
+    hits.push(...hitsIn(log, canaries).map((name) => `log: ${name}`));
+    const onDisk = await hitsOnDisk(dataDirectory, canaries);
+    hits.push(...onDisk.filter((hit) => !hit.startsWith("first-key:")));
+  }
+  return hits;
+}
 
 /** A folder that is removed at the end of the test file. */
 export async function temporaryFolder(): Promise<string> {
@@ -58,7 +75,11 @@ export async function temporaryFolder(): Promise<string> {
 /** Starts a gateway and waits until it serves. It ends with the test file, and its data with it. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const dataDirectory = options.dataDirectory ?? (await temporaryFolder());
-  const env = { ...gatewayEnv(dataDirectory), ...options.env };
+  const env: Record<string, string | undefined> = {
+    ...gatewayEnv(dataDirectory),
+    OPTAMIL_LOG: "info",
+    ...options.env,
+  };
   if (options.config !== undefined) {
     env["OPTAMIL_CONFIG"] = await writeConfig(options.config);
   }
@@ -86,6 +107,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     },
   };
   running.add(gateway);
+  started.push(gateway);
   return gateway;
 }
 

@@ -1,0 +1,38 @@
+/** Looks for secrets where none may be: in what a gateway logs, and in what it leaves on disk. */
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+
+/** Secrets by what they are. */
+export type Canaries = ReadonlyMap<string, string>;
+
+/** The parts of a key that nobody can do without: a hit of either is a leak. */
+export function partsOfKey(name: string, key: string): [string, string][] {
+  const [, payload = "", signature = ""] = key.split(".");
+  return [
+    [`${name} (claims)`, payload],
+    // Four of its characters are shown on purpose.
+    [`${name} (signature)`, signature.slice(0, -4)],
+  ];
+}
+
+/** The names of the canaries in a text. */
+export function hitsIn(text: string, canaries: Canaries): string[] {
+  return [...canaries].flatMap(([name, canary]) => (text.includes(canary) ? [name] : []));
+}
+
+/** The lines of JSON in what a process has written: its log, without what a first start prints for its owner. */
+export function logLines(written: string): string[] {
+  return written.split("\n").filter((line) => line.startsWith("{"));
+}
+
+/** Each canary in each file of a folder, as "file: name". */
+export async function hitsOnDisk(folder: string, canaries: Canaries): Promise<string[]> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const hits: string[] = [];
+  for (const file of files.filter((entry) => entry.isFile())) {
+    const path = join(file.parentPath, file.name);
+    const text = await readFile(path, "latin1");
+    hits.push(...hitsIn(text, canaries).map((name) => `${relative(folder, path)}: ${name}`));
+  }
+  return hits;
+}
