@@ -11,11 +11,16 @@ export type AccountTail = {
   readonly baseByTierMicro: MicroByTier;
   readonly version: LogVersion;
   /** Charged events beyond the version; no refunds. */
-  readonly pending: readonly {
-    readonly eventId: string;
-    readonly tier: TierName;
-    readonly creditsMicro: bigint;
-  }[];
+  readonly pending: readonly ChargedRecord[];
+  /** Of a budget: those of its key or tag that were admitted while it was not set; nobody will name them. */
+  readonly strays?: readonly ChargedRecord[] | undefined;
+};
+
+/** What the log says of a charge. */
+export type ChargedRecord = {
+  readonly eventId: string;
+  readonly tier: TierName;
+  readonly creditsMicro: bigint;
 };
 
 /** What it is read from. */
@@ -56,8 +61,12 @@ export function createLogTail({ log, records }: TailParts): UsageTail {
       const progress = records.progress(log.name);
       const offset = progress?.epoch === log.epoch ? progress.confirmedOffset : 0;
       const tails = await readTails(log, offset, new Set([accountId]));
-      const pending = tails.pending(accountId, periodId, budgetId);
-      return { baseByTierMicro: nothingUsed, version: { epoch: log.epoch, offset }, pending };
+      const version = { epoch: log.epoch, offset };
+      return {
+        ...{ baseByTierMicro: nothingUsed, version },
+        pending: tails.pending(accountId, periodId, budgetId),
+        strays: tails.strays(accountId, periodId, budgetId),
+      };
     },
     close: async () => undefined,
   };
@@ -66,8 +75,12 @@ export function createLogTail({ log, records }: TailParts): UsageTail {
 /** What a log holds of some accounts from an offset on. */
 export interface LogTails {
   /** Charged events, once each; with a budget those that were admitted under it. */
-  pending(accountId: string, periodId: string, budgetId?: string): AccountTail["pending"];
+  pending(accountId: string, periodId: string, budgetId?: string): readonly ChargedRecord[];
+  /** The others of a budget's key or tag. */
+  strays(accountId: string, periodId: string, budgetId?: string): readonly ChargedRecord[];
 }
+
+type RecordsByLedger = Map<string, Map<string, ChargedRecord>>;
 
 /** Reads a log to its end. */
 export async function readTails(
@@ -75,28 +88,27 @@ export async function readTails(
   fromOffset: number,
   accountIds: ReadonlySet<string>,
 ): Promise<LogTails> {
-  const byLedger = new Map<string, Map<string, AccountTail["pending"][number]>>();
+  const pending: RecordsByLedger = new Map();
+  const strays: RecordsByLedger = new Map();
   for (let offset = fromOffset; ; ) {
     const { records: batch, endOffset } = await log.read(offset, limits);
     for (const record of batch) {
       // A look at the one field costs a fiftieth of decoding them all, and most are of other accounts.
-      if (accountIds.has(peekAccountId(record.bytes) ?? "")) note(record, byLedger);
+      if (accountIds.has(peekAccountId(record.bytes) ?? "")) note(record, pending, strays);
     }
     const last = batch.at(-1);
     if (last === undefined || last.offset + 1 >= endOffset) break;
     offset = last.offset + 1;
   }
-  return {
-    pending: (accountId, periodId, budgetId) => [
-      ...(byLedger.get(toLedgerKey({ accountId, periodId, budgetId }))?.values() ?? []),
-    ],
-  };
+  const reader =
+    (records: RecordsByLedger): LogTails["pending"] =>
+    (accountId, periodId, budgetId) => [
+      ...(records.get(toLedgerKey({ accountId, periodId, budgetId }))?.values() ?? []),
+    ];
+  return { pending: reader(pending), strays: reader(strays) };
 }
 
-function note(
-  record: LogRecord,
-  byLedger: Map<string, Map<string, AccountTail["pending"][number]>>,
-): void {
+function note(record: LogRecord, pending: RecordsByLedger, strays: RecordsByLedger): void {
   const parsed = parseRecord(record);
   // Poison will be a dead letter, which no sum includes.
   if (typeof parsed === "string") return;
@@ -104,10 +116,16 @@ function note(
   const tier = toTierName(event.tier);
   // A refund shows when it is confirmed: before, sums could include it already, and it would count twice.
   if (event.rev === 0 || tier === undefined || event.creditsMicro <= 0n) return;
-  const { accountId, periodId, creditsMicro } = event;
-  for (const budgetId of [undefined, ...event.budgets.map(({ id }) => id)]) {
+  const { accountId, periodId, creditsMicro, rootKeyJti, keyJti, tag } = event;
+  const add = (records: RecordsByLedger, budgetId?: string) => {
     const key = toLedgerKey({ accountId, periodId, budgetId });
-    const pending = byLedger.get(key) ?? new Map();
-    byLedger.set(key, pending.set(eventId, { eventId, tier, creditsMicro }));
+    const known = records.get(key) ?? new Map<string, ChargedRecord>();
+    records.set(key, known.set(eventId, { eventId, tier, creditsMicro }));
+  };
+  const named = event.budgets.map(({ id }) => id);
+  add(pending);
+  for (const budgetId of named) add(pending, budgetId);
+  for (const budgetId of [`key:${rootKeyJti || keyJti}`, ...(tag === "" ? [] : [`tag:${tag}`])]) {
+    if (!named.includes(budgetId)) add(strays, budgetId);
   }
 }

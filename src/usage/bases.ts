@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { Batched } from "../platform/batched.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { within } from "../platform/within.ts";
-import type { AccountTail, UsageTail } from "./account-tail.ts";
+import type { AccountTail, ChargedRecord, UsageTail } from "./account-tail.ts";
 import {
   type AskedBase,
   askedIdsMax,
   type BaseSource,
   type LedgerName,
+  type MicroByTier,
   type StoredBase,
 } from "./warehouse.ts";
 
@@ -52,15 +53,18 @@ export function openUsageBases({ openTail, warehouse }: UsageBasesOptions): Usag
   const read = async (ledger: LedgerName, eventIds: readonly string[]) => {
     const { accountId, periodId, budgetId } = ledger;
     // First the tail: what the consumers take meanwhile is then in the sums, and said to be.
-    const { version, pending } = await (await tail()).read(accountId, periodId, budgetId);
-    const asked = [...new Set([...eventIds, ...pending.map(({ eventId }) => eventId)])];
+    const found = await (await tail()).read(accountId, periodId, budgetId);
+    const { version, pending, strays = [] } = found;
+    const named = new Set([...eventIds, ...pending.map(({ eventId }) => eventId)]);
+    const asked = [...new Set([...named, ...strays.map(({ eventId }) => eventId)])];
     const stored = await bases.ask({ ...ledger, eventIds: asked });
     const included = new Set(stored.includedIds);
+    const isOpen = ({ eventId }: ChargedRecord) => !included.has(eventId);
     return {
-      baseByTierMicro: stored.microByTier,
+      baseByTierMicro: addAll(stored.microByTier, strays.filter(isOpen)),
       version,
-      pending: pending.filter(({ eventId }) => !included.has(eventId)),
-      includedIds: stored.includedIds,
+      pending: pending.filter(isOpen),
+      includedIds: stored.includedIds.filter((eventId) => named.has(eventId)),
     };
   };
   return {
@@ -77,6 +81,13 @@ export function openUsageBases({ openTail, warehouse }: UsageBasesOptions): Usag
     },
     close: async () => (await opening)?.close(),
   };
+}
+
+/** Sums with the charges that nobody will name: the next ones of the warehouse include them. */
+function addAll(sums: MicroByTier, strays: readonly ChargedRecord[]): MicroByTier {
+  const added = { ...sums };
+  for (const { tier, creditsMicro } of strays) added[tier] += creditsMicro;
+  return added;
 }
 
 /**

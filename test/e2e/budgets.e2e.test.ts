@@ -122,12 +122,11 @@ describe("a budget", () => {
     expect(await listBudgets(headers)).toMatchObject([{ credits: 0, threshold_reached: 0 }]);
   });
 
-  it("counts what its key and tag used before it was set, once that is in the warehouse", async () => {
+  it("counts what its key and tag used before it was set, to the last answer", async () => {
     const { headers } = await openAccount();
     const key = await createKey(headers, {});
     const tagged = { ...key.headers, "x-optamil-tag": "early" };
     expect([await spend(tagged), await spend(tagged)]).toEqual([200, 200]);
-    await runOptamil(["audit"], gateway.dataDirectory);
     for (const id of [`key:${key.id}`, "tag:early"]) {
       const { body } = await setBudget(headers, id, 3);
       expect(body.budget).toMatchObject({ id, credits_used: 2, threshold_reached: 50 });

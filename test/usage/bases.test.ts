@@ -55,6 +55,7 @@ describe("the tail of a log in this process", () => {
     const ids = events.map(({ eventId }) => toEventIdText(eventId));
     expect(ofAccount.pending.map(({ eventId }) => eventId)).toEqual(ids.slice(1, 3));
     expect(ofBudget.pending.map(({ eventId }) => eventId)).toEqual(ids.slice(2, 3));
+    expect(ofBudget.strays?.map(({ eventId }) => eventId)).toEqual(ids.slice(1, 2));
     expect(ofBudget.version).toEqual({ epoch: log.epoch, offset: 1 });
   });
 });
@@ -71,6 +72,21 @@ describe("what counters load by asking the warehouse", () => {
       version: { epoch: 1, offset: 9 },
       pending: [pending],
       includedIds: ["mine", "stored"],
+    });
+  });
+
+  it("is of a budget also what its key or tag used before it was set, and is in no sum yet", async () => {
+    const strays = [
+      { ...pending, eventId: "stray" },
+      { ...pending, eventId: "stored-stray" },
+    ];
+    const tailOf = async () => ({ ...(await readNoTail("", "")), pending: [pending], strays });
+    const { bases } = openBases(["stored-stray", "mine"], tailOf);
+    expect(await bases.read("account", periodId, ["mine"], "tag:team-a")).toEqual({
+      baseByTierMicro: { ...nothingUsed, mid: 6n },
+      version: { epoch: 1, offset: 9 },
+      pending: [pending],
+      includedIds: ["mine"],
     });
   });
 

@@ -48,6 +48,9 @@ export async function openKafkaTail(options: KafkaTailOptions): Promise<UsageTai
         baseByTierMicro: nothingUsed,
         version: { epoch, offset },
         pending: tails?.pending(accountId, periodId, budgetId) ?? [],
+        ...(budgetId !== undefined && {
+          strays: tails?.strays(accountId, periodId, budgetId) ?? [],
+        }),
       };
     });
   }
