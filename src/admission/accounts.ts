@@ -1,7 +1,7 @@
 // The accounts in memory: loaded when they are first used, dropped when they are idle and there are many.
 import type { Awaitable, Budget, ConfirmedSums, LoadBase, LoadedBase } from "./counters.ts";
 import { DayCounts } from "./day-counts.ts";
-import { type BudgetLedger, Ledger } from "./ledger.ts";
+import { type BudgetLedger, Ledger, toLedgerName } from "./ledger.ts";
 import { type Days, Limiter } from "./limiter.ts";
 import type { Period } from "./period.ts";
 import type { Instant } from "./windows.ts";
@@ -25,7 +25,7 @@ export class Account {
   readonly limiter: Limiter;
   usedAtMs = Number.NEGATIVE_INFINITY;
   readonly #loadBase: LoadBase;
-  /** By `toName`. */
+  /** By `toLedgerName`. */
   readonly #entries = new Map<string, Entry>();
   #restored = false;
 
@@ -37,7 +37,7 @@ export class Account {
 
   /** The ledger of a period, or of a budget in it; a promise while it is being read. */
   ledgerOf(period: Period, now: Instant, budgetId?: string): Awaitable<Ledger> {
-    const ledger = this.#entries.get(toName(period.id, budgetId))?.ledger;
+    const ledger = this.#entries.get(toLedgerName(period.id, budgetId))?.ledger;
     if (ledger instanceof Ledger) return ledger;
     return ledger?.ready ?? this.#load(period, now, budgetId);
   }
@@ -59,7 +59,7 @@ export class Account {
 
   /** Hands sums to a ledger, at once or when it has been read; one that is not in memory reads them itself. */
   confirm(sums: ConfirmedSums): void {
-    const ledger = this.#entries.get(toName(sums.periodId, sums.budgetId))?.ledger;
+    const ledger = this.#entries.get(toLedgerName(sums.periodId, sums.budgetId))?.ledger;
     if (ledger instanceof Ledger) ledger.confirm(sums);
     else ledger?.confirmed.push(sums);
   }
@@ -74,7 +74,7 @@ export class Account {
 
   #load(period: Period, now: Instant, budgetId: string | undefined): Awaitable<Ledger> {
     this.#dropOldLedgers(now.wallMs);
-    const name = toName(period.id, budgetId);
+    const name = toLedgerName(period.id, budgetId);
     const base = this.#loadBase(this.id, period.id, budgetId);
     if (!(base instanceof Promise)) return this.#open(name, period, base, now);
     const confirmed: ConfirmedSums[] = [];
@@ -109,11 +109,6 @@ export class Account {
       if (quiet && wallMs - endMs > periodKeptMs) this.#entries.delete(name);
     }
   }
-}
-
-/** Names a ledger within its account. */
-function toName(periodId: string, budgetId: string | undefined): string {
-  return budgetId === undefined ? periodId : `${periodId}\n${budgetId}`;
 }
 
 /** The accounts by id: as many as are in use, and idle ones up to a maximum. */

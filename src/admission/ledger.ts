@@ -34,6 +34,11 @@ export type Lack = {
   readonly budget: string | undefined;
 };
 
+/** Names a ledger within its account: its period, or a budget in it. */
+export function toLedgerName(periodId: string, budgetId: string | undefined): string {
+  return budgetId === undefined ? periodId : `${periodId}\n${budgetId}`;
+}
+
 /**
  * One ledger, of an account or of a budget. Its rule, checked at every hold: base + pending + held ≤ total, and with the reserved
  * margins ≤ total + overdraft. No settlement within `chargeMaxMicro` can break it.

@@ -30,11 +30,6 @@ export function toBudgets(budgets: readonly Budget[] = []): (string | number)[] 
   return [budgets.length, ...budgets.flatMap(({ id, limitMicro }) => [id, bounded(limitMicro)])];
 }
 
-/** Names a ledger within its account: its period, or a budget in it. */
-export function toLedgerName(periodId: string, budgetId: string | undefined): string {
-  return budgetId === undefined ? periodId : `${periodId}\n${budgetId}`;
-}
-
 /** Sums in the order of the tiers. */
 export function toBase(byTier: LoadedBase["baseByTierMicro"]): string[] {
   return tierNames.map((tier) => exact(byTier[tier]));

@@ -16,7 +16,7 @@ import {
   type SweptHold,
   sweptMax,
 } from "../counters.ts";
-import { atLeastZero, sumOf } from "../ledger.ts";
+import { atLeastZero, sumOf, toLedgerName } from "../ledger.ts";
 import { periodAt } from "../period.ts";
 import {
   type Beat,
@@ -34,7 +34,6 @@ import {
   toBudgets,
   toIdParts,
   toKnown,
-  toLedgerName,
   toParts,
   toSettled,
   toTraffic,
