@@ -51,7 +51,7 @@ export async function readAccountTail(
   const from = version.epoch === log.epoch ? Math.max(version.offset, confirmed) : confirmed;
   const tails = await readTails(log, from, new Set([accountId]));
   const baseByTierMicro = base?.microByTier ?? nothingUsed;
-  return { baseByTierMicro, version, pending: tails.pending(accountId, periodId) };
+  return { baseByTierMicro, version, ...tails.of(accountId, periodId) };
 }
 
 /** The tails of a log in this process, which stays open. */
@@ -64,8 +64,7 @@ export function createLogTail({ log, records }: TailParts): UsageTail {
       const version = { epoch: log.epoch, offset };
       return {
         ...{ baseByTierMicro: nothingUsed, version },
-        pending: tails.pending(accountId, periodId, budgetId),
-        strays: tails.strays(accountId, periodId, budgetId),
+        ...tails.of(accountId, periodId, budgetId),
       };
     },
     close: async () => undefined,
@@ -74,13 +73,23 @@ export function createLogTail({ log, records }: TailParts): UsageTail {
 
 /** What a log holds of some accounts from an offset on. */
 export interface LogTails {
-  /** Charged events, once each; with a budget those that were admitted under it. */
-  pending(accountId: string, periodId: string, budgetId?: string): readonly ChargedRecord[];
-  /** The others of a budget's key or tag. */
-  strays(accountId: string, periodId: string, budgetId?: string): readonly ChargedRecord[];
+  /** Charged events, once each; with a budget those that were admitted under it, and its strays. */
+  of(
+    accountId: string,
+    periodId: string,
+    budgetId?: string,
+  ): Pick<AccountTail, "pending" | "strays">;
 }
 
-type RecordsByLedger = Map<string, Map<string, ChargedRecord>>;
+/** A charge, the budgets that it was admitted under, and those of its key and tag. */
+type TailRecord = {
+  readonly charge: ChargedRecord;
+  readonly named: readonly string[];
+  readonly possible: readonly string[];
+};
+
+/** By `toLedgerKey` of the account's period, then by event id. */
+type TailRecords = Map<string, Map<string, TailRecord>>;
 
 /** Reads a log to its end. */
 export async function readTails(
@@ -88,27 +97,34 @@ export async function readTails(
   fromOffset: number,
   accountIds: ReadonlySet<string>,
 ): Promise<LogTails> {
-  const pending: RecordsByLedger = new Map();
-  const strays: RecordsByLedger = new Map();
+  const records: TailRecords = new Map();
   for (let offset = fromOffset; ; ) {
     const { records: batch, endOffset } = await log.read(offset, limits);
     for (const record of batch) {
       // A look at the one field costs a fiftieth of decoding them all, and most are of other accounts.
-      if (accountIds.has(peekAccountId(record.bytes) ?? "")) note(record, pending, strays);
+      if (accountIds.has(peekAccountId(record.bytes) ?? "")) note(record, records);
     }
     const last = batch.at(-1);
     if (last === undefined || last.offset + 1 >= endOffset) break;
     offset = last.offset + 1;
   }
-  const reader =
-    (records: RecordsByLedger): LogTails["pending"] =>
-    (accountId, periodId, budgetId) => [
-      ...(records.get(toLedgerKey({ accountId, periodId, budgetId }))?.values() ?? []),
-    ];
-  return { pending: reader(pending), strays: reader(strays) };
+  return {
+    of(accountId, periodId, budgetId) {
+      const all = [...(records.get(toLedgerKey({ accountId, periodId }))?.values() ?? [])];
+      if (budgetId === undefined) return { pending: all.map(({ charge }) => charge) };
+      const chargesOf = (isMeant: (record: TailRecord) => boolean) =>
+        all.filter(isMeant).map(({ charge }) => charge);
+      return {
+        pending: chargesOf(({ named }) => named.includes(budgetId)),
+        strays: chargesOf(
+          ({ named, possible }) => !named.includes(budgetId) && possible.includes(budgetId),
+        ),
+      };
+    },
+  };
 }
 
-function note(record: LogRecord, pending: RecordsByLedger, strays: RecordsByLedger): void {
+function note(record: LogRecord, records: TailRecords): void {
   const parsed = parseRecord(record);
   // Poison will be a dead letter, which no sum includes.
   if (typeof parsed === "string") return;
@@ -117,15 +133,12 @@ function note(record: LogRecord, pending: RecordsByLedger, strays: RecordsByLedg
   // A refund shows when it is confirmed: before, sums could include it already, and it would count twice.
   if (event.rev === 0 || tier === undefined || event.creditsMicro <= 0n) return;
   const { accountId, periodId, creditsMicro, rootKeyJti, keyJti, tag } = event;
-  const add = (records: RecordsByLedger, budgetId?: string) => {
-    const key = toLedgerKey({ accountId, periodId, budgetId });
-    const known = records.get(key) ?? new Map<string, ChargedRecord>();
-    records.set(key, known.set(eventId, { eventId, tier, creditsMicro }));
-  };
-  const named = event.budgets.map(({ id }) => id);
-  add(pending);
-  for (const budgetId of named) add(pending, budgetId);
-  for (const budgetId of [`key:${rootKeyJti || keyJti}`, ...(tag === "" ? [] : [`tag:${tag}`])]) {
-    if (!named.includes(budgetId)) add(strays, budgetId);
-  }
+  const key = toLedgerKey({ accountId, periodId });
+  const known = records.get(key) ?? new Map<string, TailRecord>();
+  records.set(key, known);
+  known.set(eventId, {
+    charge: { eventId, tier, creditsMicro },
+    named: event.budgets.map(({ id }) => id),
+    possible: [`key:${rootKeyJti || keyJti}`, ...(tag === "" ? [] : [`tag:${tag}`])],
+  });
 }

@@ -47,10 +47,7 @@ export async function openKafkaTail(options: KafkaTailOptions): Promise<UsageTai
       return {
         baseByTierMicro: nothingUsed,
         version: { epoch, offset },
-        pending: tails?.pending(accountId, periodId, budgetId) ?? [],
-        ...(budgetId !== undefined && {
-          strays: tails?.strays(accountId, periodId, budgetId) ?? [],
-        }),
+        ...(tails?.of(accountId, periodId, budgetId) ?? { pending: [] }),
       };
     });
   }
