@@ -1,14 +1,13 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, expect } from "vitest";
 import { playClients } from "../fakes/client-upstream.ts";
 import { openUpstream } from "../fakes/openai-upstream.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { goProgram } from "../setup/go-tool.ts";
 import { npmPackages } from "../setup/npm-packages.ts";
-import { type RunOptions, run } from "../setup/process.ts";
 import { pythonPackages } from "../setup/python-packages.ts";
 import { projectRoot } from "../setup/runtime.ts";
+import { type ClientProgram, image, nodeArgs, readClient, testClient } from "./client-program.ts";
 import { startGateway } from "./gateway.ts";
 
 const upstream = await openUpstream(playClients);
@@ -21,10 +20,6 @@ const gateway = await startGateway({
     ],
   },
 });
-
-/** One red pixel. */
-const image =
-  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
 
 const demoSays = "This is Optamil's demo provider: no model was called.";
 // By the demo's own count: 3 tokens of the question, 21 of the answer.
@@ -57,69 +52,45 @@ const expected = {
     error: [404, "model_not_found"],
   },
 };
-const models = Object.keys(expected);
 
-/** Runs a client once for all models, and states what it must have understood of each. */
-function testClient(command: string, args: readonly string[], options: RunOptions = {}): void {
-  let lines: string[] = [];
-  let stderr = "";
-  beforeAll(async () => {
-    const env = {
-      NO_PROXY: "127.0.0.1",
-      BASE_URL: gateway.baseUrl,
-      API_KEY: gateway.key,
-      MODELS: models.join(" "),
-      IMAGE: image,
-      ...options.env,
-    };
-    const result = await run(command, args, { ...options, env });
-    lines = result.stdout.split("\n");
-    stderr = result.stderr;
-  });
-
-  it.each(Object.entries(expected))(
-    "understands chat, streams, tools, structured output, images and errors of %s",
-    (model, answers) => {
-      const line = lines[models.indexOf(model)];
-      expect(line, stderr).toMatch(/^\{/);
-      expect(JSON.parse(line ?? "")).toEqual(answers);
-    },
-  );
+function test(program: ClientProgram): void {
+  const env = { BASE_URL: gateway.baseUrl, API_KEY: gateway.key, ...program.env };
+  const understands = "chat, streams, tools, structured output, images and errors";
+  testClient(understands, expected, { ...program, env });
 }
 
-const script = (name: string) => readFile(new URL(`clients/${name}`, import.meta.url), "utf8");
-const inPython = { openai: await script("openai.py"), langchain: await script("langchain.py") };
-const inJavaScript = { openai: await script("openai.mjs"), ai: await script("ai-sdk.mjs") };
+const inPython = {
+  openai: await readClient("openai.py"),
+  langchain: await readClient("langchain.py"),
+};
+const inJavaScript = { openai: await readClient("openai.mjs"), ai: await readClient("ai-sdk.mjs") };
 
 await describeWith(
   "the official Python SDK",
   () => pythonPackages("openai"),
-  ({ command, env }) => testClient(command, ["-"], { env: { ...env }, input: inPython.openai }),
+  ({ command, env }) => test({ command, args: ["-"], env: { ...env }, input: inPython.openai }),
 );
 
 await describeWith(
   "LangChain's ChatOpenAI",
   () => pythonPackages("langchain"),
-  ({ command, env }) => testClient(command, ["-"], { env: { ...env }, input: inPython.langchain }),
+  ({ command, env }) => test({ command, args: ["-"], env: { ...env }, input: inPython.langchain }),
 );
-
-// Read from stdin in the folder where the packages are found.
-const nodeArgs = ["--input-type=module", "-"];
 
 await describeWith(
   "the official Node SDK",
   () => npmPackages("clients"),
-  (cwd) => testClient(process.execPath, nodeArgs, { cwd, input: inJavaScript.openai }),
+  (cwd) => test({ command: process.execPath, args: nodeArgs, cwd, input: inJavaScript.openai }),
 );
 
 await describeWith(
   "the AI SDK with its OpenAI-compatible provider",
   () => npmPackages("clients"),
-  (cwd) => testClient(process.execPath, nodeArgs, { cwd, input: inJavaScript.ai }),
+  (cwd) => test({ command: process.execPath, args: nodeArgs, cwd, input: inJavaScript.ai }),
 );
 
 await describeWith(
   "the official Go SDK",
   () => goProgram(join(projectRoot, "test/e2e/clients/go")),
-  (program) => testClient(program, []),
+  (program) => test({ command: program, args: [] }),
 );

@@ -1,13 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, expect } from "vitest";
 import { playAnthropic } from "../fakes/anthropic-upstream.ts";
 import { playClients } from "../fakes/client-upstream.ts";
 import { playGemini } from "../fakes/gemini-upstream.ts";
 import { openUpstream } from "../fakes/openai-upstream.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { npmPackages } from "../setup/npm-packages.ts";
-import { type RunOptions, run } from "../setup/process.ts";
 import { pythonPackages } from "../setup/python-packages.ts";
+import { type ClientProgram, image, nodeArgs, readClient, testClient } from "./client-program.ts";
 import { startGateway } from "./gateway.ts";
 
 const plays = { openai: playClients, anthropic: playAnthropic, gemini: playGemini };
@@ -27,10 +26,6 @@ const gateway = await startGateway({
     ],
   },
 });
-
-/** One red pixel. */
-const image =
-  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
 
 const words = "Hello from upstream \u{1F642}!";
 const demoSays = "This is Optamil's demo provider: no model was called.";
@@ -89,69 +84,35 @@ function inWordsOfAi(name: "openai-lab" | "claude-sonnet-4") {
   };
 }
 
-/** Runs a client once for all models, and states what it must have understood of each. */
-function testClient(
-  command: string,
-  args: readonly string[],
-  options: RunOptions,
-  wanted: Readonly<Record<string, object>> = expected,
-): void {
-  const models = Object.keys(wanted);
-  let lines: string[] = [];
-  let stderr = "";
-  beforeAll(async () => {
-    const env = {
-      NO_PROXY: "127.0.0.1",
-      GATEWAY: gateway.url,
-      API_KEY: gateway.key,
-      MODELS: models.join(" "),
-      IMAGE: image,
-      ...options.env,
-    };
-    const result = await run(command, args, { ...options, env });
-    lines = result.stdout.split("\n");
-    stderr = result.stderr;
-  });
-
-  it.each(Object.entries(wanted))(
-    "understands messages, streams, tools, images and errors of %s",
-    (model, answers) => {
-      const line = lines[models.indexOf(model)];
-      expect(line, stderr).toMatch(/^\{/);
-      expect(JSON.parse(line ?? "")).toEqual(answers);
-    },
-  );
+function test(program: ClientProgram, wanted: Readonly<Record<string, object>> = expected): void {
+  const env = { GATEWAY: gateway.url, API_KEY: gateway.key, ...program.env };
+  testClient("messages, streams, tools, images and errors", wanted, { ...program, env });
 }
 
-const script = (name: string) => readFile(new URL(`clients/${name}`, import.meta.url), "utf8");
-const inPython = await script("anthropic.py");
+const inPython = await readClient("anthropic.py");
 const inJavaScript = {
-  anthropic: await script("anthropic.mjs"),
-  ai: await script("ai-sdk-anthropic.mjs"),
+  anthropic: await readClient("anthropic.mjs"),
+  ai: await readClient("ai-sdk-anthropic.mjs"),
 };
-// Read from stdin in the folder where the packages are found.
-const nodeArgs = ["--input-type=module", "-"];
 
 await describeWith(
   "Anthropic's Python SDK",
   () => pythonPackages("anthropic"),
-  ({ command, env }) => testClient(command, ["-"], { env: { ...env }, input: inPython }),
+  ({ command, env }) => test({ command, args: ["-"], env: { ...env }, input: inPython }),
 );
 
 await describeWith(
   "Anthropic's Node SDK",
   () => npmPackages("anthropic"),
-  (cwd) => testClient(process.execPath, nodeArgs, { cwd, input: inJavaScript.anthropic }),
+  (cwd) => test({ command: process.execPath, args: nodeArgs, cwd, input: inJavaScript.anthropic }),
 );
 
 await describeWith(
   "the AI SDK with its Anthropic provider",
   () => npmPackages("anthropic"),
   (cwd) =>
-    testClient(
-      process.execPath,
-      nodeArgs,
-      { cwd, input: inJavaScript.ai },
+    test(
+      { command: process.execPath, args: nodeArgs, cwd, input: inJavaScript.ai },
       {
         "openai-lab": inWordsOfAi("openai-lab"),
         "claude-sonnet-4": inWordsOfAi("claude-sonnet-4"),
