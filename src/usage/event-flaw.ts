@@ -5,7 +5,7 @@ import {
   Tier,
   type UsageEvent,
 } from "../gen/optamil/v1/event_pb.ts";
-import { toMicros, toTierName } from "./event.ts";
+import { costNanoUsdMax, toMicros, toTierName, whole, worthPpmMax } from "./event.ts";
 import { outcomeName } from "./outcome.ts";
 
 const accountIdCharsMax = 128;
@@ -19,11 +19,6 @@ const creditsMicroMax = 1_000_000_000_000n;
 const tokensMax = 4_294_967_295n;
 const tiersCount = 5;
 const rankedMax = 16;
-/** Parts of one are in millionths. */
-const whole = 1_000_000;
-const worthPpmMax = 1_000_000_000_000n;
-/** A million US$ for one request. */
-const costNanoUsdMax = 10n ** 15n;
 const earliestUs = toMicros(Date.UTC(2020, 0));
 const latestUs = toMicros(Date.UTC(2100, 0));
 // Control characters, and halves of characters, have no place in an id.

@@ -233,11 +233,12 @@ function toDecision(decision: DecisionRecord): RouteDecision {
 }
 
 /** Millionths of one. */
-const whole = 1e6;
+export const whole = 1e6;
 /** The most that a number of a decision can say: of most of them that of an int32. */
 const numberMax = 2_147_483_647;
-const worthPpmMax = 1e12;
-const costNanoUsdMax = 1e15;
+export const worthPpmMax = 1e12;
+/** A million US$ for one request. */
+export const costNanoUsdMax = 1e15;
 
 function toMillionths(value: number, min = -numberMax): number {
   return Math.max(min, toParts(value, whole, numberMax));
