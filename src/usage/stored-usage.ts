@@ -77,14 +77,14 @@ export abstract class StoredUsage
   }
 
   async bases(asked: readonly AskedBase[]): Promise<readonly StoredBase[]> {
-    const ofBudgets = asked.filter(({ budgetId }) => budgetId !== undefined);
-    const rows = [
-      ...(ofBudgets.length < asked.length
-        ? await this.ask("bases", toQuestion(asked.filter(({ budgetId }) => !budgetId)))
-        : []),
-      ...(ofBudgets.length > 0 ? await this.ask("budget-bases", toQuestion(ofBudgets)) : []),
-    ];
-    const byLedger = Map.groupBy(rows, (row) =>
+    const questions = Map.groupBy(asked, ({ budgetId }) =>
+      budgetId === undefined ? "bases" : "budget-bases",
+    );
+    const answers: Row[][] = [];
+    for (const [query, ledgers] of questions) {
+      answers.push(await this.ask(query, toQuestion(ledgers)));
+    }
+    const byLedger = Map.groupBy(answers.flat(), (row) =>
       toLedgerKey({
         accountId: text(row, "account_id"),
         periodId: text(row, "period_id"),
