@@ -11,6 +11,7 @@ import { LmdbTables } from "../../src/directory/lmdb-tables.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { openAdmin } from "../../src/platform/kafka/client.ts";
 import { openKafkaSender } from "../../src/platform/kafka/sender.ts";
+import { whileNew } from "../../src/platform/kafka/topic.ts";
 import { createUuidSource } from "../../src/platform/uuid.ts";
 import { describeDirectory } from "../contracts/directory.ts";
 import { describeWith } from "../setup/describe-with.ts";
@@ -202,9 +203,10 @@ await describeWith("with a broker", kafkaTool, () => {
     const topic = `directory-${uuids.text()}`;
     const admin = openAdmin(connection());
     const configEntries = [{ name: "retention.ms", value: "604800000" }];
-    await admin.use((client) =>
-      client.createTopics({ waitForLeaders: true, topics: [{ topic, configEntries }] }),
-    );
+    await admin.use(async (client) => {
+      await client.createTopics({ waitForLeaders: false, topics: [{ topic, configEntries }] });
+      await whileNew(() => client.fetchTopicMetadata({ topics: [topic] }));
+    });
     await admin.close();
     const finding = await ensureDirectoryTopic(connection(), { topic, replicationFactor: 1 });
     expect(finding.made).toBe(false);

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { run, startProcess, stopAllProcesses } from "./process.ts";
 
 const node = process.execPath;
@@ -57,6 +59,38 @@ describe("startProcess", () => {
     await stopAllProcesses();
     // The kernel ends a killed process a moment after the signal was sent.
     await expect.poll(() => isRunning(Number(started.ready?.[1]))).toBe(false);
+  });
+});
+
+describe("a run that is ended from outside", () => {
+  const setup = JSON.stringify(new URL("process.ts", import.meta.url).href);
+  const script = `
+    const { startProcess } = await import(${setup});
+    const { pid } = await startProcess(process.execPath, ["-e", ${JSON.stringify(forever)}]);
+    console.log("child " + pid);`;
+
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "%s takes its processes along",
+    async (signal) => {
+      const worker = spawn(node, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+      onTestFinished(() => void worker.kill("SIGKILL"));
+      const [line] = await once(worker.stdout, "data");
+      const pid = Number(/^child (\d+)$/m.exec(String(line))?.[1]);
+      expect(isRunning(pid)).toBe(true);
+      const exited = once(worker, "exit");
+      worker.kill(signal);
+      expect(await exited).toEqual([null, signal]);
+      await expect.poll(() => isRunning(pid)).toBe(false);
+    },
+  );
+
+  it("a worker whose run was killed takes its processes along", async () => {
+    const worker = spawn(node, ["-e", script], { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+    onTestFinished(() => void worker.kill("SIGKILL"));
+    const [line] = await once(worker.stdout ?? process.stdin, "data");
+    const pid = Number(/^child (\d+)$/m.exec(String(line))?.[1]);
+    worker.disconnect();
+    await expect.poll(() => isRunning(pid)).toBe(false);
   });
 });
 

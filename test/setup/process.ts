@@ -172,18 +172,35 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   }
 }
 
+const endingSignals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+
+/** What this process started ends with it, also when it is ended from outside. */
+function guard(): void {
+  if (guarded) return;
+  guarded = true;
+  process.once("exit", killGroups);
+  // The run of which this process is a worker was killed.
+  process.once("disconnect", killGroups);
+  for (const signal of endingSignals) {
+    process.once(signal, () => {
+      killGroups();
+      // Again, now that nothing is in its way.
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
+function killGroups(): void {
+  for (const pid of groups) killGroup(pid, "SIGKILL");
+}
+
 function spawnGroup(
   command: string,
   args: readonly string[],
   options: ProcessOptions,
   stdin: "ignore" | "pipe",
 ): ChildProcess {
-  if (!guarded) {
-    guarded = true;
-    process.once("exit", () => {
-      for (const pid of groups) killGroup(pid, "SIGKILL");
-    });
-  }
+  guard();
   const child = spawn(command, args, {
     // A group of its own, so that the children of the child end with it.
     detached: true,
