@@ -1,11 +1,11 @@
 // `node bench/keys.ts`: what a credential costs, cached and cold, and whether the time of a refusal tells its reason.
 import { Buffer } from "node:buffer";
-import { createPrivateKey, sign } from "node:crypto";
 import { createIssuer } from "../src/keys/issue.ts";
 import { createSigningKeys, generateSigningJwk } from "../src/keys/signing-keys.ts";
 import { createVerifier } from "../src/keys/verify.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { createUuidSource } from "../src/platform/uuid.ts";
+import { createRefused } from "./refused-credentials.ts";
 
 const keysCount = 2_000;
 const rounds = 1_000;
@@ -28,19 +28,6 @@ async function issue(): Promise<string> {
   const { key, jti } = await issuer.issueKey({ accountId, plan: "pro", name: "bench" });
   registered.set(jti, { accountId });
   return key;
-}
-
-const claimsOf = (key: string) =>
-  JSON.parse(Buffer.from(key.split(".")[1] ?? "", "base64url").toString("utf8"));
-
-/** The key with another header or other claims, signed by the gateway's own key. */
-function resign(key: string, changes: object, header?: object): string {
-  const { x, d = "" } = jwk;
-  const privateKey = createPrivateKey({ key: { kty: "OKP", crv: "Ed25519", x, d }, format: "jwk" });
-  const toSegment = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const head = toSegment(header ?? { alg: "EdDSA", kid: jwk.kid });
-  const signed = `${head}.${toSegment({ ...claimsOf(key), ...changes })}`;
-  return `sk-optamil-${signed}.${sign(null, Buffer.from(signed), privateKey).toString("base64url")}`;
 }
 
 function percentile(values: readonly number[], share: number): number {
@@ -78,29 +65,11 @@ row("cold", timeAll(keys.map((key) => () => verifier.verify(key))));
 row("cached", timeAll(keys.flatMap((key) => Array(10).fill(() => verifier.verify(key)))));
 
 /** Whatever is wrong with a credential, its refusal is to take the same time. */
-const refused: readonly (readonly [string, (at: number) => string])[] = [
-  ["wrong signature", (at) => `${victim.slice(0, -86)}${(keys[at % keysCount] ?? "").slice(-86)}`],
-  ["expired", (at) => resign(victim, { exp: 1_000 + at })],
-  ["expired, again and again", () => expired],
-  ["unknown jti", () => resign(victim, { jti: uuids.text() })],
-  ["another account", (at) => resign(victim, { sub: toId(at) })],
-  ["another audience", (at) => resign(victim, { aud: `other${at}` })],
-  ["not the characters of a key", () => "sk-optamil-none"],
-  ["alg none", () => unsigned],
-  ["another gateway's kid", () => foreign],
-  ["10 kB", () => "A".repeat(10_000)],
-];
-const expired = resign(victim, { exp: 1_000 });
-const unsigned = resign(victim, {}, { alg: "none" });
-const foreign = resign(victim, {}, { alg: "EdDSA", kid: "zzz" });
+const refused = createRefused({ jwk, victim, otherOf: (at) => keys[at % keysCount] ?? "" });
 
 /** As a door gets it: a text that was just read, of which the engine knows nothing from before. */
 function asReceived(credential: string): string {
   return Buffer.from(credential, "latin1").toString("latin1");
-}
-
-function toId(at: number): string {
-  return `0190b2c4-0000-7000-9000-${String(at).padStart(12, "0")}`;
 }
 
 process.stdout.write("\n| refusal | p50 µs | p99 µs |\n| --- | --- | --- |\n");

@@ -4,6 +4,13 @@ import { defineConfig } from "vitest/config";
 import { createReporter } from "./reporter.ts";
 import { isCi } from "./setup/missing-tool.ts";
 
+/** Real Kafka, ClickHouse and Redis, and thousands of random histories: minutes, where the rest takes seconds. */
+const engines = [
+  "test/**/kafka*.test.ts",
+  "test/**/clickhouse*.test.ts",
+  "test/admission/{fleet-counters,model,rebuild,redis}.test.ts",
+  "test/simulation/**/*.test.ts",
+];
 const endToEnd = ["test/e2e/**/*.e2e.test.ts"];
 const conformance = ["test/conformance/**/*.test.ts"];
 const chaos = ["test/chaos/**/*.test.ts"];
@@ -35,6 +42,15 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
+          exclude: [...engines, ...endToEnd, ...conformance, ...chaos, ...long],
+          sequence: { groupOrder: 0 },
+          ...limits,
+        },
+      },
+      {
+        test: {
+          name: "engines",
+          include: engines,
           exclude: [...endToEnd, ...conformance, ...chaos, ...long],
           sequence: { groupOrder: 0 },
           ...limits,

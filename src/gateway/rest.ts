@@ -16,6 +16,7 @@ import type { RequestContext } from "./door.ts";
 import { toErrorText } from "./error-body.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { setErrorHeaders } from "./headers.ts";
+import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorRequest } from "./listen.ts";
 import type { Page } from "./pages.ts";
@@ -149,6 +150,7 @@ class Visit {
       }
       const { requestId } = context;
       const error = toOptamilError(thrown, requestId);
+      await holdRefusal(error);
       this.#refuse(request, reply, error, { requestId, errors: errorsOf(match) });
     }
   }

