@@ -166,6 +166,7 @@ function toProviderCall(
     includeUsage: call.request.streamOptions?.includeUsage ?? false,
     cancellation: call.cancellation,
     timeoutMs: Math.max(1, call.timeoutMs - trial.elapsedMs),
+    timeouts: deployment.timeouts,
     requestId: call.requestId,
   };
 }

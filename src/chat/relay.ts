@@ -66,6 +66,7 @@ class Relay implements StreamReceiver {
   readonly #reject: (error: unknown) => void;
   readonly #pings: ReturnType<typeof setInterval>;
   #stream: ProviderStream | undefined = undefined;
+  #startedAtMs = 0;
   /** What came before the admission was recorded; undefined from then on. */
   #early: (() => void)[] | undefined = [];
   /** Events before the first content, such as one that names the role: until there another candidate can answer. */
@@ -94,6 +95,7 @@ class Relay implements StreamReceiver {
 
   run(stream: ProviderStream): void {
     this.#stream = stream;
+    this.#startedAtMs = this.#parts.clock.monotonicMs();
     this.#sink.onDrain = () => stream.resume();
     this.#parts.request.committed.then(
       () => this.#committed(stream),
@@ -145,6 +147,9 @@ class Relay implements StreamReceiver {
       this.#resolve({ hasBegun: false, failure });
       return;
     }
+    const { model, head, request, clock } = this.#parts;
+    const latencyMs = clock.monotonicMs() - this.#startedAtMs;
+    request.attempted({ model: model.name, provider: head.provider, ...failure, latencyMs });
     const { cancellation } = this.#call;
     this.#settle(endedBy(cancellation), undefined, cancellation.cancelled ? 499 : 200).then(
       (creditsMicro) => this.#fail(failure.error, creditsMicro, failure),

@@ -14,4 +14,16 @@ export type Deployment = {
   readonly live: boolean;
   /** Requests that its provider takes at once, from all of its deployments together. Default: no bound. */
   readonly maxConcurrent?: number | undefined;
+  /** How long it is waited for. Default: as its provider is. */
+  readonly timeouts?: DeploymentTimeouts | undefined;
+};
+
+/** How long a model is waited for at one provider, milliseconds. Default of each: the provider's. */
+export type DeploymentTimeouts = {
+  /** From the request to the first token of a stream. */
+  readonly firstTokenMs?: number | undefined;
+  /** Between two reads of an answer. */
+  readonly silenceMs?: number | undefined;
+  /** For the whole answer. */
+  readonly totalMs?: number | undefined;
 };

@@ -27,6 +27,8 @@ export type OpenAiOptions = Omit<EgressOptions, "host"> & {
   /** "verbatim" passes events on as they come until the first oddity; "normalised" rebuilds each. */
   readonly relay: "verbatim" | "normalised";
   readonly timeouts: Timeouts;
+  /** Whether `[DONE]` alone ends a stream: for servers that send no finish_reason. Default false. */
+  readonly doneEndsStreams?: boolean | undefined;
   /** Version in `user-agent: optamil/…`. Default "dev": tests have none. */
   readonly version?: string;
   /** What the API does otherwise; default: nothing. Such answers are always rebuilt. */
@@ -62,6 +64,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     redact: createRedact({ baseUrl, apiKey: options.apiKey }),
     clock: options.clock ?? systemClock,
     timeouts: options.timeouts,
+    doneEndsStreams: dialect === undefined && options.doneEndsStreams === true,
     dialect,
   };
   const toBody = (exchange: Exchange, call: ProviderCall, isStream: boolean): Uint8Array => {
@@ -77,6 +80,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     method: "POST" as const,
     headers: toHeaders(staticHeaders, call.requestId, isStream),
     body: toBody(exchange, call, isStream),
+    ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
   });
   return {
     name: options.name,

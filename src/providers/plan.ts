@@ -20,6 +20,8 @@ export type ProviderPlan = {
   readonly allowPrivateNetwork: boolean;
   /** Its own; default: the gateway's. */
   readonly timeouts?: Timeouts | undefined;
+  /** Whether `[DONE]` alone ends a stream. Default false. */
+  readonly doneEndsStreams?: boolean | undefined;
   readonly deployments: readonly Deployment[];
 };
 
@@ -122,6 +124,7 @@ function toConfiguredRow(
     relay,
     allowPrivateNetwork,
     ...(config.timeouts !== undefined && { timeouts: config.timeouts }),
+    ...(config.doneEndsStreams && { doneEndsStreams: true }),
     deployments,
   } as const;
   return { provider, problems: [...problems, ...key.problems, ...served.problems] };
@@ -143,14 +146,14 @@ function findModels(
   const deployments: Deployment[] = [];
   const problems: string[] = [];
   for (const [at, entry] of models.entries()) {
-    const { modelName, upstreamName, weight } = readEntry(entry);
+    const { modelName, upstreamName, ...details } = readEntry(entry);
     const model = catalogue.byName(modelName);
     if (model === undefined) {
       problems.push(`${path}.models[${at}]: there is no model '${modelName}'; add it under models`);
       continue;
     }
     const upstreamModel = upstreamName || model.upstreamName;
-    deployments.push({ model: model.name, provider: name, upstreamModel, weight, live });
+    deployments.push({ model: model.name, provider: name, upstreamModel, live, ...details });
   }
   return { deployments, problems };
 }
@@ -158,8 +161,8 @@ function findModels(
 function readEntry({ kind }: ProviderModel) {
   if (kind.case !== "deployment")
     return { modelName: kind.value ?? "", upstreamName: "", weight: 1 };
-  const { name, upstreamName, weight } = kind.value;
-  return { modelName: name, upstreamName, weight: weight ?? 1 };
+  const { name, upstreamName, weight = 1, timeouts } = kind.value;
+  return { modelName: name, upstreamName, weight, ...(timeouts !== undefined && { timeouts }) };
 }
 
 function toDeployments(models: readonly Model[], provider: string, live: boolean): Deployment[] {

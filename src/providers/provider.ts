@@ -8,6 +8,7 @@ import type {
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
+import type { DeploymentTimeouts } from "./deployment.ts";
 
 /** A provider of chat answers. Opened by `openProviders`, shared by all requests. */
 export interface Provider {
@@ -47,6 +48,8 @@ export type ProviderCall = {
   readonly cancellation: Cancellation;
   /** Milliseconds that are left for the whole answer. */
   readonly timeoutMs: number;
+  /** How long this deployment is waited for. Default: as the provider is. */
+  readonly timeouts?: DeploymentTimeouts | undefined;
   /** Id of the request, sent on as `x-request-id`. */
   readonly requestId: string;
 };

@@ -90,10 +90,13 @@ afterAll(async () => {
 const timeouts = { connectMs: 500, firstTokenMs: 400, silenceMs: 400, totalMs: 1_500 };
 const names = Object.keys(slow);
 const models = [...names, "broken"].map((name) => `slow-${name}`);
+/** Models that are waited for less than their provider. */
+const own = [...names, "broken"].map((name) => `own-${name}`);
+const { connectMs: _, ...ownTimeouts } = timeouts;
 const tlsModels = Object.keys(tls).map((name) => `tls-${name}`);
 const gateway = await startGateway({
   config: {
-    models: [...models, ...tlsModels, "alone"].map((name) => ({ name, tier: "mid" })),
+    models: [...models, ...own, ...tlsModels, "alone"].map((name) => ({ name, tier: "mid" })),
     providers: [
       // The weight makes it the first that is asked.
       {
@@ -103,13 +106,20 @@ const gateway = await startGateway({
           { name: "alone", upstreamName: "slow-silent" },
         ],
       },
+      {
+        ...{ name: "patient", kind: "openai", baseUrl: bad.baseUrl },
+        models: own.map((name) => {
+          const upstreamName = name.replace("own", "slow");
+          return { name, upstreamName, weight: 1_000, timeouts: ownTimeouts };
+        }),
+      },
       ...Object.entries(tls).map(([name, { baseUrl }]) => ({
         ...{ name: `tls-${name}`, kind: "openai", baseUrl, timeouts },
         models: [{ name: `tls-${name}`, weight: 1_000 }],
       })),
       {
         ...{ name: "good", kind: "openai", baseUrl: good.baseUrl },
-        models: [...models.filter((name) => name !== "slow-broken"), ...tlsModels],
+        models: [...models, ...own, ...tlsModels].filter((name) => !name.endsWith("-broken")),
       },
     ],
   },
@@ -124,6 +134,16 @@ describe.each(two)("through $name", (door) => {
     const { body, headers } = await door.stream(target, ask(`slow-${name}`));
     expect(headers["x-optamil-provider"]).toBe("good");
     expect(body.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe("Hello!");
+  });
+
+  it.each(names)("a model's own time-outs come before its provider's: %s", async (name) => {
+    const { headers } = await door.stream(target, ask(`own-${name}`));
+    expect(headers["x-optamil-provider"]).toBe("good");
+  });
+
+  it("a model's own total comes before its provider's", async () => {
+    const { headers } = await door.chat(target, ask("own-silent"));
+    expect(headers["x-optamil-provider"]).toBe("good");
   });
 
   it("a whole answer that takes longer than the provider's total goes to the next one", async () => {
@@ -152,9 +172,9 @@ describe.each(two)("through $name", (door) => {
 });
 
 describe("a stream that falls silent after its first token", () => {
-  it("ends in an error frame over REST", async () => {
+  it.each(["slow", "own"])("ends in an error frame over REST (%s)", async (kind) => {
     const path = "/v1/chat/completions";
-    const body = { ...ask("slow-broken"), stream: true };
+    const body = { ...ask(`${kind}-broken`), stream: true };
     const reply = await sendHttp1(gateway.url, { path, headers: target.headers, body });
     const events = readEvents(reply.text);
     const { error } = JSON.parse(events.pop() ?? "");
@@ -177,7 +197,12 @@ it("each of them has one event, and its attempts say what ran out", async () => 
     .poll(() => askWarehouse(gateway, select), { timeout: 20_000 })
     .toEqual([
       { model: "alone", outcomes: ["upstream_error"], classes: ["timeout"] },
-      { model: "slow-broken", outcomes: ["upstream_partial"], classes: [] },
+      { model: "own-broken", outcomes: ["upstream_partial"], classes: ["timeout"] },
+      { model: "own-headed", ...timedOut },
+      { model: "own-pinging", ...timedOut },
+      { model: "own-rolled", ...timedOut },
+      { model: "own-silent", outcomes: ["ok", "stream_ok"], classes: ["timeout"] },
+      { model: "slow-broken", outcomes: ["upstream_partial"], classes: ["timeout"] },
       { model: "slow-headed", ...timedOut },
       { model: "slow-pinging", ...timedOut },
       { model: "slow-rolled", ...timedOut },

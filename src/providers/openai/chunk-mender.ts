@@ -66,6 +66,18 @@ export class ChunkMender {
     return left.length === 0 ? undefined : { ...others, ...this.#frame(), choices: left };
   }
 
+  /** Finishes the choices that have no `finish_reason`; undefined if all have one. */
+  finish(): Record<string, unknown> | undefined {
+    const open = [...this.#choices].filter(([, { isFinished }]) => !isFinished);
+    if (open.length === 0) return undefined;
+    const choices = open.map(([index, choice]) => {
+      choice.isFinished = true;
+      const reason = choice.toolCalls.isEmpty ? "stop" : "tool_calls";
+      return { index, delta: {}, logprobs: null, finish_reason: reason };
+    });
+    return { ...this.#frame(), choices };
+  }
+
   /** The chunk that reports the usage. */
   toUsageChunk(): Record<string, unknown> {
     return { ...this.#frame(), choices: [], usage: this.usage };

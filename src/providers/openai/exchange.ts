@@ -93,8 +93,10 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
 
   /** Sends the request. The receiver hears nothing before this returned. */
   start(request: Dispatcher.DispatchOptions, isStream: boolean): void {
-    const { cancellation, timeoutMs } = this.#call;
-    const { totalMs = timeoutMs, firstTokenMs } = this.#setting.timeouts;
+    const { cancellation, timeoutMs, timeouts } = this.#call;
+    const usual = this.#setting.timeouts;
+    const totalMs = timeouts?.totalMs ?? usual.totalMs ?? timeoutMs;
+    const firstTokenMs = timeouts?.firstTokenMs ?? usual.firstTokenMs;
     this.#forgetCancellation = cancellation.onCancel(() => this.#cancel());
     if (!this.#isOver) {
       this.#timer = this.#expireAfter(Math.min(timeoutMs, totalMs), "end");

@@ -36,6 +36,8 @@ export type RelaySetting = {
   readonly clock: Clock;
   /** What the API does otherwise than OpenAI's; its streams are always normalised. */
   readonly dialect?: Dialect | undefined;
+  /** Whether `[DONE]` alone ends a stream, which then is normalised. */
+  readonly doneEndsStreams: boolean;
 };
 
 /** What one value of a stream is. */
@@ -78,8 +80,9 @@ export class StreamRelay implements ExchangeReceiver {
     const { form, request } = this.#call;
     // The scanner follows one choice only.
     const isPlain = form === "json" && (request.n ?? 1) === 1;
+    const { relay, doneEndsStreams } = this.#setting;
     if (/\bjson\b/i.test(mediaType)) this.#mode = "collect";
-    else if (isPlain && this.#setting.relay === "verbatim") this.#mode = "scan";
+    else if (isPlain && relay === "verbatim" && !doneEndsStreams) this.#mode = "scan";
     else this.#mode = "parse";
   }
 
@@ -132,6 +135,7 @@ export class StreamRelay implements ExchangeReceiver {
       for (const outcome of this.#read(event, isAtEnd)) {
         if (outcome === "done") {
           this.#deliver(chunks);
+          if (this.#setting.doneEndsStreams) this.#deliver(this.#toMissingEnd());
           this.#finishIfWhole();
           return;
         }
@@ -175,6 +179,13 @@ export class StreamRelay implements ExchangeReceiver {
     const mended = mender.mend(value);
     if (mender.isFailed) return toErrorFailure(JSON.stringify(value), this.#setting.redact);
     return mended === undefined ? undefined : decodeChunk(mended);
+  }
+
+  /** The chunk that finishes what the server did not; none where all is finished, or nothing was said. */
+  #toMissingEnd(): StreamChatCompletionResponse[] {
+    const chunk = this.#hasBegun ? this.#mender?.finish() : undefined;
+    const decoded = chunk && decodeChunk(chunk);
+    return decoded === undefined || "ok" in decoded ? [] : [decoded];
   }
 
   #openMender(): ChunkMender {

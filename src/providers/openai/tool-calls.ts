@@ -22,6 +22,11 @@ export class ToolCalls {
     this.#prefix = prefix;
   }
 
+  /** Whether no call has begun. */
+  get isEmpty(): boolean {
+    return this.#last === undefined;
+  }
+
   /** The fragments of one delta in OpenAI's form: integer index; id, type and name on a call's first only. */
   mend(fragments: readonly unknown[]): Record<string, unknown>[] {
     return fragments.filter(isObject).map((fragment) => this.#mendOne(fragment));

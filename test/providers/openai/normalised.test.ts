@@ -220,3 +220,44 @@ describe("an answer to a request for a stream that is no stream", () => {
     expect(whole.failure?.errorClass).toBe("protocol");
   });
 });
+
+describe.each(["verbatim", "normalised"] as const)(
+  "a %s relay whose server sends no finish",
+  (mode) => {
+    const lab = { relay: mode, doneEndsStreams: true };
+    const call = (fields: object) => ({ tool_calls: [{ index: 0, ...fields }] });
+    const hello = call({ id: "call_1", type: "function", function: { name: "hello" } });
+
+    it("finishes the answer at [DONE]", () => {
+      const delivery = relay([first, chunk({ content: "!" }), usageChunk()], lab);
+      expect(delivery.failure).toBeUndefined();
+      expect(delivery.finishReasons()).toEqual(["stop"]);
+      expect(delivery.chunks.map(({ choices }) => choices[0]?.delta?.content)).toEqual([
+        "Hi",
+        "!",
+        undefined,
+      ]);
+      expect(delivery.usage).toMatchObject({ promptTokens: 7, completionTokens: 3 });
+    });
+
+    it("finishes tool calls as such", () => {
+      const delivery = relay(
+        [first, chunk(hello), chunk(call({ function: { arguments: "{}" } }))],
+        lab,
+      );
+      expect(delivery.finishReasons()).toEqual(["tool_calls"]);
+    });
+
+    it("leaves a finish as it is where there is one", () => {
+      expect(relay([first, chunk({}, "length")], lab).finishReasons()).toEqual(["length"]);
+    });
+
+    it("still fails where the body ends without [DONE], and where nothing was said", () => {
+      const { failure } = relayReads([event(first)], lab);
+      expect(failure).toMatchObject({ errorClass: "cut" });
+      expect(relay([chunk({ role: "assistant" })], lab).failure).toMatchObject({
+        errorClass: "cut",
+      });
+    });
+  },
+);

@@ -11,6 +11,7 @@ export type RelayCase = {
   readonly includeUsage?: boolean;
   readonly n?: number;
   readonly contentType?: string;
+  readonly doneEndsStreams?: boolean;
 };
 
 /** Unix seconds of the relay's clock. */
@@ -36,6 +37,7 @@ export function relayReads(reads: readonly (string | Uint8Array)[], given: Relay
   const setting = {
     relay,
     redact: createRedact({ baseUrl: new URL("https://up.test/v1"), apiKey: undefined }),
+    doneEndsStreams: given.doneEndsStreams ?? false,
     clock: { wallMs: () => nowSeconds * 1000, monotonicMs: () => 0 },
   };
   const stream = new StreamRelay(steer, call, setting, delivery);
