@@ -21,6 +21,7 @@ import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
 import { MessageService } from "./gen/optamil/v1/messages_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
+import { ResponseService } from "./gen/optamil/v1/responses_pb.ts";
 import { RouterService } from "./gen/optamil/v1/router_pb.ts";
 import { UsageService } from "./gen/optamil/v1/usage_pb.ts";
 import type { Accounts } from "./main-accounts.ts";
@@ -42,6 +43,7 @@ const protocolServices: readonly DescService[] = [Health, ServerReflection, Serv
 const servedServices: readonly DescService[] = [
   ChatService,
   MessageService,
+  ResponseService,
   ModelService,
   KeyService,
   AccountService,

@@ -16,6 +16,7 @@ import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { messageMethods } from "./gateway/rpc/messages.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
+import { responseMethods } from "./gateway/rpc/responses.ts";
 import { routerMethods } from "./gateway/rpc/router.ts";
 import { usageMethods } from "./gateway/rpc/usage.ts";
 import type { Caller } from "./keys/verify.ts";
@@ -183,6 +184,7 @@ function createEntries(
   return [
     ...chatMethods(use),
     ...messageMethods(use),
+    ...responseMethods(use),
     ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
     ...modelMethods(() => servings.current),
     ...keyMethods(accounts.manager),

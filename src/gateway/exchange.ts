@@ -15,6 +15,7 @@ import type {
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { Caller } from "../keys/verify.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
+import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
 import { scopeOf } from "./access.ts";
 
@@ -59,19 +60,23 @@ type AnswerEntry = {
   readonly method: DescMethod;
   readonly call: (request: never, exchange: Exchange, sink: AnswerSink) => Promise<void>;
   /** Makes the translator of one answer; undefined: the method's messages are the chat's own. */
-  readonly translate: ((requestId: string) => AnswerTranslator) | undefined;
+  readonly translate: ((requestId: string, request: never) => AnswerTranslator) | undefined;
 };
 
 /** Turns the chat's answer to one request into the messages of another API. */
 export interface AnswerTranslator {
+  /** Parameters of the request that have no effect here, as the client calls them. Default: none. */
+  readonly dropped?: readonly string[];
   /** A whole answer. */
   whole(answer: CreateChatCompletionResponse): Message;
   /** What chunks of a stream are; may be nothing. */
   chunks(chunks: readonly StreamChatCompletionResponse[]): readonly Message[];
-  /** A sign of life. */
+  /** A sign of life; of an API that has none, nothing. */
   ping(): readonly Message[];
   /** What follows the last chunk. */
   end(): readonly Message[];
+  /** The last messages of a stream that broke, over REST. Default: the refusal in the shape of the route. */
+  failure?(error: OptamilError): readonly Message[];
   /** What the API calls a chat request's parameter. */
   parameter(name: string): string;
 }
@@ -107,7 +112,7 @@ export function publicUnary<I extends DescMessage, O extends DescMessage>(
 export function answered<I extends DescMessage>(
   method: DescMethod & { readonly input: I },
   call: (request: MessageShape<I>, exchange: Exchange, sink: AnswerSink) => Promise<void>,
-  translate?: (requestId: string) => AnswerTranslator,
+  translate?: (requestId: string, request: MessageShape<I>) => AnswerTranslator,
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public`);
   return { kind: "answer", method, call, translate };

@@ -6,6 +6,7 @@ import type {
   StreamChatCompletionResponse,
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
+import { toDropped } from "./dropped.ts";
 import type { AnswerTranslator } from "./exchange.ts";
 import { type SetHeader, setAnswerHeaders, toCredits } from "./headers.ts";
 
@@ -49,7 +50,7 @@ export class MessageSink implements AnswerSink, AsyncIterable<Message> {
   head(head: AnswerHead): void {
     if (this.#started) return;
     this.#started = true;
-    const dropped = head.dropped?.map((name) => this.#translator?.parameter(name) ?? name);
+    const dropped = toDropped(this.#translator, head.dropped);
     setAnswerHeaders({ ...head, dropped }, this.#setHeader);
     this.#onHead();
   }

@@ -8,8 +8,12 @@ import type {
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
+import { toDropped } from "./dropped.ts";
 import { toErrorText } from "./error-body.ts";
 import type { AnswerTranslator, MethodEntry } from "./exchange.ts";
+
+/** A sign of life that no client takes for an event. */
+const comment = ": ping\n\n";
 
 /** How one answer is written. */
 export interface RestFormat {
@@ -22,8 +26,8 @@ export interface RestFormat {
   ping(): string;
   /** What follows the last chunk. */
   end(): string;
-  /** What the client calls a chat request's parameter. */
-  parameter(name: string): string;
+  /** What was left out, by names of a chat request, as the client calls it. */
+  dropped(names: readonly string[] | undefined): readonly string[] | undefined;
   /** The last event of a stream that broke. */
   failure(error: OptamilError): string;
 }
@@ -32,7 +36,7 @@ export interface RestFormat {
 export function restFormatOf({
   method,
   ...entry
-}: Extract<MethodEntry, { kind: "answer" }>): (requestId: string) => RestFormat {
+}: Extract<MethodEntry, { kind: "answer" }>): (requestId: string, request: Message) => RestFormat {
   const { done, event, errors } = getOption(method, rest);
   const { translate } = entry;
   if (translate === undefined) {
@@ -41,8 +45,11 @@ export function restFormatOf({
   }
   const codec: JsonCodec<Message> = jsonCodec(method.output);
   const named = method.output.fields.find(({ name }) => name === event)?.localName ?? "";
-  return (requestId) =>
-    createTranslatedFormat(translate(requestId), codec, { event: named, errors, requestId });
+  return (requestId, request) => {
+    // The entry was made for this method's input by `answered`.
+    const translator = translate(requestId, request as never);
+    return createTranslatedFormat(translator, codec, { event: named, errors, requestId });
+  };
 }
 
 function createChatFormat(done: string, errors: ErrorStyle): RestFormat {
@@ -50,8 +57,8 @@ function createChatFormat(done: string, errors: ErrorStyle): RestFormat {
     form: "json",
     whole: toCompletionText,
     chunks: toEventsText,
-    ping: () => ": ping\n\n",
-    parameter: (name) => name,
+    ping: () => comment,
+    dropped: (names) => names,
     end: () => `data: ${done}\n\n`,
     failure: (error) => `data: ${toErrorText(error, errors, "")}\n\n`,
   };
@@ -76,9 +83,12 @@ function createTranslatedFormat(
     form: "messages",
     whole: (answer) => codec.encodeText(translator.whole(answer)),
     chunks: (chunks) => frames(translator.chunks(chunks)),
-    ping: () => frames(translator.ping()),
+    ping: () => frames(translator.ping()) || comment,
     end: () => frames(translator.end()),
-    parameter: (name) => translator.parameter(name),
-    failure: (error) => `event: error\ndata: ${toErrorText(error, errors, requestId)}\n\n`,
+    dropped: (names) => toDropped(translator, names),
+    failure: (error) =>
+      translator.failure === undefined
+        ? `event: error\ndata: ${toErrorText(error, errors, requestId)}\n\n`
+        : frames(translator.failure(error)),
   };
 }

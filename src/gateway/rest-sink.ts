@@ -40,7 +40,7 @@ export class RestSink implements AnswerSink {
     this.#headSent = true;
     this.#includeUsage = head.includeUsage;
     const response = this.#response;
-    const dropped = head.dropped?.map((name) => this.#format.parameter(name));
+    const dropped = this.#format.dropped(head.dropped);
     setAnswerHeaders({ ...head, dropped }, (name, value) => response.setHeader(name, value));
     if (!this.#isStream) return;
     response.setHeader("cache-control", "no-cache, no-transform");

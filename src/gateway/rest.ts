@@ -62,7 +62,7 @@ type Served = {
   readonly validate: (message: Message) => void;
   readonly answers: JsonCodec<Message>;
   /** Makes the format of an answer; undefined: the method returns its answer. */
-  readonly format: ((requestId: string) => RestFormat) | undefined;
+  readonly format: ((requestId: string, request: Message) => RestFormat) | undefined;
 };
 
 /** The door to the methods' REST routes and to the pages. */
@@ -202,7 +202,8 @@ class Visit {
       return;
     }
     if (format === undefined) throw new Error(`${entry.method.name} has no format`);
-    const sink = new RestSink(reply, format(exchange.requestId), route.sse !== undefined);
+    const written = format(exchange.requestId, message);
+    const sink = new RestSink(reply, written, route.sse !== undefined);
     try {
       await entry.call(input, exchange, sink);
     } catch (thrown) {

@@ -188,7 +188,7 @@ async function answerOnce(
   const input = request as never;
   if (entry.kind === "unary") return entry.call(input, exchange);
   const setHeader = (name: string, value: string) => context.responseHeader.set(name, value);
-  const sink = new MessageSink(setHeader, entry.translate?.(exchange.requestId));
+  const sink = new MessageSink(setHeader, entry.translate?.(exchange.requestId, input));
   await entry.call(input, exchange, sink);
   if (sink.answer === undefined) throw new Error(`${entry.method.name} gave no answer`);
   return sink.answer;
@@ -205,13 +205,14 @@ async function* stream(
   try {
     const exchange = open(request, context, note);
     if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
+    const input = request as never;
     const sink = new MessageSink(
       (name, value) => context.responseHeader.set(name, value),
-      entry.translate?.(exchange.requestId),
+      entry.translate?.(exchange.requestId, input),
       () => showRate(note, options, context.responseHeader),
       (credits) => context.responseTrailer.set("x-optamil-credits", credits),
     );
-    entry.call(request as never, exchange, sink).catch((thrown) => sink.abort(thrown));
+    entry.call(input, exchange, sink).catch((thrown) => sink.abort(thrown));
     yield* sink;
   } catch (thrown) {
     throw await toConnectError(thrown, context, options, note);

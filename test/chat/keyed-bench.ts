@@ -164,7 +164,7 @@ async function askRest(call: ChatCall, serve: Serve): Promise<Given> {
     destroy: () => {},
   };
   const [whole, streamed] = formats;
-  const format = (call.stream ? streamed : whole)(call.requestId);
+  const format = (call.stream ? streamed : whole)(call.requestId, call.request);
   await serve(new RestSink(reply, format, call.stream));
   return { headers, body };
 }

@@ -15,6 +15,7 @@ import {
   MessagesUsageSchema,
 } from "../../gen/optamil/v1/messages_pb.ts";
 import { isJsonObject } from "../../platform/json-path.ts";
+import { readThoughts } from "../thinking-blocks.ts";
 
 const stopReasons: Readonly<Record<string, string>> = {
   stop: "end_turn",
@@ -65,16 +66,6 @@ export function toUsage(usage: ChatUsage | undefined): MessagesUsage {
     cacheReadInputTokens: read,
     outputTokens,
   });
-}
-
-/** The provider's own blocks of thinking, where it gave some: they are signed. */
-export function readThoughts(extra: JsonObject | undefined): JsonObject[] {
-  const blocks = extra?.["thinking_blocks"];
-  return Array.isArray(blocks) ? blocks.filter(isBlock) : [];
-}
-
-function isBlock(value: unknown): value is JsonObject {
-  return isJsonObject(value) && String(value["type"]).endsWith("thinking");
 }
 
 function toBlocks(message: AssistantMessage): MessagesBlock[] {

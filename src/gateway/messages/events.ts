@@ -14,8 +14,9 @@ import {
   StreamMessageResponseSchema,
 } from "../../gen/optamil/v1/messages_pb.ts";
 import type { AnswerTranslator } from "../exchange.ts";
-import { readThoughts, toEnding, toFrame, toMessage, toUsage, unsigned } from "./answer.ts";
-import { toMessagesName } from "./names.ts";
+import { readThoughts } from "../thinking-blocks.ts";
+import { toEnding, toFrame, toMessage, toUsage, unsigned } from "./answer.ts";
+import { messagesNames } from "./names.ts";
 
 type Block = MessageInitShape<typeof MessagesBlockSchema>;
 type Delta = MessageInitShape<typeof MessagesDeltaSchema>;
@@ -32,7 +33,7 @@ type Call = {
 /** Translates one answer. */
 export class MessageTranslator implements AnswerTranslator {
   readonly whole = toMessage;
-  readonly parameter = toMessagesName;
+  readonly parameter = messagesNames.parameter;
   #events: StreamMessageResponse[] = [];
   #started = false;
   /** Blocks so far, the open one included. */

@@ -1,8 +1,6 @@
 // The turns of a conversation as chat messages: a tool's results stand apart there, and so does what was thought.
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import {
-  type ChatContent,
-  ChatContentSchema,
   type ChatMessage,
   ChatMessageSchema,
   type ContentPart,
@@ -20,6 +18,7 @@ import {
   type MessagesTurn,
 } from "../../gen/optamil/v1/messages_pb.ts";
 import { invalidRequest } from "../../platform/errors.ts";
+import { toContent } from "../chat-content.ts";
 
 /** The blocks of a content; a text is one block. */
 export function blocksOf({ kind }: MessagesContent): readonly MessagesBlock[] {
@@ -148,19 +147,6 @@ function toUrl({ type, url, mediaType, data }: MessagesSource, path: string): st
   if (type === "url") return needed(url, `${path}.url`);
   if (type === "text") throw wrong(`${path}.type`, "an image cannot be a text");
   return `data:${needed(mediaType, `${path}.media_type`)};base64,${needed(data, `${path}.data`)}`;
-}
-
-/** A single text without marks is a text: that every server takes. */
-function toContent(parts: readonly ContentPart[]): ChatContent {
-  const [first] = parts;
-  const isPlain =
-    parts.length === 0 ||
-    (parts.length === 1 && first?.type === "text" && first.extra === undefined);
-  return create(ChatContentSchema, {
-    kind: isPlain
-      ? { case: "text", value: first?.text ?? "" }
-      : { case: "parts", value: { values: [...parts] } },
-  });
 }
 
 function needed<T>(value: T | undefined, path: string): T {

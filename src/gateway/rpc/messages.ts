@@ -10,7 +10,7 @@ import {
 } from "../../gen/optamil/v1/messages_pb.ts";
 import { answered, type Exchange, type MethodEntry, unary } from "../exchange.ts";
 import { MessageTranslator } from "../messages/events.ts";
-import { toMessagesRefusal } from "../messages/names.ts";
+import { messagesNames } from "../messages/names.ts";
 import { toChatInput, toChatRequest } from "../messages/request.ts";
 import type { UseParts } from "./chat.ts";
 
@@ -23,7 +23,7 @@ export function messageMethods(use: UseParts): readonly MethodEntry[] {
       // The client's bytes are no chat request: what goes up is encoded from the message.
       const call = { ...exchange, request, stream, body: undefined };
       await use((parts) => answerOnce(call, sink, parts)).catch((thrown: unknown) => {
-        throw toMessagesRefusal(thrown);
+        throw messagesNames.refusal(thrown);
       });
     };
   const translate = () => new MessageTranslator();
