@@ -18,6 +18,7 @@ const endToEnd: Needs = {
   "go openai": () => goProgram(join(projectRoot, "test/e2e/clients/go")),
   "npm clients": () => npmPackages("clients"),
   "npm anthropic": () => npmPackages("anthropic"),
+  "npm responses": () => npmPackages("responses"),
   "python openai": () => pythonPackages("openai"),
   "python anthropic": () => pythonPackages("anthropic"),
   "python langchain": () => pythonPackages("langchain"),

@@ -7,6 +7,7 @@ import { run } from "./process.ts";
 
 const npmSets = {
   clients: ["openai@7.57.0", "ai@7.0.173", "@ai-sdk/openai-compatible@3.0.92"],
+  responses: ["openai@7.57.0", "zod@4.6.7", "ai@7.0.173", "@ai-sdk/openai@4.0.118"],
   anthropic: ["@anthropic-ai/sdk@1.14.0", "ai@7.0.173", "@ai-sdk/anthropic@4.0.105"],
 } as const;
 

@@ -157,7 +157,7 @@ function toCalls({ toolCalls }: AssistantMessage, base: string): Maker[] {
   return toolCalls.map(({ id, function: called, extra }, at) => {
     const whole = {
       ...{ callId: id || callIdOf(base, at), name: called?.name ?? "" },
-      ...{ arguments: called?.arguments ?? "", extra },
+      ...{ arguments: called?.arguments || "{}", extra },
     };
     return (idOf, status) => callItem(idOf("fc"), status, whole);
   });

@@ -217,8 +217,10 @@ export class OpenCall extends Begun {
     return callItem(this.id, status, { ...this.#call, arguments: this.#text });
   }
 
+  /** Clients parse the arguments: none at all are an empty object. */
   finish(): void {
     const { name } = this.#call;
+    if (this.#text === "") this.write("{}");
     this.tell("function_call_arguments.done", { name, arguments: this.#text });
   }
 }

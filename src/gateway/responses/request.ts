@@ -30,6 +30,8 @@ export function toChatRequest(
   refuseKept(request);
   const { model, maxOutputTokens, temperature, topP, text, reasoning, optamil, extra } = request;
   const { user, safetyIdentifier, promptCacheKey, serviceTier } = request;
+  const { promptCacheOptions, promptCacheRetention, moderation } = request;
+  const { frequencyPenalty, presencePenalty } = request;
   return create(CreateChatCompletionRequestSchema, {
     model,
     messages: toMessages(request),
@@ -37,6 +39,7 @@ export function toChatRequest(
     ...toLogprobs(request),
     maxCompletionTokens: maxOutputTokens,
     ...{ temperature, topP, user, safetyIdentifier, promptCacheKey, serviceTier },
+    ...{ promptCacheOptions, promptCacheRetention, moderation, frequencyPenalty, presencePenalty },
     reasoningEffort: reasoning?.effort,
     responseFormat: text?.format && toFormat(text.format),
     verbosity: text?.verbosity,

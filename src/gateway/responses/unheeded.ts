@@ -1,10 +1,14 @@
 // What of a request has no effect here, and what cannot be done without a store.
+import { CreateChatCompletionRequestSchema } from "../../gen/optamil/v1/chat_pb.ts";
 import type { CreateResponseRequest } from "../../gen/optamil/v1/responses_pb.ts";
 import { invalidRequest, type OptamilError } from "../../platform/errors.ts";
 import { unsealThoughts } from "./thoughts.ts";
 
 /** Values of `include` that come true: the first asks for something, the second comes unasked. */
 const heeded: readonly string[] = ["message.output_text.logprobs", "reasoning.encrypted_content"];
+
+/** A chat request's own names, which mean nothing in one for a response. */
+const chatNames = new Set(CreateChatCompletionRequestSchema.fields.map(({ name }) => name));
 
 /** The names of the parameters without an effect, as the client wrote them. */
 export function findUnheeded(request: CreateResponseRequest): readonly string[] {
@@ -21,11 +25,12 @@ export function findUnheeded(request: CreateResponseRequest): readonly string[] 
     ],
     ["truncation", truncation === "auto"],
   ];
-  const { reasoning, text } = request;
+  const { reasoning, text, extra } = request;
   const keys = (name: string, extra: object | undefined) =>
     Object.keys(extra ?? {}).map((key) => `${name}.${key}`);
   return [
     ...rules.filter(([, isThere]) => isThere).map(([name]) => name),
+    ...Object.keys(extra ?? {}).filter((name) => chatNames.has(name)),
     ...keys("reasoning", reasoning?.extra).filter((name) => name !== "reasoning.generate_summary"),
     ...keys("text", text?.extra),
   ];
