@@ -15,6 +15,7 @@ const endToEnd: Needs = {
   curl: () => debianTool("curl"),
   grpcurl: () => goTool("grpcurl"),
   "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
+  "go h2spec": () => goProgram(join(projectRoot, "test/e2e/h2spec")),
   "go openai": () => goProgram(join(projectRoot, "test/e2e/clients/go")),
   "npm clients": () => npmPackages("clients"),
   "npm anthropic": () => npmPackages("anthropic"),

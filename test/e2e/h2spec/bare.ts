@@ -1,0 +1,12 @@
+/** A server of `node:http2` alone: what it cannot do, a server that stands on it cannot either. */
+import { createServer } from "node:http2";
+
+const server = createServer((request, response) => {
+  request.resume();
+  response.writeHead(200, { "content-type": "text/plain" });
+  response.end("Hello.");
+});
+server.listen(0, "127.0.0.1", () => {
+  const address = server.address();
+  console.log(`port ${typeof address === "object" && address?.port}`);
+});
