@@ -20,6 +20,7 @@ describe("the methods of the proto files", () => {
       "KeyService",
       "MessageService",
       "ModelService",
+      "ResponseService",
       "RouterService",
       "UsageService",
     ]);

@@ -13,6 +13,7 @@ const debianTools = {
   java: { package: "default-jre-headless", path: "usr/lib/jvm/default-java/bin/java" },
   mvn: { package: "maven", path: "usr/share/maven/bin/mvn" },
   "redis-server": { package: "redis-server", path: "usr/bin/redis-server" },
+  slowhttptest: { package: "slowhttptest", path: "usr/bin/slowhttptest" },
 } as const;
 
 /** The name of a program of the list. */

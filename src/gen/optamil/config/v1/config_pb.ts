@@ -828,7 +828,7 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
   headersTimeoutMs?: number | undefined;
 
   /**
-   * A request must be complete after this, milliseconds. Default 60000.
+   * A request must be complete after this, milliseconds; over HTTP/1.1 from the end of its headers. Default 60000.
    *
    * @generated from field: optional uint32 request_timeout_ms = 3;
    */
