@@ -17,7 +17,7 @@ const hooks = fileURLToPath(new URL("schemathesis", import.meta.url));
 const args = ["--exclude-checks", "positive_data_acceptance"];
 args.push("--phases", "coverage,fuzzing", "--max-examples", "5", "--seed", "1", "--no-color");
 // Once is enough for all operations; what the runtimes differ in is how an answer is streamed.
-const streamed = ["/v1/chat/completions", "/v1/messages"];
+const streamed = ["/v1/chat/completions", "/v1/messages", "/v1/responses"];
 if (runtimeUnderTest() === "deno") {
   for (const path of streamed) args.push("--include-path", path);
 }
