@@ -213,7 +213,7 @@ it("a conversation goes through Responses without loss, and so does what it used
       const carried = chatRequests.encodeText(fromResponses(request, false));
       expect(read(carried)).toEqual(toChat(given));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -269,6 +269,6 @@ it("a conversation goes through Anthropic's messages without loss, and so does w
       const carried = chatRequests.encodeText(fromMessages(request, false));
       expect(read(carried)).toEqual(toChat(given));
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
