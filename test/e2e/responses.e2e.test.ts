@@ -277,7 +277,10 @@ describe("a request for a response", () => {
         { id: "rs_1", type: "reasoning", summary: [{ type: "summary_text", text: "Hm." }] },
         said("msg_1", [textPart("I look.")]),
         { type: "function_call", call_id: "c1", name: "get", arguments: '{"a":1}', id: "fc_1" },
-        { type: "function_call", call_id: "c2", name: "get", arguments: "{}" },
+        {
+          ...{ type: "function_call", call_id: "c2", name: "get", arguments: "{}" },
+          ...{ namespace: null, caller: { type: "direct" }, created_by: "x", "x-mark": null },
+        },
         { type: "function_call_output", call_id: "c1", output: "18" },
         {
           type: "function_call_output",
@@ -423,6 +426,11 @@ describe("a request for a response", () => {
     },
   );
 
+  it("that is too long for every model says so of the input", async () => {
+    const refusal = readRefusal(await ask({ model: "auto", max_output_tokens: 2_000_000_000 }));
+    expect(refusal).toMatchObject({ ...fromRow(rows.tooLong, "rest"), param: "input" });
+  });
+
   it("may say null of what it does not want", async () => {
     const nothing = { previous_response_id: null, conversation: null, background: null };
     expect(await asked({ ...nothing, prompt: null, tools: null, text: null })).toEqual({
@@ -502,6 +510,17 @@ describe("reasoning that its provider signed", () => {
     const asks = { model: "claude", tools, stream: true };
     const streamed = eventsIn(await played(anthropic, playStream(pieces), asks)).at(-1);
     expect(streamed.response.output).toEqual(whole.output);
+  });
+
+  it("is left out for another provider, and told in the header by the client's name", async () => {
+    const play = playJson(200, message([thought, use], "tool_use"));
+    const { output } = JSON.parse(await played(anthropic, play, { model: "claude", tools }));
+    const result = { type: "function_call_output", call_id: "t1", output: "18" };
+    const reply = await ask({ input: [{ role: "user", content: "Get it." }, ...output, result] });
+    expect(reply.headers["x-optamil-dropped-params"]).toBe("input.encrypted_content");
+    const [, answer] = JSON.parse(openai.requests.at(-1)?.text ?? "").messages;
+    expect(answer).not.toHaveProperty("thinking_blocks");
+    expect(answer.reasoning_content).toBe("Hm.");
   });
 
   it("of another server is left out, and told in the header", async () => {

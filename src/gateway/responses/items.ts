@@ -11,6 +11,7 @@ import {
 import type { ResponsesInput, ResponsesItem } from "../../gen/optamil/v1/responses_pb.ts";
 import { toContent } from "../chat-content.ts";
 import {
+  marksOf,
   needed,
   partsOf,
   textOf,
@@ -85,7 +86,7 @@ function addSaid(answer: Answer, item: ResponsesItem, path: string): void {
     if (part.type !== "refusal") answer.parts.push(toChatPart(part, place));
     else answer.refusals.push(needed(part.refusal, `${place}.refusal`));
   }
-  answer.extra = { ...answer.extra, ...item.extra };
+  answer.extra = { ...answer.extra, ...marksOf(item).extra };
 }
 
 /** The whole text goes before its summary. */
@@ -118,14 +119,14 @@ function toAnswerMessage(answer: Answer): ChatMessage | undefined {
   });
 }
 
-function toMessage({ role, content, extra }: ResponsesItem, path: string): ChatMessage {
-  const said = needed(content, `${path}.content`);
-  const speaker = needed(role, `${path}.role`);
+function toMessage(item: ResponsesItem, path: string): ChatMessage {
+  const said = needed(item.content, `${path}.content`);
+  const speaker = needed(item.role, `${path}.role`);
   const toSaid = speaker === "user" ? toChatContent : toSystemContent;
   return create(ChatMessageSchema, {
     role: speaker,
     content: toSaid(said, `${path}.content`),
-    ...(extra !== undefined && { extra }),
+    ...marksOf(item),
   });
 }
 
@@ -138,12 +139,12 @@ function toResult(type: string, item: ResponsesItem, path: string): ChatMessage 
     const reason = `there are no items of type '${type.slice(0, 64)}' on this gateway; leave it out`;
     throw wrong(`${path}.type`, reason);
   }
-  const { callId, output, extra } = item;
+  const { callId, output } = item;
   return create(ChatMessageSchema, {
     role: "tool",
     toolCallId: needed(callId, `${path}.call_id`),
     content: toChatContent(needed(output, `${path}.output`), `${path}.output`),
-    ...(extra !== undefined && { extra }),
+    ...marksOf(item),
   });
 }
 
@@ -153,6 +154,5 @@ function toCall(item: ResponsesItem, path: string): ToolCall {
     arguments: needed(item.arguments, `${path}.arguments`),
   });
   const call = { id: needed(item.callId, `${path}.call_id`), type: "function", function: called };
-  const { extra } = item;
-  return create(ToolCallSchema, { ...call, ...(extra !== undefined && { extra }) });
+  return create(ToolCallSchema, { ...call, ...marksOf(item) });
 }
