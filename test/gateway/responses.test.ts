@@ -28,6 +28,7 @@ const answers = fc.record({
   ...{ reasoning: pieces, signature: fc.option(word), redacted: fc.option(word) },
   ...{ content: pieces, refusal: pieces, summary: fc.boolean() },
   calls: fc.array(fc.record({ name: word, pieces }), { maxLength: 3 }),
+  custom: fc.array(word, { maxLength: 2 }),
   order: fc.array(fc.nat(), { minLength: 9, maxLength: 9 }),
   finish_reason: fc.constantFrom("stop", "length", "tool_calls", "content_filter"),
   usage: fc.option(fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat() })),
@@ -105,6 +106,7 @@ type Item = {
   content?: Part[];
   readonly summary?: Part[];
   arguments?: string;
+  input?: string;
 };
 type Wire = {
   readonly type: string;
@@ -115,7 +117,7 @@ type Wire = {
   readonly delta?: string;
   readonly content_index: number;
   readonly summary_index: number;
-} & { readonly [whole in "text" | "refusal" | "arguments"]: string };
+} & { readonly [whole in "text" | "refusal" | "arguments" | "input"]: string };
 
 /** What a strict client adds up. Fails where an event is out of its place, or says another thing than its pieces. */
 class Client {
@@ -143,6 +145,11 @@ class Client {
     if (name.startsWith("function_call_arguments")) {
       if (delta === undefined) expect(open.arguments).toBe(event.arguments);
       else open.arguments += delta;
+      return;
+    }
+    if (name.startsWith("custom_tool_call_input")) {
+      if (delta === undefined) expect(open.input).toBe(event.input);
+      else open.input += delta;
       return;
     }
     const isSummary = name.includes("summary");
@@ -179,7 +186,9 @@ describe("the events of a stream", () => {
     fc.assert(
       fc.property(answers, (answer) => {
         const reasoning = answer.summary ? { summary: "auto" } : {};
-        const request = requests.decode({ model: "m", input: "x", reasoning });
+        const names = [...answer.custom, ...answer.calls.slice(1).map(({ name }) => name)];
+        const tools = names.map((name) => ({ type: "custom", name }));
+        const request = requests.decode({ model: "m", input: "x", reasoning, tools });
         const translator = new ResponseTranslator(request);
         const middle = toChunks(answer).flatMap((chunk) => translator.chunks([chunk]));
         const events = inJson([...middle, ...translator.end()]);
