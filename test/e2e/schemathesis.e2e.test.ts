@@ -7,7 +7,7 @@ import { pythonPackages } from "../setup/python-packages.ts";
 import { runtimeUnderTest } from "../setup/runtime.ts";
 import { startGateway, temporaryFolder } from "./gateway.ts";
 
-const timeoutMs = 300_000;
+const timeoutMs = 600_000;
 const hooks = fileURLToPath(new URL("schemathesis", import.meta.url));
 
 /**
