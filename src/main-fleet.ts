@@ -90,6 +90,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       sql: (text, format) => warehouse.sql(text, format),
       audit: () => auditFleet({ warehouse, connection, directory: options.directory, shared }),
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
+      eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
     },
     async close() {
       ticks.stop();

@@ -28,6 +28,7 @@ import { defaultSchedule } from "./usage/charge.ts";
 import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
 import type { ConsumerRecords } from "./usage/consumer-store.ts";
+import { createGiveFeedback, type GiveFeedback } from "./usage/feedback.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
 import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
 import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
@@ -64,6 +65,7 @@ export type Metering = {
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
   readonly audit: () => Promise<readonly Finding[]>;
   readonly refund: ReturnType<typeof createRefundUsage>;
+  readonly giveFeedback: GiveFeedback;
   close(): Promise<void>;
 };
 
@@ -78,6 +80,7 @@ export type MeteringParts = {
     sql(text: string, format: string | undefined): Promise<string>;
     audit(): Promise<readonly Finding[]>;
     event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
+    eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
   };
   /** Closes what the parts are made of, after the last request. */
   readonly close: () => Promise<void>;
@@ -128,6 +131,8 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
       audit: async () => (await consumer.ask({ kind: "audit" })).findings,
       event: async (accountId, eventId) =>
         (await consumer.ask({ kind: "event", accountId, eventId })).event,
+      eventOfRequest: async (accountId, requestId) =>
+        (await consumer.ask({ kind: "event-of-request", accountId, requestId })).event,
     },
     async close() {
       await consumer.stop();
@@ -158,6 +163,13 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     sql: warehouse.sql,
     audit: warehouse.audit,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
+    giveFeedback: createGiveFeedback({
+      findEvent: warehouse.event,
+      findRequest: warehouse.eventOfRequest,
+      usageLog,
+      clock: systemClock,
+      uuids: options.uuids,
+    }),
     async close() {
       leave();
       await ticks.stop();

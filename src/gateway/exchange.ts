@@ -52,6 +52,8 @@ type UnaryEntry = {
   readonly kind: "unary";
   readonly method: DescMethod;
   readonly call: (request: never, exchange: Exchange) => Message | Promise<Message>;
+  /** Whether the door counts it as a free call, before it runs; what is not is counted by itself. */
+  readonly isRead: boolean;
 };
 
 /** A method that writes its answer to a sink: in one piece, or streamed if the method is. */
@@ -84,7 +86,7 @@ export interface AnswerTranslator {
 /** A method and what serves it. */
 export type MethodEntry = UnaryEntry | AnswerEntry;
 
-/** An entry for a method that returns its answer. */
+/** An entry for a free method that returns its answer: the door counts its calls. */
 export function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   call: (
@@ -93,7 +95,16 @@ export function unary<I extends DescMessage, O extends DescMessage>(
   ) => MessageShape<O> | Promise<MessageShape<O>>,
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public: use publicUnary`);
-  return { kind: "unary", method, call };
+  return { kind: "unary", method, call, isRead: true };
+}
+
+/** An entry for a method that returns its answer, and whose use case counts its calls. */
+export function metered<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  call: (request: MessageShape<I>, exchange: Exchange) => Promise<MessageShape<O>>,
+): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public: use publicUnary`);
+  return { kind: "unary", method, call, isRead: false };
 }
 
 /** An entry for a public method that returns its answer. */
@@ -105,7 +116,7 @@ export function publicUnary<I extends DescMessage, O extends DescMessage>(
   ) => MessageShape<O> | Promise<MessageShape<O>>,
 ): MethodEntry {
   assert(scopeOf(method) === undefined, `${method.name} needs a key: use unary`);
-  return { kind: "unary", method, call };
+  return { kind: "unary", method, call, isRead: false };
 }
 
 /** An entry for a method that writes its answer to a sink, which has it translated if need be. */

@@ -191,13 +191,12 @@ class Visit {
   }
 
   async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
-    const { entry, scope, validate, answers, format } = this.#serving(route);
+    const { entry, validate, answers, format } = this.#serving(route);
     validate(message);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
     if (entry.kind === "unary") {
-      if (scope !== undefined)
-        await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
+      if (entry.isRead) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
       return;
     }

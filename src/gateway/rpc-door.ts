@@ -150,7 +150,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
     const note: Note = { caller: undefined, view: undefined };
     try {
       const exchange = open(request, context, note);
-      if (entry.kind === "unary" && scope !== undefined) {
+      if (entry.kind === "unary" && entry.isRead) {
         await options.rates.admitRead(exchange.caller, exchange.showRate);
       }
       const answer = await answerOnce(entry, request, context, exchange);

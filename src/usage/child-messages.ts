@@ -42,6 +42,7 @@ export type FromChild =
 export type Question =
   | { readonly kind: "sql"; readonly text: string; readonly format: string | undefined }
   | { readonly kind: "event"; readonly accountId: string; readonly eventId: string }
+  | { readonly kind: "event-of-request"; readonly accountId: string; readonly requestId: string }
   | {
       readonly kind: "sums";
       readonly accountIds: readonly string[];
@@ -54,6 +55,7 @@ export type Question =
 export type Answer =
   | { readonly kind: "sql"; readonly text: string }
   | { readonly kind: "event"; readonly event: StoredEvent | undefined }
+  | { readonly kind: "event-of-request"; readonly event: StoredEvent | undefined }
   | { readonly kind: "sums"; readonly sums: readonly PeriodSums[] }
   | { readonly kind: "bases"; readonly bases: readonly StoredBase[] }
   | { readonly kind: "audit"; readonly findings: readonly Finding[] };

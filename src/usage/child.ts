@@ -175,6 +175,11 @@ class ConsumerChild {
           kind: "event",
           event: await warehouse.event(question.accountId, question.eventId),
         };
+      case "event-of-request":
+        return {
+          kind: "event-of-request",
+          event: await warehouse.eventOfRequest(question.accountId, question.requestId),
+        };
       case "sums":
         return {
           kind: "sums",

@@ -16,6 +16,8 @@ export const schemaStatements = [
   "view-outcomes",
   "view-spending",
   "view-budget-thresholds",
+  "view-last-feedback",
+  "view-feedback",
   "view-router-outcomes",
   "view-savings",
   "view-shadow-comparison",
@@ -35,6 +37,7 @@ export type StatementName =
   | "bases"
   | "budget-bases"
   | "event"
+  | "event-of-request"
   | "audit-boots"
   | "audit-logs"
   | "audit-events"

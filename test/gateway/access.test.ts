@@ -17,6 +17,8 @@ describe("the methods of the proto files", () => {
       "AdminService",
       "BudgetService",
       "ChatService",
+      "EmbeddingService",
+      "FeedbackService",
       "KeyService",
       "MessageService",
       "ModelService",
