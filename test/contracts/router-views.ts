@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
-import type { RequestEnd } from "../../src/usage/event.ts";
+import { type RequestEnd, toEventIdText } from "../../src/usage/event.ts";
 import type { Rating } from "../../src/usage/feedback-event.ts";
-import type { Warehouse } from "../../src/usage/warehouse.ts";
+import type { QueriedWarehouse, Warehouse } from "../../src/usage/warehouse.ts";
 import {
   admittedAtMs,
   placeEvents,
@@ -13,9 +13,10 @@ import {
   sampleDecision,
   sampleEvent,
   sampleFeedback,
+  sampleHold,
 } from "../usage/sample-events.ts";
 
-type Asked = Warehouse & { sql(text: string): Promise<string> };
+type Asked = Warehouse & Pick<QueriedWarehouse, "sql" | "eventOfRequest">;
 
 /** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
 export type RouterViewsHome = { open(): Promise<Asked>; remove(): Promise<void> };
@@ -236,6 +237,24 @@ export function describeRouterViews(
       expect(await ask(`SELECT retried, good FROM router_outcomes WHERE ${where}`)).toEqual([
         { retried: false, good: true },
       ]);
+    });
+
+    it("are found by the id that the client saw: the last request of the account with it", async () => {
+      const one = { accountId: "finder", requestId: "req-found", end: answered };
+      const [first, last] = [
+        sampleEvent({ ...one, tag: "first" }),
+        sampleEvent({ ...one, tag: "last", admittedAtMs: admittedAtMs + 1 }),
+      ];
+      const hold = sampleHold({ accountId: "finder", requestId: "req-swept" });
+      await insert([last, first, sampleFeedback(last, down), hold]);
+      const find = (requestId: string) => warehouse.eventOfRequest("finder", requestId);
+      expect(await find("req-found")).toMatchObject({
+        ...{ eventId: toEventIdText(last.eventId), tag: "last", kind: "request" },
+        ...{ tier: "budget", creditsMicro: 1_000_000n },
+      });
+      expect(await find("req-swept")).toMatchObject({ creditsMicro: 0n, tier: undefined });
+      expect(await find("'; DROP TABLE optamil.usage_events; --")).toBeUndefined();
+      expect(await warehouse.eventOfRequest("other", "req-found")).toBeUndefined();
     });
 
     it("join what clients said to their requests, the last word of each, whatever was asked for", async () => {
