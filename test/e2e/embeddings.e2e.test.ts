@@ -18,6 +18,8 @@ const upstream = await openUpstream((response, request) => {
   const id = String(request.headers["x-request-id"]);
   const count = (calls.get(id) ?? 0) + 1;
   calls.set(id, count);
+  // A client that leaves is noticed by its upstream.
+  if (request.text.includes("vec-silent")) return undefined;
   const isFirst = request.text.includes("vec-twice") && count === 1;
   return (isFirst ? playJson(500, {}) : playEmbeddings)(response, request);
 });
@@ -34,9 +36,20 @@ const gateway = await startGateway({
       vec("vec-twice"),
       vec("vec-gemini", { tier: "mid" }),
       vec("vec-nowhere"),
+      vec("vec-silent"),
+    ],
+    plans: [
+      {
+        ...{ name: "tiny", creditsPerMonth: 2, requestsPerMinute: 100, requestsPerDay: 100 },
+        tokensPerMinute: 1_000,
+      },
     ],
     providers: [
-      { name: "lab", baseUrl, models: ["vec-openai", "vec-plain", "vec-fixed", "vec-twice"] },
+      {
+        name: "lab",
+        baseUrl,
+        models: ["vec-openai", "vec-plain", "vec-fixed", "vec-twice", "vec-silent"],
+      },
       { name: "lab-too", baseUrl, models: ["vec-twice"] },
       { name: "gemini-lab", kind: "gemini", baseUrl: gemini.baseUrl, models: ["vec-gemini"] },
       { name: "demo", kind: "demo", models: ["text-embedding-3-small", "gpt-4.1"] },
@@ -50,6 +63,13 @@ const lastSent = () => JSON.parse(upstream.requests.at(-1)?.text ?? "");
 async function usedCredits(): Promise<number> {
   const { text } = await sendHttp1(gateway.url, { path: "/v1/usage", headers });
   return JSON.parse(text).credits_used;
+}
+
+/** A new account with two credits, as the target of its calls. */
+async function openTinyAccount() {
+  const body = { name: "test", plan: "tiny" };
+  const reply = await sendHttp1(gateway.url, { path: "/v1/admin/accounts", headers, body });
+  return { url: gateway.url, headers: bearer(JSON.parse(reply.text).key) };
 }
 
 /** Headers of a new key of the first account. */
@@ -198,6 +218,26 @@ describe.each(doors)("embeddings through $name", (door) => {
     }
   });
 
+  it("are held against the credits and the tokens of the account", async () => {
+    const tiny = await openTinyAccount();
+    const request = { model: "vec-openai", input: "Hello." };
+    const large = { ...request, input: "word ".repeat(1_000) };
+    const tooLarge = await refusalOf(door.embed(tiny, large));
+    expect(tooLarge).toMatchObject(fromRow(rows.tooLong, door.kind));
+    await Promise.all([door.embed(tiny, request), door.embed(tiny, request)]);
+    const spent = await refusalOf(door.embed(tiny, request));
+    expect(spent).toMatchObject(fromRow(rows.noCredits, door.kind));
+  });
+
+  it("are refused where a key wants every parameter to be taken", async () => {
+    const strict = await createKey({ parameter_policy: "reject" });
+    const request = { model: "vec-plain", input: "Hello.", encoding_format: "base64" };
+    const target = { url: gateway.url, headers: strict };
+    expect((await door.embed(target, request)).body.data).toHaveLength(1);
+    const refusal = await refusalOf(door.embed(target, { ...request, user: "u" }));
+    expect(refusal).toMatchObject({ ...fromRow(rows.invalid, door.kind), param: "user" });
+  });
+
   it("have models in the list, which do not chat", async () => {
     const { body } = await door.getModel(target, "text-embedding-3-small");
     expect(body).toMatchObject({ owned_by: "openai", tier: "budget", dimensions: 1536 });
@@ -224,13 +264,36 @@ describe.each(doors)("embeddings through $name", (door) => {
   });
 });
 
+it("nobody waits for cost nothing, and close their upstream", async () => {
+  const before = await usedCredits();
+  const leaving = new AbortController();
+  const asked = fetch(`${gateway.baseUrl}/embeddings`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify({ model: "vec-silent", input: "Hello." }),
+    signal: leaving.signal,
+  });
+  const isSilent = ({ text }: { text: string }) => text.includes("vec-silent");
+  await expect.poll(() => upstream.requests.some(isSilent), { timeout: 10_000 }).toBe(true);
+  leaving.abort();
+  await expect(asked).rejects.toThrow();
+  await upstream.requests.find(isSilent)?.socketClosed;
+  const select =
+    "SELECT outcome, operation, toInt64(credits_micro) AS micro FROM usage_events FINAL WHERE requested_model = 'vec-silent'";
+  await expect
+    .poll(() => askWarehouse(gateway, select), { timeout: 20_000, interval: 500 })
+    .toEqual([{ outcome: "client_cancel_before", operation: "embeddings", micro: 0 }]);
+  expect(await usedCredits()).toBe(before);
+}, 40_000);
+
 it("each admitted request leaves one event, which says that it was for embeddings", async () => {
   const wanted = await usedCredits();
   const findWrong = async () => {
     const rows = await askWarehouse<Record<string, unknown>>(
       gateway,
       `SELECT toInt64(count()) AS events, toInt64(uniqExact(event_id)) AS ids, toInt64(sum(credits_micro) / 1e6) AS credits
-       FROM usage_events FINAL WHERE kind = 'request' AND operation = 'embeddings' AND outcome = 'ok'`,
+       FROM usage_events FINAL WHERE kind = 'request' AND operation = 'embeddings' AND outcome = 'ok'
+         AND account_id IN (SELECT account_id FROM usage_events WHERE requested_model = 'vec-twice')`,
     );
     return rows[0];
   };
