@@ -37,11 +37,8 @@ function readBase64(text: string, form: "float" | "base64"): Vector | undefined 
   if (text === "" || !base64Pattern.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64");
   if (bytes.length % bytesPerNumber !== 0) return undefined;
-  const numbers: number[] = [];
-  for (let at = 0; at < bytes.length; at += bytesPerNumber) {
-    const number = bytes.readFloatLE(at);
-    if (!Number.isFinite(number)) return undefined;
-    numbers.push(number);
-  }
-  return form === "base64" ? text : numbers;
+  const count = bytes.length / bytesPerNumber;
+  const numberAt = (at: number) => bytes.readFloatLE(at * bytesPerNumber);
+  for (let at = 0; at < count; at += 1) if (!Number.isFinite(numberAt(at))) return undefined;
+  return form === "base64" ? text : Array.from({ length: count }, (_, at) => numberAt(at));
 }

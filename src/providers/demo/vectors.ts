@@ -23,7 +23,7 @@ export function toDemoVector(input: EmbeddingInput, dimensions: number): number[
       sums[at] = (sums[at] ?? 0) + ((state & 1) === 1 ? 1 : -1);
     }
   }
-  const length = Math.hypot(...sums.filter((sum) => sum !== 0));
+  const length = Math.sqrt(sums.reduce((total, sum) => total + sum * sum, 0));
   if (length === 0) return sums.with(0, 1);
   return sums.map((sum) => Math.fround(sum / length));
 }

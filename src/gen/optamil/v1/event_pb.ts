@@ -204,7 +204,7 @@ export type UsageEvent = Message<"optamil.v1.UsageEvent"> & {
   ttftMs: number;
 
   /**
-   * Event that an adjustment corrects.
+   * Event that an adjustment corrects, or a feedback is on.
    *
    * @generated from field: bytes ref_event_id = 27;
    */
