@@ -16,6 +16,7 @@ import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
 import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
+import { AnalyticsService } from "./gen/optamil/v1/analytics_pb.ts";
 import { BudgetService } from "./gen/optamil/v1/budgets_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
 import { EmbeddingService } from "./gen/optamil/v1/embeddings_pb.ts";
@@ -53,6 +54,7 @@ const servedServices: readonly DescService[] = [
   AccountService,
   AdminService,
   UsageService,
+  AnalyticsService,
   BudgetService,
   RouterService,
 ];

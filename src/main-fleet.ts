@@ -30,6 +30,7 @@ import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import type { Settings } from "./platform/settings.ts";
+import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
 import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
@@ -56,6 +57,8 @@ const redisTimeoutMs = 2_000;
 /** A start waits for the shared counters, and for the other replicas that they wait for. */
 const countersWaitMs = 5_000;
 const countersPollMs = 50;
+/** As many as the connections for analysts, so that a question waits here, where that is bounded. */
+const analyticsAtOnce = 4;
 
 /** The connection to the brokers, for any part of this process. */
 function toKafkaConnection(
@@ -91,6 +94,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       audit: () => auditFleet({ warehouse, connection, directory: options.directory, shared }),
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
       eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
+      analytics: boundAnalytics(warehouse.analytics, { runningMax: analyticsAtOnce }),
     },
     async close() {
       ticks.stop();

@@ -22,6 +22,8 @@ import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
 import { createLogTail, readAccountTail } from "./usage/account-tail.ts";
+import type { AnalyticsWarehouse } from "./usage/analytics.ts";
+import { boundAnalytics } from "./usage/analytics-room.ts";
 import type { Finding } from "./usage/audit.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { defaultSchedule } from "./usage/charge.ts";
@@ -64,6 +66,8 @@ export type Metering = {
   readonly recordings: RecordingRoom;
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
   readonly audit: () => Promise<readonly Finding[]>;
+  /** Within bounds of its own. */
+  readonly analytics: AnalyticsWarehouse;
   readonly refund: ReturnType<typeof createRefundUsage>;
   readonly giveFeedback: GiveFeedback;
   close(): Promise<void>;
@@ -81,6 +85,7 @@ export type MeteringParts = {
     audit(): Promise<readonly Finding[]>;
     event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
     eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
+    readonly analytics: AnalyticsWarehouse;
   };
   /** Closes what the parts are made of, after the last request. */
   readonly close: () => Promise<void>;
@@ -133,6 +138,13 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
         (await consumer.ask({ kind: "event", accountId, eventId })).event,
       eventOfRequest: async (accountId, requestId) =>
         (await consumer.ask({ kind: "event-of-request", accountId, requestId })).event,
+      analytics: boundAnalytics({
+        figures: async (asked) => (await consumer.ask({ kind: "figures", asked })).found,
+        requests: async (asked) => (await consumer.ask({ kind: "requests", asked })).found,
+        request: async (accountId, requestId) =>
+          (await consumer.ask({ kind: "request", asked: { accountId, requestId } })).found,
+        savings: async (asked) => (await consumer.ask({ kind: "savings", asked })).found,
+      }),
     },
     async close() {
       await consumer.stop();
@@ -162,6 +174,7 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     recordings: new RecordingRoom(),
     sql: warehouse.sql,
     audit: warehouse.audit,
+    analytics: warehouse.analytics,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
     giveFeedback: createGiveFeedback({
       findEvent: warehouse.event,

@@ -12,6 +12,7 @@ import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
+import { analyticsMethods } from "./gateway/rpc/analytics.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
 import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
 import { embeddingMethods, type UseEmbedParts } from "./gateway/rpc/embeddings.ts";
@@ -216,6 +217,11 @@ function createEntries(
       audit: metering.audit,
     }),
     ...budgetMethods(desk, accounts.isLimited),
+    ...analyticsMethods({
+      analytics: metering.analytics,
+      findAccount: (accountId) => accounts.accounts.find(accountId),
+      wallMs: () => clock.wallMs(),
+    }),
     ...usageMethods((caller) =>
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),

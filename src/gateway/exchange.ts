@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type {
   DescMessage,
   DescMethod,
+  DescMethodServerStreaming,
   DescMethodUnary,
   Message,
   MessageShape,
@@ -83,8 +84,15 @@ export interface AnswerTranslator {
   parameter(name: string): string;
 }
 
+/** A method that streams messages whose items are lines over REST. */
+type RowsEntry = {
+  readonly kind: "rows";
+  readonly method: DescMethod;
+  readonly call: (request: never, exchange: Exchange) => AsyncIterable<Message>;
+};
+
 /** A method and what serves it. */
-export type MethodEntry = UnaryEntry | AnswerEntry;
+export type MethodEntry = UnaryEntry | AnswerEntry | RowsEntry;
 
 /** An entry for a free method that returns its answer: the door counts its calls. */
 export function unary<I extends DescMessage, O extends DescMessage>(
@@ -127,4 +135,13 @@ export function answered<I extends DescMessage>(
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public`);
   return { kind: "answer", method, call, translate };
+}
+
+/** An entry for a method that streams rows. Iterating ends where the client has gone. */
+export function rows<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  call: (request: MessageShape<I>, exchange: Exchange) => AsyncIterable<MessageShape<O>>,
+): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public`);
+  return { kind: "rows", method, call };
 }

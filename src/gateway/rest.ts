@@ -25,6 +25,7 @@ import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { type RestFormat, restFormatOf } from "./rest-format.ts";
+import { writeRows } from "./rest-rows.ts";
 import { RestSink } from "./rest-sink.ts";
 import {
   createRoutes,
@@ -198,6 +199,13 @@ class Visit {
     if (entry.kind === "unary") {
       if (entry.isRead) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
+      return;
+    }
+    if (entry.kind === "rows") {
+      await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
+      const failure = await writeRows(reply, route, message, entry.call(input, exchange));
+      if (failure !== undefined)
+        this.#report(toOptamilError(failure, exchange.requestId), exchange.requestId);
       return;
     }
     if (format === undefined) throw new Error(`${entry.method.name} has no format`);

@@ -3,7 +3,9 @@ import { mkdirSync } from "node:fs";
 import { Session } from "chdb";
 import { invalidRequest } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
+import type { AnalyticsWarehouse } from "./analytics.ts";
 import { identify, readStatement, type StatementName, schemaStatements } from "./statement.ts";
+import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
   analystSettings,
   insertSettings,
@@ -28,11 +30,13 @@ export async function openChdbWarehouse(path: string): Promise<ChdbWarehouse> {
   return warehouse;
 }
 
-/** Three connections, as one answers one statement at a time: the consumer's, the audits', the analysts'. */
+/** Connections of their own, as one answers one statement at a time: the consumer, audits, analysts, analytics. */
 export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWarehouse {
   readonly #ingest: Session;
   readonly #audit: Session;
   readonly #analyst: Session;
+  readonly #analytics: Session;
+  readonly analytics: AnalyticsWarehouse;
   readonly #statements = new Map<StatementName, string>();
 
   constructor(path: string) {
@@ -40,15 +44,18 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     this.#ingest = new Session(path);
     this.#audit = new Session(path);
     this.#analyst = new Session(path);
+    this.#analytics = new Session(path);
+    this.analytics = createAnalytics((name, parameters) =>
+      this.#lines(this.#analytics, name, parameters),
+    );
   }
 
   async migrate(): Promise<void> {
     for (const name of schemaStatements) await this.#ingest.queryAsync(readStatement(name));
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#ingest.queryAsync(identify);
     await this.#analyst.queryAsync("USE optamil");
-    // The connection keeps them.
-    const bounds = Object.entries(analystSettings).map(([name, value]) => `${name} = ${value}`);
-    await this.#analyst.queryAsync(`SET ${bounds.join(", ")}`);
+    await this.#analyst.queryAsync(toBounds(analystSettings));
+    await this.#analytics.queryAsync(toBounds(analyticsSettings));
   }
 
   async insert(batch: EventBatch): Promise<void> {
@@ -78,17 +85,33 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
   }
 
   close(): Promise<void> {
-    for (const session of [this.#ingest, this.#audit, this.#analyst]) session.close();
+    const sessions = [this.#ingest, this.#audit, this.#analyst, this.#analytics];
+    for (const session of sessions) session.close();
     return Promise.resolve();
   }
 
   protected async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
+    const session = name === "sums" ? this.#ingest : this.#audit;
+    return parseRows(await this.#lines(session, name, parameters));
+  }
+
+  /** Statements with parameters run one after the other, whatever their connections: the engine confuses them else. */
+  async #lines(
+    session: Session,
+    name: StatementName,
+    parameters: Record<string, unknown>,
+  ): Promise<string> {
     const statement = this.#statements.get(name) ?? readStatement(name);
     this.#statements.set(name, statement);
-    const session = name === "sums" ? this.#ingest : this.#audit;
     const answer = await session.queryBindAsync(statement, parameters, { format: "JSONEachRow" });
-    return parseRows(answer.text());
+    return answer.text();
   }
+}
+
+/** Sets bounds that the connection keeps. */
+function toBounds(settings: Readonly<Record<string, string | number>>): string {
+  const bounds = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+  return `SET ${bounds.join(", ")}`;
 }
 
 function codeOf(error: unknown): number {

@@ -1,4 +1,5 @@
 // What the gateway and its consumer child tell each other. Structured clone carries it: bigints and bytes too.
+import type { AnalyticsAnswer, AnalyticsQuestion } from "./analytics.ts";
 import type { Finding } from "./audit.ts";
 import type { Confirmation } from "./consumer-parts.ts";
 import type { LastExit } from "./trial.ts";
@@ -49,7 +50,8 @@ export type Question =
       readonly periodIds: readonly string[];
     }
   | { readonly kind: "bases"; readonly asked: readonly AskedBase[] }
-  | { readonly kind: "audit" };
+  | { readonly kind: "audit" }
+  | AnalyticsQuestion;
 
 /** The answer to the question of the same kind. */
 export type Answer =
@@ -58,7 +60,8 @@ export type Answer =
   | { readonly kind: "event-of-request"; readonly event: StoredEvent | undefined }
   | { readonly kind: "sums"; readonly sums: readonly PeriodSums[] }
   | { readonly kind: "bases"; readonly bases: readonly StoredBase[] }
-  | { readonly kind: "audit"; readonly findings: readonly Finding[] };
+  | { readonly kind: "audit"; readonly findings: readonly Finding[] }
+  | AnalyticsAnswer;
 
 /** Whether a message is from the gateway. Both ends are this program: only the outer shape is checked. */
 export function isToChild(message: unknown): message is ToChild {

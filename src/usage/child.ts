@@ -1,6 +1,7 @@
 // The consumer's own process: the driver of its steps, and the answers to questions about the warehouse.
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { type AnalyticsWarehouse, findAnswer } from "./analytics.ts";
 import { audit } from "./audit.ts";
 import {
   type Answer,
@@ -31,7 +32,11 @@ export interface ChildPort {
 /** What the child opens; closed by it at the end. */
 export type ChildParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & StoredLogs & BaseSource & AuditedWarehouse & QueriedWarehouse;
+  readonly warehouse: Warehouse &
+    StoredLogs &
+    BaseSource &
+    AuditedWarehouse &
+    QueriedWarehouse & { readonly analytics: AnalyticsWarehouse };
   readonly store: ConsumerStore & ConsumerRecords;
 };
 
@@ -189,6 +194,8 @@ class ConsumerChild {
         return { kind: "bases", bases: await warehouse.bases(question.asked) };
       case "audit":
         throw new Error("audits are answered between two steps");
+      default:
+        return findAnswer(warehouse.analytics, question);
     }
   }
 

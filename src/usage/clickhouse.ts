@@ -10,6 +10,7 @@ import {
 } from "@clickhouse/client";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
+import type { AnalyticsWarehouse } from "./analytics.ts";
 import { toClusterStatements } from "./cluster-schema.ts";
 import {
   identify,
@@ -18,6 +19,7 @@ import {
   schemaStatements,
   schemaVersion,
 } from "./statement.ts";
+import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
   analystSettings,
   insertSettings,
@@ -87,6 +89,9 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   readonly #client: ClickHouseClient;
   /** With connections of its own: analysts never keep the consumer waiting. */
   readonly #analyst: ClickHouseClient;
+  readonly analytics: AnalyticsWarehouse = createAnalytics((name, parameters) =>
+    this.#askAnalytics(name, parameters),
+  );
   readonly #cluster: string | undefined;
   readonly #timeoutMs: number;
 
@@ -190,6 +195,16 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     const settings = { wait_end_of_query: 1, distributed_product_mode: "global" } as const;
     const format = "JSONEachRow";
     return parseRows(await this.#call(readStatement(name), { parameters, settings, format }));
+  }
+
+  #askAnalytics(name: StatementName, parameters: Record<string, unknown>): Promise<string> {
+    return this.#call(readStatement(name), {
+      client: this.#analyst,
+      format: "JSONEachRow",
+      parameters,
+      settings: { ...analyticsSettings, wait_end_of_query: 1, distributed_product_mode: "global" },
+      timeoutMs: analyticsSettings.max_execution_time * 1_000 + 5_000,
+    });
   }
 
   async #make(name: StatementName): Promise<void> {

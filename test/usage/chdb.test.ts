@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
 import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
+import { describeAnalytics } from "../contracts/analytics.ts";
 import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
 import {
@@ -30,6 +31,15 @@ describeWarehouse("chDB", async () => {
 describeRouterViews("chDB", async () => {
   const path = createFolder();
   return {
+    open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
+describeAnalytics("chDB", async () => {
+  const path = createFolder();
+  return {
+    questions: 1_000,
     open: () => openChdbWarehouse(path),
     remove: async () => rmSync(path, { recursive: true, force: true }),
   };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
 import { toClusterStatements } from "../../src/usage/cluster-schema.ts";
 import { schemaStatements } from "../../src/usage/statement.ts";
+import { describeAnalytics } from "../contracts/analytics.ts";
 import { describeAudits } from "../contracts/audit.ts";
 import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
@@ -21,6 +22,15 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
   describeRouterViews("a ClickHouse server", async () => {
     const server = await startClickHouse();
     return {
+      open: () => openClickHouseWarehouse({ url: server.url }),
+      remove: () => server.stop(),
+    };
+  });
+
+  describeAnalytics("a ClickHouse server", async () => {
+    const server = await startClickHouse();
+    return {
+      questions: 100,
       open: () => openClickHouseWarehouse({ url: server.url }),
       remove: () => server.stop(),
     };

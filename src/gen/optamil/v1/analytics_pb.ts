@@ -34,7 +34,7 @@ export type GetUsageSeriesRequest = Message<"optamil.v1.GetUsageSeriesRequest"> 
 
   /**
    * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Rounded down to the
-   * start of its bucket. Default: 31 days before `to`.
+   * start of its bucket. Default: 30 days before `to`.
    *
    * @generated from field: string from = 2;
    */
@@ -120,7 +120,7 @@ export type GetUsageSeriesRequest = Message<"optamil.v1.GetUsageSeriesRequest"> 
 
   /**
    * How requests ended: ok, stream_ok, client_cancel_before, client_cancel_partial, upstream_error, upstream_partial,
-   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds have none. Default: all.
+   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds count as ok. Default: all.
    *
    * @generated from field: repeated string outcome = 14;
    */
@@ -407,7 +407,7 @@ export type GetTopUsageRequest = Message<"optamil.v1.GetTopUsageRequest"> & {
   accountId: string;
 
   /**
-   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 31 days
+   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 30 days
    * before `to`.
    *
    * @generated from field: string from = 2;
@@ -494,7 +494,7 @@ export type GetTopUsageRequest = Message<"optamil.v1.GetTopUsageRequest"> & {
 
   /**
    * How requests ended: ok, stream_ok, client_cancel_before, client_cancel_partial, upstream_error, upstream_partial,
-   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds have none. Default: all.
+   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds count as ok. Default: all.
    *
    * @generated from field: repeated string outcome = 14;
    */
@@ -620,7 +620,7 @@ export type ListLoggedRequestsRequest = Message<"optamil.v1.ListLoggedRequestsRe
   accountId: string;
 
   /**
-   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 31 days
+   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 30 days
    * before `to`.
    *
    * @generated from field: string from = 2;
@@ -692,7 +692,7 @@ export type ListLoggedRequestsRequest = Message<"optamil.v1.ListLoggedRequestsRe
 
   /**
    * How requests ended: ok, stream_ok, client_cancel_before, client_cancel_partial, upstream_error, upstream_partial,
-   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds have none. Default: all.
+   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds count as ok. Default: all.
    *
    * @generated from field: repeated string outcome = 12;
    */
@@ -1211,7 +1211,7 @@ export type ExportLoggedRequestsRequest = Message<"optamil.v1.ExportLoggedReques
   accountId: string;
 
   /**
-   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 31 days
+   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 30 days
    * before `to`.
    *
    * @generated from field: string from = 2;
@@ -1290,7 +1290,7 @@ export type ExportLoggedRequestsRequest = Message<"optamil.v1.ExportLoggedReques
 
   /**
    * How requests ended: ok, stream_ok, client_cancel_before, client_cancel_partial, upstream_error, upstream_partial,
-   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds have none. Default: all.
+   * timeout, gateway_abort, rejected_402, rejected_429, rejected_4xx; refunds count as ok. Default: all.
    *
    * @generated from field: repeated string outcome = 13;
    */
@@ -1346,7 +1346,7 @@ export type GetSavingsRequest = Message<"optamil.v1.GetSavingsRequest"> & {
   accountId: string;
 
   /**
-   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 31 days
+   * From when: RFC 3339 (`2026-04-01T00:00:00Z`), or a day of the time zone (`2026-04-01`). Default: 30 days
    * before `to`.
    *
    * @generated from field: string from = 2;
@@ -1511,8 +1511,8 @@ export const SavingsSchema: GenMessage<Savings> = /*@__PURE__*/
 /**
  * Answers from the warehouse, which has a request about a second after its end; UsageService has it at once. Each call is
  * about the caller's own account; a key with scope admin may name another one. Free of charge, with the limit of
- * free calls. At most 4 questions are answered at a time, 32 wait, and none takes longer than 10 seconds: beyond that
- * the answer is 503 with Retry-After.
+ * free calls. Few questions are answered at a time (one embedded, four on a server), 32 wait, and none takes longer than 10
+ * seconds: beyond that the answer is 503 with Retry-After.
  *
  * Filters: with several values of one filter any of them will do, with several filters each must. An empty value means
  * what has none: `tag=` is what came without a tag, `model=` what no model has answered.
