@@ -43,5 +43,5 @@ FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
     AND kind != 'threshold'
     AND (request_id = {request:String} OR event_id = toUUIDOrZero({request:String}))
-ORDER BY admitted_at DESC, event_id DESC
+ORDER BY admitted_at DESC, UUIDToNum(event_id) DESC
 LIMIT 1

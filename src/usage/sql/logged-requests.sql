@@ -31,7 +31,7 @@ FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
     AND admitted_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
     AND admitted_at < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-    AND (admitted_at, event_id) < (fromUnixTimestamp64Micro({cursor_at:Int64}, 'UTC'), {cursor_event:UUID})
+    AND (admitted_at, UUIDToNum(event_id)) < (fromUnixTimestamp64Micro({cursor_at:Int64}, 'UTC'), UUIDToNum({cursor_event:UUID}))
     AND kind != 'threshold'
     AND (empty({models:Array(String)}) OR served_model IN {models:Array(String)})
     AND (empty({tiers:Array(String)}) OR tier IN {tiers:Array(String)})
@@ -39,5 +39,5 @@ WHERE account_id = {account:String}
     AND (empty({keys:Array(String)}) OR root_key_id IN {keys:Array(String)})
     AND (empty({tags:Array(String)}) OR tag IN {tags:Array(String)})
     AND (empty({outcomes:Array(String)}) OR outcome IN {outcomes:Array(String)})
-ORDER BY admitted_at DESC, event_id DESC
+ORDER BY admitted_at DESC, UUIDToNum(event_id) DESC
 LIMIT {limit:UInt32}
