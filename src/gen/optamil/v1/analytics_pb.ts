@@ -295,7 +295,7 @@ export type UsageFigures = Message<"optamil.v1.UsageFigures"> & {
   requests: bigint;
 
   /**
-   * Refused requests (402, 429 and other 4xx) of known keys.
+   * Requests that were refused for want of credits (402) or by limits (429), by their true number.
    *
    * @generated from field: uint64 refused = 2;
    */
@@ -930,7 +930,7 @@ export type LoggedRequest = Message<"optamil.v1.LoggedRequest"> & {
   baselineModel: string;
 
   /**
-   * Calls to providers.
+   * Calls to providers that failed.
    *
    * @generated from field: uint32 attempts = 26;
    */
@@ -994,7 +994,7 @@ export type GetLoggedRequestResponse = Message<"optamil.v1.GetLoggedRequestRespo
   request?: LoggedRequest | undefined;
 
   /**
-   * Calls to providers, in order.
+   * Calls to providers that failed, in order, before another one answered or none was left.
    *
    * @generated from field: repeated optamil.v1.LoggedAttempt attempts = 2;
    */
@@ -1016,7 +1016,7 @@ export const GetLoggedRequestResponseSchema: GenMessage<GetLoggedRequestResponse
   messageDesc(file_optamil_v1_analytics, 12);
 
 /**
- * One call to a provider.
+ * One call to a provider that failed.
  *
  * @generated from message optamil.v1.LoggedAttempt
  */
@@ -1551,7 +1551,7 @@ export const AnalyticsService: GenService<{
     output: typeof ListLoggedRequestsResponseSchema;
   },
   /**
-   * One request whole: the calls to providers, and how the router decided.
+   * One request whole: the calls to providers that failed, and how the router decided.
    *
    * @generated from rpc optamil.v1.AnalyticsService.GetLoggedRequest
    */
