@@ -201,11 +201,14 @@ export async function migrateFleet(fleet: FleetSettings) {
   const { partitions, replicationFactor } = fleet.kafka;
   const connection = toKafkaConnection(fleet, "migrate");
   const findings = await ensureUsageTopics(connection, { partitions, replicationFactor });
-  await (await openClickHouseWarehouse(fleet.clickhouse)).close();
+  const warehouse = await openClickHouseWarehouse(fleet.clickhouse);
+  const hasRole = await warehouse.makeAnalystRole();
+  await warehouse.close();
   return {
     done: [
       ...findings.map(({ topic, made }) => `topic ${topic}: ${made ? "made" : "is there"}`),
       `tables in ${fleet.clickhouse.url}: are there`,
+      `role optamil_analyst: ${hasRole ? "is there" : "not made, as ClickHouse's user may not manage access"}`,
     ],
     differences: findings.flatMap(({ topic, differences }) =>
       differences.map((difference) => `topic ${topic}: ${difference}`),

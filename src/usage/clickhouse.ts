@@ -11,8 +11,9 @@ import {
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
-import { toClusterStatements } from "./cluster-schema.ts";
+import { toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
 import {
+  accessStatements,
   identify,
   readStatement,
   type StatementName,
@@ -67,6 +68,8 @@ type Call = {
 const unavailableCodes: readonly number[] = [202, 203, 209, 210, 236, 242, 252, 279, 319, 999];
 /** Codes for a table and a database that are gone. */
 const goneCodes: readonly number[] = [60, 81];
+/** Codes for a user that may not manage access, and a server without a place for roles. */
+const noAccessCodes: readonly number[] = [497, 514];
 /** The server's own bound comes first, and says more. */
 const analystTimeoutMs = analystSettings.max_execution_time * 1_000 + 5_000;
 
@@ -131,6 +134,23 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#call(identify);
     if (found === schemaVersion) return;
     await this.#call(`INSERT INTO optamil.schema_versions (version) VALUES (${schemaVersion})`);
+  }
+
+  /**
+   * Makes the role and the row policies for analysts. False: this user may not manage access, or the server keeps no
+   * users of its own; analysts of single accounts can then have the API only.
+   */
+  async makeAnalystRole(): Promise<boolean> {
+    try {
+      for (const name of accessStatements) {
+        const statements = toAccessStatements(name, this.#cluster);
+        for (const statement of statements) await this.#call(statement);
+      }
+      return true;
+    } catch (error) {
+      if (!noAccessCodes.includes(codeOf(error))) throw error;
+      return false;
+    }
   }
 
   async insert(batch: EventBatch): Promise<void> {

@@ -23,12 +23,22 @@ export const schemaStatements = [
   "view-shadow-comparison",
 ] as const;
 
+/** What analysts of single accounts need on a server, in order; repeating it changes nothing. */
+export const accessStatements = [
+  "analyst-role",
+  "analyst-grant",
+  "everything-policy",
+  "analyst-policy",
+  "records-policy",
+] as const;
+
 /** Version of what they make: one more with each change that an older program cannot work with. */
 export const schemaVersion = 1;
 
 /** Name of a statement: of its file without the ending. */
 export type StatementName =
   | (typeof schemaStatements)[number]
+  | (typeof accessStatements)[number]
   | "schema-version"
   | "warehouse-id"
   | "last-offset"
