@@ -33,8 +33,11 @@ export type AnalyticsAnswer =
   | { readonly kind: "request"; readonly found: LoggedDetails | undefined }
   | { readonly kind: "savings"; readonly found: readonly SavingsRow[] };
 
+/** Whatever makes a group. */
+export const usageDimensions = ["model", "tier", "provider", "key", "tag", "outcome"] as const;
+
 /** What makes a group. */
-export type UsageDimension = "model" | "tier" | "provider" | "key" | "tag" | "outcome";
+export type UsageDimension = (typeof usageDimensions)[number];
 
 /** What makes a group great. */
 export type UsageOrder = "requests" | "errors" | "tokens" | "credits" | "provider_cost";

@@ -4,7 +4,14 @@ import { Session } from "chdb";
 import { invalidRequest } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
-import { identify, readStatement, type StatementName, schemaStatements } from "./statement.ts";
+import { createRollups, type RollupOptions, type Rollups } from "./rollups.ts";
+import {
+  identify,
+  readStatement,
+  rollupStatements,
+  type StatementName,
+  schemaStatements,
+} from "./statement.ts";
 import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
   analystSettings,
@@ -23,9 +30,12 @@ import {
 import { rowColumns, toRows } from "./warehouse-row.ts";
 
 /** Opens the warehouse in a folder, and makes what is missing in it. */
-export async function openChdbWarehouse(path: string): Promise<ChdbWarehouse> {
+export async function openChdbWarehouse(
+  path: string,
+  rollups: RollupOptions = {},
+): Promise<ChdbWarehouse> {
   mkdirSync(path, { recursive: true });
-  const warehouse = new ChdbWarehouse(path);
+  const warehouse = new ChdbWarehouse(path, rollups);
   await warehouse.migrate();
   return warehouse;
 }
@@ -37,22 +47,28 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
   readonly #analyst: Session;
   readonly #analytics: Session;
   readonly analytics: AnalyticsWarehouse;
+  readonly #rollups: Rollups;
   readonly #statements = new Map<StatementName, string>();
 
-  constructor(path: string) {
+  constructor(path: string, rollups: RollupOptions = {}) {
     super();
     this.#ingest = new Session(path);
     this.#audit = new Session(path);
     this.#analyst = new Session(path);
     this.#analytics = new Session(path);
-    this.analytics = createAnalytics((name, parameters) =>
-      this.#lines(this.#analytics, name, parameters),
+    this.analytics = createAnalytics(
+      (name, parameters) => this.#lines(this.#analytics, name, parameters),
+      { hasRollups: true },
     );
+    this.#rollups = createRollups((name, parameters) => this.ask(name, parameters), rollups);
   }
 
   async migrate(): Promise<void> {
-    for (const name of schemaStatements) await this.#ingest.queryAsync(readStatement(name));
+    for (const name of [...schemaStatements, ...rollupStatements]) {
+      await this.#ingest.queryAsync(readStatement(name));
+    }
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#ingest.queryAsync(identify);
+    await this.#rollups.seed();
     await this.#analyst.queryAsync("USE optamil");
     await this.#analyst.queryAsync(toBounds(analystSettings));
     await this.#analytics.queryAsync(toBounds(analyticsSettings));
@@ -82,6 +98,11 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     } catch (error) {
       throw invalidRequest(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Rolls one day of a large account up, for its charts; whether there was one. Not while rows are inserted. */
+  rollUp(): Promise<boolean> {
+    return this.#rollups.next();
   }
 
   close(): Promise<void> {

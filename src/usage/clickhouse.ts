@@ -92,8 +92,9 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   readonly #client: ClickHouseClient;
   /** With connections of its own: analysts never keep the consumer waiting. */
   readonly #analyst: ClickHouseClient;
-  readonly analytics: AnalyticsWarehouse = createAnalytics((name, parameters) =>
-    this.#askAnalytics(name, parameters),
+  readonly analytics: AnalyticsWarehouse = createAnalytics(
+    (name, parameters) => this.#askAnalytics(name, parameters),
+    { hasRollups: false },
   );
   readonly #cluster: string | undefined;
   readonly #timeoutMs: number;

@@ -23,6 +23,14 @@ export const schemaStatements = [
   "view-shadow-comparison",
 ] as const;
 
+/** What makes the rollups of the embedded warehouse, in order; repeating it changes nothing. */
+export const rollupStatements = [
+  "rollup-touched",
+  "rollup-hours",
+  "rollup-days",
+  "rollup-touched-feed",
+] as const;
+
 /** What analysts of single accounts need on a server, in order; repeating it changes nothing. */
 export const accessStatements = [
   "analyst-role",
@@ -35,10 +43,22 @@ export const accessStatements = [
 /** Version of what they make: one more with each change that an older program cannot work with. */
 export const schemaVersion = 1;
 
+/** What keeps rollups up to date. */
+export type RollupQuestion =
+  | "rollup-seeded"
+  | "rollup-seed"
+  | "rollup-mark"
+  | "rollup-due"
+  | "rollup-fill"
+  | "rollup-done"
+  | "rollup-until";
+
 /** Name of a statement: of its file without the ending. */
 export type StatementName =
   | (typeof schemaStatements)[number]
   | (typeof accessStatements)[number]
+  | (typeof rollupStatements)[number]
+  | RollupQuestion
   | "schema-version"
   | "warehouse-id"
   | "last-offset"
@@ -49,6 +69,7 @@ export type StatementName =
   | "event"
   | "event-of-request"
   | "figures"
+  | "figures-rolled"
   | "logged-requests"
   | "logged-request"
   | "savings"
@@ -60,7 +81,19 @@ export type StatementName =
 /** Gives a warehouse that was just made its id. */
 export const identify = "INSERT INTO optamil.warehouse_ids (id) VALUES (generateUUIDv4())";
 
+/** Where figures come from: files whose rows are put together in the place of a comment. */
+const sumsOf: Partial<Record<StatementName, readonly string[]>> = {
+  figures: ["figures-rows"],
+  "figures-rolled": ["figures-rows", "figures-hours"],
+};
+
 /** The text of a statement. Placeholders are ClickHouse's own: `{name:Type}`. */
 export function readStatement(name: StatementName): string {
+  const sums = sumsOf[name];
+  if (sums === undefined) return readText(name);
+  return readText("figures").replace("/* SUMS */", sums.map(readText).join("UNION ALL\n"));
+}
+
+function readText(name: string): string {
   return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), "utf8");
 }

@@ -16,6 +16,7 @@ import type {
   UsageFilters,
   UsageOrder,
 } from "./analytics.ts";
+import { usageDimensions } from "./analytics.ts";
 import type { StatementName } from "./statement.ts";
 
 /** Gives the rows of a statement as lines of JSON. */
@@ -54,17 +55,31 @@ const weights: Readonly<Record<UsageOrder, string>> = {
 };
 
 const tierPlaces = ["free", "budget", "mid", "premium", "ultra"] as const;
+const secondsPerHour = 3_600;
+const msPerDay = 86_400_000;
 const lastEventId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Analytics over the statements; `ask` says how to ask. */
-export function createAnalytics(ask: AskAnalytics): AnalyticsWarehouse {
+/** Analytics over the statements; `ask` says how to ask, `hasRollups` whether large accounts have sums by hour. */
+export function createAnalytics(
+  ask: AskAnalytics,
+  { hasRollups }: { readonly hasRollups: boolean },
+): AnalyticsWarehouse {
   async function rows<Row>(name: StatementName, parameters: Record<string, unknown>) {
     const lines = (await askSafely(ask, name, parameters)).split("\n");
     return lines.filter((line) => line !== "").map((line): Row => JSON.parse(line));
   }
   return {
     async figures(question) {
-      return (await rows<FiguresColumns>("figures", toFiguresParameters(question))).map(toFigures);
+      const account = question.accountId;
+      const rollup = hasRollups ? toRollup(question) : undefined;
+      const [row] = rollup
+        ? await rows<{ readonly until_day: number }>("rollup-until", { account })
+        : [];
+      const untilDay = row?.until_day ?? 0;
+      const rest = { ...rollup, until_day: untilDay, first_id: toFirstId(untilDay) };
+      const parameters = { ...toFiguresParameters(question), ...rest };
+      const name = untilDay === 0 ? "figures" : "figures-rolled";
+      return (await rows<FiguresColumns>(name, parameters)).map(toFigures);
     },
     async requests(question) {
       const found = await rows<LoggedColumns>("logged-requests", toLogParameters(question));
@@ -107,6 +122,21 @@ function toFiguresParameters(question: FiguresQuestion): Record<string, unknown>
     to: endS,
     ...toFilterParameters(filters),
   };
+}
+
+/** Parameters of the rollup that answers a question: of whole hours, and of one dimension at most. Undefined: none does. */
+function toRollup({ previousS = 0, startsS, endS, filters, by }: FiguresQuestion) {
+  if (![previousS, ...startsS, endS].every((atS) => atS % secondsPerHour === 0)) return undefined;
+  const filtered = usageDimensions.filter((dimension) => filters[dimension].length > 0);
+  const [dimension = by, ...others] = filtered;
+  if (others.length > 0 || (by !== "none" && by !== dimension)) return undefined;
+  const names = dimension === "none" ? [] : filters[dimension];
+  return { dimension, names, grouped: by !== "none" };
+}
+
+/** The least event id of a day, in hexadecimal digits: ids begin with their milliseconds (RFC 9562 §5.7). */
+export function toFirstId(day: number): string {
+  return (day * msPerDay).toString(16).padStart(12, "0").padEnd(32, "0");
 }
 
 function toLogParameters({ limit, after, filters, ...time }: RequestsQuestion) {

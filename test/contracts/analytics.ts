@@ -19,9 +19,11 @@ import { accountIds, createUsage, values } from "../usage/sample-usage.ts";
 type Asked = Warehouse & { readonly analytics: AnalyticsWarehouse };
 
 /** Where a warehouse of an adapter lives, and how many random questions it is asked. */
-export type AnalyticsHome = {
+export type AnalyticsHome<Opened extends Asked> = {
   readonly questions: number;
-  open(): Promise<Asked>;
+  open(): Promise<Opened>;
+  /** Done when most of the usage is there. Default: nothing. */
+  prepare?(warehouse: Opened): Promise<void>;
   remove(): Promise<void>;
 };
 
@@ -84,18 +86,25 @@ const logQuestion: fc.Arbitrary<RequestsQuestion> = fc
   .map(({ span, ...question }) => ({ ...question, ...span, after: undefined }));
 
 /** The suite. */
-export function describeAnalytics(name: string, createHome: () => Promise<AnalyticsHome>): void {
+export function describeAnalytics<Opened extends Asked>(
+  name: string,
+  createHome: () => Promise<AnalyticsHome<Opened>>,
+): void {
   describe(`analytics in ${name}`, () => {
-    let home: AnalyticsHome;
-    let warehouse: Asked;
+    let home: AnalyticsHome<Opened>;
+    let warehouse: Opened;
     let offset = 0;
     const { records, events } = createUsage();
 
     beforeAll(async () => {
       home = await createHome();
       warehouse = await home.open();
-      for (let at = 0; at < records.length; at += 500) await insert(records.slice(at, at + 500));
-    });
+      const late = records.length - 100;
+      for (let at = 0; at < late; at += 500)
+        await insert(records.slice(at, Math.min(at + 500, late)));
+      await home.prepare?.(warehouse);
+      await insert(records.slice(late));
+    }, 120_000);
     afterAll(async () => {
       await warehouse.close();
       await home.remove();

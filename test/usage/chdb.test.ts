@@ -39,8 +39,20 @@ describeRouterViews("chDB", async () => {
 describeAnalytics("chDB", async () => {
   const path = createFolder();
   return {
-    questions: 1_000,
+    questions: 500,
     open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
+describeAnalytics("chDB with rollups of some days", async () => {
+  const path = createFolder();
+  return {
+    questions: 500,
+    open: () => openChdbWarehouse(path, { rowsMin: 5, quietSeconds: 0 }),
+    async prepare(warehouse) {
+      for (let day = 0; day < 60; day++) expect(await warehouse.rollUp()).toBe(true);
+    },
     remove: async () => rmSync(path, { recursive: true, force: true }),
   };
 });

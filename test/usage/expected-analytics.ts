@@ -126,7 +126,7 @@ export function expectedSavings(
 
 function toSavings(all: boolean, baselineModel: string, answers: readonly UsageEvent[]): unknown {
   const chances = answers.map(({ tier, decision }) => {
-    const at = tierNames.findIndex((name) => toTierName(tier) === name);
+    const at = tierNames.findIndex((name) => name === (toTierName(tier) ?? ""));
     return (decision?.chancesPpm[at] ?? 0) / 1e6;
   });
   const cost = sum(answers, ({ providerCostNanousd }) => providerCostNanousd);

@@ -59,7 +59,7 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
       const outcome = pick([Outcome.REJECTED_402, Outcome.REJECTED_429, Outcome.REJECTED_4XX]);
       const request = {
         ...common,
-        eventId: createEventId(),
+        eventId: createIdAt(atMs),
         requestedModel: "auto",
         stream: false,
       };
@@ -70,6 +70,7 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
     const served = dice(6) > 0;
     const settled = sampleEvent({
       ...common,
+      eventId: createIdAt(atMs),
       creditsMicro: BigInt(dice(5_000_000)),
       end: {
         outcome: pick(outcomes),
@@ -108,6 +109,12 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
     }
   }
   return { records, events: toCounting(records) };
+}
+
+/** An event id with the time of the admission, as gateways make them. */
+function createIdAt(atMs: number): string {
+  const time = atMs.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}${createEventId().slice(13)}`;
 }
 
 /** Of the records of one event the highest rev. */

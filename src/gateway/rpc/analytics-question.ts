@@ -1,7 +1,13 @@
 // What calls of AnalyticsService have in common: the time, the filters and the cursors that they name.
 import { Buffer } from "node:buffer";
 import { invalidRequest } from "../../platform/errors.ts";
-import type { LogPlace, UsageDimension, UsageFilters, UsageOrder } from "../../usage/analytics.ts";
+import {
+  type LogPlace,
+  type UsageDimension,
+  type UsageFilters,
+  type UsageOrder,
+  usageDimensions,
+} from "../../usage/analytics.ts";
 import {
   type Granularity,
   openTimeZone,
@@ -11,7 +17,6 @@ import {
 
 const spanDefaultMs = 30 * 86_400_000;
 
-const dimensions = ["model", "tier", "provider", "key", "tag", "outcome"] as const;
 const orders = ["requests", "errors", "tokens", "credits", "provider_cost"] as const;
 const granularities = ["hour", "day", "month"] as const;
 
@@ -43,7 +48,7 @@ export function dimensionOf<Default extends UsageDimension | "none">(
   word: string,
   byDefault: Default,
 ): UsageDimension | Default {
-  return dimensions.find((dimension) => dimension === word) ?? byDefault;
+  return usageDimensions.find((dimension) => dimension === word) ?? byDefault;
 }
 
 /** The same of orders. */
