@@ -1,4 +1,4 @@
-/** Four months of two accounts' usage, with everything that may happen to an event on its way. */
+/** A hundred days of two accounts' usage, with everything that may happen to an event on its way. */
 import { tierNames } from "../../src/catalogue/tiers.ts";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import {
@@ -21,7 +21,7 @@ export const values = {
 } as const;
 
 const fromMs = Date.UTC(2026, 1, 1);
-const lengthMs = 120 * 86_400_000;
+const lengthMs = 100 * 86_400_000;
 const outcomes = [
   ...[Outcome.OK, Outcome.STREAM_OK, Outcome.STREAM_OK, Outcome.CLIENT_CANCEL_PARTIAL],
   ...[Outcome.UPSTREAM_ERROR, Outcome.UPSTREAM_PARTIAL, Outcome.TIMEOUT, Outcome.GATEWAY_ABORT],
@@ -47,7 +47,7 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
     records.push(event);
     if (dice(10) === 0) records.push(event);
   };
-  for (let number = 0; number < 2_000; number++) {
+  for (let number = 0; number < 1_200; number++) {
     // Some fall on the very start of an hour.
     const atMs = fromMs + dice(lengthMs / 3_600_000) * 3_600_000 + (dice(3) && dice(3_600_000));
     const common = {
