@@ -70,7 +70,9 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       maxHeaderSize: limits.maxHeaderBytes,
     },
     (request, response) => {
-      const connection = connections.get(request.socket);
+      // A request forgets its socket when that has closed.
+      const { socket } = request;
+      const connection = connections.get(socket);
       // Its answer could not be sent any more, so it must not cost anybody anything.
       if (connection === undefined || connection.closing) return;
       connection.running += 1;
@@ -79,7 +81,7 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       connection.headSinceMs = undefined;
       response.once("close", () => {
         connection.running -= 1;
-        connection.bytesAnswered = request.socket.bytesRead;
+        connection.bytesAnswered = socket.bytesRead;
       });
       handler(request, response);
     },
