@@ -121,35 +121,47 @@ export function describeAnalytics<Opened extends Asked>(
 
     const times = (share: number) => ({ numRuns: Math.ceil(home.questions * share) });
 
-    it("adds up what counts, for random questions, as a sum by hand does", async () => {
-      const property = fc.asyncProperty(figuresQuestion, async (question) => {
-        expectFigures(await warehouse.analytics.figures(question), events, question);
-      });
-      await fc.assert(property, times(0.8));
-    }, slowMachineMs);
+    it(
+      "adds up what counts, for random questions, as a sum by hand does",
+      async () => {
+        const property = fc.asyncProperty(figuresQuestion, async (question) => {
+          expectFigures(await warehouse.analytics.figures(question), events, question);
+        });
+        await fc.assert(property, times(0.8));
+      },
+      slowMachineMs,
+    );
 
-    it("pages through the log, newest first, so that each request is seen once", async () => {
-      const property = fc.asyncProperty(logQuestion, async (question) => {
-        const seen: string[] = [];
-        for (let after: LogPlace | undefined; ; ) {
-          const page = await warehouse.analytics.requests({ ...question, after });
-          seen.push(...page.map(({ request }) => request.id));
-          after = page.at(-1)?.place;
-          if (page.length < question.limit || seen.length > 100) break;
-        }
-        expect(seen).toEqual(expectedLog(events, question).slice(0, seen.length));
-      });
-      await fc.assert(property, times(0.1));
-    }, slowMachineMs);
+    it(
+      "pages through the log, newest first, so that each request is seen once",
+      async () => {
+        const property = fc.asyncProperty(logQuestion, async (question) => {
+          const seen: string[] = [];
+          for (let after: LogPlace | undefined; ; ) {
+            const page = await warehouse.analytics.requests({ ...question, after });
+            seen.push(...page.map(({ request }) => request.id));
+            after = page.at(-1)?.place;
+            if (page.length < question.limit || seen.length > 100) break;
+          }
+          expect(seen).toEqual(expectedLog(events, question).slice(0, seen.length));
+        });
+        await fc.assert(property, times(0.1));
+      },
+      slowMachineMs,
+    );
 
-    it("says what was saved, as a sum by hand does", async () => {
-      const asked = fc.record({ accountId: fc.constantFrom(...accountIds), span: spanOf });
-      const property = fc.asyncProperty(asked, async ({ accountId, span }) => {
-        const found = await warehouse.analytics.savings({ accountId, ...span });
-        expect(found).toEqual(expectedSavings(events, { accountId, ...span }));
-      });
-      await fc.assert(property, times(0.1));
-    }, slowMachineMs);
+    it(
+      "says what was saved, as a sum by hand does",
+      async () => {
+        const asked = fc.record({ accountId: fc.constantFrom(...accountIds), span: spanOf });
+        const property = fc.asyncProperty(asked, async ({ accountId, span }) => {
+          const found = await warehouse.analytics.savings({ accountId, ...span });
+          expect(found).toEqual(expectedSavings(events, { accountId, ...span }));
+        });
+        await fc.assert(property, times(0.1));
+      },
+      slowMachineMs,
+    );
 
     it("finds one request whole, by its own id and by its event's", async () => {
       const end = { decision: sampleDecision, baselineModel: "o3" };
@@ -241,7 +253,10 @@ export function describeAnalytics<Opened extends Asked>(
     it("knows events of all kinds that the sums by hand are of", () => {
       const kinds = new Set(events.map(({ kind }) => kind));
       expect(kinds).toEqual(
-        new Set([EventKind.REQUEST, EventKind.REJECTED, EventKind.ADJUSTMENT, EventKind.THRESHOLD]),
+        new Set([
+          ...[EventKind.REQUEST, EventKind.REJECTED, EventKind.ADJUSTMENT],
+          ...[EventKind.THRESHOLD, EventKind.FEEDBACK],
+        ]),
       );
       expect(new Set(events.map(({ outcome }) => outcome)).size).toBeGreaterThan(5);
       expect(events.some(({ outcome }) => outcome === Outcome.REJECTED_429)).toBe(true);

@@ -21,6 +21,8 @@ const failed = new Set<Outcome>([
   Outcome.GATEWAY_ABORT,
 ]);
 const complete = new Set<Outcome>([Outcome.OK, Outcome.STREAM_OK]);
+/** What is said of budgets and of answers is no use of anything. */
+const notCounted = new Set<EventKind>([EventKind.THRESHOLD, EventKind.FEEDBACK]);
 
 /** The value of an event by which it is grouped or filtered. */
 const dimensions: Readonly<Record<FiguresQuestion["by"], (event: UsageEvent) => string>> = {
@@ -161,7 +163,7 @@ function selectEvents(
   const names = ["model", "tier", "provider", "key", "tag", "outcome"] as const;
   return events.filter((event) => {
     const atMs = Number(event.admittedAtUs) / 1_000;
-    if (event.accountId !== accountId || event.kind === EventKind.THRESHOLD) return false;
+    if (event.accountId !== accountId || notCounted.has(event.kind)) return false;
     if (atMs < fromMs || atMs >= toMs) return false;
     return names.every((name) => {
       return filters[name].length === 0 || filters[name].includes(dimensions[name](event));

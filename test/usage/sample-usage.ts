@@ -7,6 +7,7 @@ import {
   createThreshold,
   toEventIdText,
 } from "../../src/usage/event.ts";
+import { createFeedback } from "../../src/usage/feedback-event.ts";
 import { createEventId, sampleDecision, sampleEvent, sampleHold } from "./sample-events.ts";
 
 /** Whose usage. */
@@ -102,6 +103,12 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
       const charged = { ...common, eventId: toEventIdText(event.eventId), periodId, budgets: [] };
       const refund = { ...charged, tier: pick(tierNames), creditsMicro: event.creditsMicro };
       add(createRefund(refund, atMs + dice(40 * 86_400_000)));
+    }
+    if (dice(20) === 0) {
+      const rated = { ...common, eventId: toEventIdText(event.eventId), periodId };
+      const giver = { keyId: pick(values.key), requestId: "f" };
+      const saidAtMs = atMs + dice(40 * 86_400_000);
+      add(createFeedback(createIdAt(saidAtMs), rated, giver, { thumb: "down" }, saidAtMs));
     }
     if (dice(40) === 0) {
       const budget = { id: "tag:team-a", limitMicro: BigInt(number) };

@@ -19,7 +19,7 @@ WHERE account_id = {account:String}
     AND UUIDToNum(event_id) >= toFixedString(unhex({first_id:String}), 16)
     AND admitted_at >= toDateTime64({starts:Array(UInt32)}[1], 6, 'UTC')
     AND admitted_at < toDateTime64({to:UInt32}, 6, 'UTC')
-    AND kind != 'threshold'
+    AND kind NOT IN ('threshold', 'feedback')
     AND (empty({models:Array(String)}) OR served_model IN {models:Array(String)})
     AND (empty({tiers:Array(String)}) OR tier IN {tiers:Array(String)})
     AND (empty({providers:Array(String)}) OR provider IN {providers:Array(String)})

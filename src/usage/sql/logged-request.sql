@@ -41,7 +41,7 @@ SELECT
     route_propensity_ppm
 FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
-    AND kind != 'threshold'
+    AND kind NOT IN ('threshold', 'feedback')
     AND (request_id = {request:String} OR event_id = toUUIDOrZero({request:String}))
 ORDER BY admitted_at DESC, UUIDToNum(event_id) DESC
 LIMIT 1

@@ -32,7 +32,7 @@ WHERE account_id = {account:String}
     AND admitted_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
     AND admitted_at < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
     AND (admitted_at, UUIDToNum(event_id)) < (fromUnixTimestamp64Micro({cursor_at:Int64}, 'UTC'), UUIDToNum({cursor_event:UUID}))
-    AND kind != 'threshold'
+    AND kind NOT IN ('threshold', 'feedback')
     AND (empty({models:Array(String)}) OR served_model IN {models:Array(String)})
     AND (empty({tiers:Array(String)}) OR tier IN {tiers:Array(String)})
     AND (empty({providers:Array(String)}) OR provider IN {providers:Array(String)})

@@ -24,7 +24,7 @@ SELECT
     quantilesDDStateIf(0.01, 0.5, 0.99)(dateDiff('millisecond', admitted_at, finished_at), kind = 'request' AND outcome IN ('ok', 'stream_ok')) AS duration
 FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
-    AND kind != 'threshold'
+    AND kind NOT IN ('threshold', 'feedback')
     AND UUIDToNum(event_id) >= toFixedString(unhex({first:String}), 16)
     AND UUIDToNum(event_id) < toFixedString(unhex({after:String}), 16)
 GROUP BY GROUPING SETS (

@@ -6,5 +6,5 @@ SELECT
     now64(3) AS touched_at,
     count() AS rows
 FROM optamil.usage_events
-WHERE kind != 'threshold'
+WHERE kind NOT IN ('threshold', 'feedback')
 GROUP BY account_id, id_day
