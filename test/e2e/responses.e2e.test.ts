@@ -821,6 +821,7 @@ describe.each([false, true])(
       const keyed = () =>
         send({ model: "lab", input: hello, stream }, { "idempotency-key": `response-${stream}` });
       const first = await keyed();
+      expect(first.status, first.text).toBe(200);
       const again = await keyed();
       expect(again.text).toBe(first.text);
       expect(again.headers["x-optamil-idempotent-replay"]).toBe("true");
