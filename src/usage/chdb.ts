@@ -71,7 +71,8 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     await this.#rollups.seed();
     await this.#analyst.queryAsync("USE optamil");
     await this.#analyst.queryAsync(toBounds(analystSettings));
-    await this.#analytics.queryAsync(toBounds(analyticsSettings));
+    // One thread: it leaves a core to the gateway, and most charts cost less so.
+    await this.#analytics.queryAsync(toBounds({ ...analyticsSettings, max_threads: 1 }));
   }
 
   async insert(batch: EventBatch): Promise<void> {
