@@ -2,6 +2,7 @@
 import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { acceptorOf } from "./accept.ts";
 import { invalidRequest } from "./errors.ts";
 import { formatPath, type Problem, problemAt } from "./json-path.ts";
 import { jsonKey, unionOf, wrappedList } from "./json-shape.ts";
@@ -18,7 +19,9 @@ export function validatorOf<Desc extends DescMessage>(
 ): (message: MessageShape<Desc>) => void {
   const trial = firstOnly.validate(schema, create(schema));
   if (trial.kind === "error") throw trial.error;
+  const accepts = acceptorOf(schema);
   return (message) => {
+    if (accepts(message)) return;
     const { kind, error, violations } = firstOnly.validate(schema, message);
     if (kind === "valid") return;
     const [violation] = violations ?? [];

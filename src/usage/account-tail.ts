@@ -1,7 +1,8 @@
 // What counters load of an account or a budget: the sums of the warehouse, and what the log holds beyond them.
 import type { TierName } from "../catalogue/tiers.ts";
 import type { ConsumerRecords } from "./consumer-store.ts";
-import { peekAccountId, toTierName } from "./event.ts";
+import { peekAccountId } from "./event.ts";
+import { toTierName } from "./event-decision.ts";
 import { parseRecord } from "./parse-record.ts";
 import type { LogRecord, LogVersion, UsageLogReader } from "./usage-log.ts";
 import { type MicroByTier, nothingUsed, toLedgerKey } from "./warehouse.ts";

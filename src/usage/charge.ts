@@ -1,5 +1,5 @@
 // What a request costs in credits: pure rules over its outcome, its tiers and its tokens.
-import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
+import { type TierName, tiers } from "../catalogue/tiers.ts";
 import { Outcome } from "../gen/optamil/v1/event_pb.ts";
 import type { OperationName } from "./operation.ts";
 import type { TokenCounts } from "./tokens.ts";
@@ -90,11 +90,13 @@ export function priceBounds(
   schedule: Schedule,
   operation: OperationName = "chat",
 ): { lowestMicro: bigint; highestMicro: bigint } {
-  const used = tierNames.filter((tier) => servingTiers.includes(tier));
-  const prices = used
-    .map((tier) => price(tier, tokensMax, schedule, operation))
-    .toSorted((one, other) => Number(one - other));
-  return { lowestMicro: prices.at(0) ?? 0n, highestMicro: prices.at(-1) ?? 0n };
+  let [lowestMicro, highestMicro] = [0n, 0n];
+  for (const [at, tier] of servingTiers.entries()) {
+    const micro = price(tier, tokensMax, schedule, operation);
+    if (at === 0 || micro < lowestMicro) lowestMicro = micro;
+    if (at === 0 || micro > highestMicro) highestMicro = micro;
+  }
+  return { lowestMicro, highestMicro };
 }
 
 function isCharged(outcome: Outcome, hasContent: boolean): boolean {

@@ -7,7 +7,8 @@ import {
   Tier,
   type UsageEvent,
 } from "../gen/optamil/v1/event_pb.ts";
-import { costNanoUsdMax, toMicros, toTierName, whole, worthPpmMax } from "./event.ts";
+import { toMicros } from "./event.ts";
+import { costNanoUsdMax, toTierName, whole, worthPpmMax } from "./event-decision.ts";
 import { commentBytesMax, thumbName } from "./feedback-event.ts";
 import { operationName } from "./operation.ts";
 import { outcomeName } from "./outcome.ts";

@@ -8,7 +8,8 @@ import {
   type UsageEvent,
   UsageEventSchema,
 } from "../gen/optamil/v1/event_pb.ts";
-import { fromEventIdText, toMicros, whole } from "./event.ts";
+import { fromEventIdText, toMicros } from "./event.ts";
+import { whole } from "./event-decision.ts";
 import type { StoredEvent } from "./warehouse.ts";
 
 /** A thumb's name. */

@@ -2,13 +2,23 @@
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { LogTables } from "./lmdb-tables.ts";
 
-const dayUs = 86_400_000_000n;
+const dayUs = 86_400_000_000;
+
+type Count = {
+  readonly day: number;
+  readonly accountId: string;
+  readonly keyId: string;
+  requests: number;
+  isWritten: boolean;
+};
 
 /** The counts of the newest day; they are written with the holds that they count. */
 export class AdmissionCounts {
   readonly #table: LogTables["admissions"];
   #day: number;
-  #byAccount = new Map<string, Map<string, number>>();
+  #byAccount = new Map<string, Map<string, Count>>();
+  /** Those that have changed since they were written: however many holds a commit has, it writes each once. */
+  #changed: Count[] = [];
 
   /** Reads the counts of a day, given as Unix days. */
   constructor({ admissions }: Pick<LogTables, "admissions">, day: number) {
@@ -16,27 +26,39 @@ export class AdmissionCounts {
     this.#day = day;
     for (const { key, value } of admissions.getRange({ start: [day, "", ""] })) {
       const [storedDay, accountId, keyId] = key;
-      if (storedDay === day) this.#keysOf(accountId).set(keyId, value);
+      if (storedDay === day) this.#countOf(accountId, keyId).requests = value;
     }
   }
 
   /** The day's requests of an account by key id. */
   ofAccount(accountId: string): ReadonlyMap<string, number> {
-    return this.#byAccount.get(accountId) ?? new Map();
+    const counts = this.#byAccount.get(accountId)?.values() ?? [];
+    return new Map([...counts].map(({ keyId, requests }) => [keyId, requests]));
   }
 
-  /** Counts a hold; inside of the transaction that writes it. */
+  /** Counts a hold. */
   add({ accountId, keyJti, admittedAtUs }: UsageEvent): void {
-    const day = Number(admittedAtUs / dayUs);
+    const day = Math.floor(Number(admittedAtUs) / dayUs);
     if (day > this.#day) {
       this.#day = day;
       this.#byAccount = new Map();
     }
     // A clock that was put back counts on: the limits do the same.
-    const keys = this.#keysOf(accountId);
-    const count = (keys.get(keyJti) ?? 0) + 1;
-    keys.set(keyJti, count);
-    void this.#table.put([this.#day, accountId, keyJti], count);
+    const count = this.#countOf(accountId, keyJti);
+    count.requests += 1;
+    if (!count.isWritten) return;
+    count.isWritten = false;
+    this.#changed.push(count);
+  }
+
+  /** Writes what has changed; inside of the transaction that writes the holds. */
+  write(): void {
+    const changed = this.#changed;
+    this.#changed = [];
+    for (const count of changed) {
+      count.isWritten = true;
+      void this.#table.put([count.day, count.accountId, count.keyId], count.requests);
+    }
   }
 
   /** Removes what older days have left, at most so many counts; inside of a transaction. */
@@ -45,12 +67,17 @@ export class AdmissionCounts {
     for (const key of this.#table.getKeys({ end, limit: countsMax })) void this.#table.remove(key);
   }
 
-  #keysOf(accountId: string): Map<string, number> {
+  #countOf(accountId: string, keyId: string): Count {
     let keys = this.#byAccount.get(accountId);
     if (keys === undefined) {
       keys = new Map();
       this.#byAccount.set(accountId, keys);
     }
-    return keys;
+    let count = keys.get(keyId);
+    if (count === undefined) {
+      count = { day: this.#day, accountId, keyId, requests: 0, isWritten: true };
+      keys.set(keyId, count);
+    }
+    return count;
   }
 }

@@ -84,6 +84,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   readonly #admissions: AdmissionCounts;
   readonly #reserve: Reserve;
   readonly #bootEpoch: number;
+  readonly #bootEpochInEvents: bigint;
   readonly #spoolEventsMax: number;
   #endOffset: number;
   #localSeq = 0;
@@ -120,6 +121,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.epoch = meta.get("epoch") ?? nowUs;
     // The clock may have been put back since; a boot must not share the epoch of another.
     this.#bootEpoch = Math.max(nowUs, (meta.get("boot") ?? 0) + 1);
+    this.#bootEpochInEvents = BigInt(this.#bootEpoch);
     meta.putSync("epoch", this.epoch);
     meta.putSync("boot", this.#bootEpoch);
     this.#endOffset = readEndOffset(this.#tables);
@@ -288,6 +290,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
         );
         void holds.remove(eventId);
       }
+      this.#admissions.write();
       if (appended > 0 && day > this.#day) void days.put(day, this.#endOffset);
     });
     this.#endOffset += appended;
@@ -301,7 +304,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
 
   #encode(event: UsageEvent, localSeq: number): Uint8Array {
     event.gatewayId = this.#options.gatewayId;
-    event.bootEpoch = BigInt(this.#bootEpoch);
+    event.bootEpoch = this.#bootEpochInEvents;
     event.localSeq = BigInt(localSeq);
     return encodeEvent(event);
   }

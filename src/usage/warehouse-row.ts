@@ -1,7 +1,8 @@
 // Events as rows of the warehouse, in a format whose escapes nothing in an event can break out of.
 import { Buffer } from "node:buffer";
 import { EventKind, type RouteDecision, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
-import { toEventIdText, toTierName } from "./event.ts";
+import { toEventIdText } from "./event.ts";
+import { toTierName } from "./event-decision.ts";
 import { thumbName } from "./feedback-event.ts";
 import { operationName } from "./operation.ts";
 import { outcomeName } from "./outcome.ts";

@@ -1,6 +1,7 @@
 /** A warehouse in memory, for tests of the consumer; passes the contract suite. */
 import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
-import { toEventIdText, toTierName } from "../../src/usage/event.ts";
+import { toEventIdText } from "../../src/usage/event.ts";
+import { toTierName } from "../../src/usage/event-decision.ts";
 import {
   type AskedBase,
   type AuditedWarehouse,

@@ -9,7 +9,7 @@ import { explore } from "../../src/router/explore.ts";
 import { openNetwork } from "../../src/router/network.ts";
 import { readOwnOutcomes, tierPropensityPpm } from "../../src/router/training/own-outcomes.ts";
 import { openChdbWarehouse } from "../../src/usage/chdb.ts";
-import type { DecisionRecord } from "../../src/usage/event.ts";
+import type { DecisionRecord } from "../../src/usage/event-decision.ts";
 import { placeEvents, sampleDecision, sampleEvent } from "../usage/sample-events.ts";
 import { prompts } from "./prompts.ts";
 

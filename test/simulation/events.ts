@@ -10,8 +10,8 @@ import {
   fromEventIdText,
   toEventIdText,
   toRefundId,
-  toTierName,
 } from "../../src/usage/event.ts";
+import { toTierName } from "../../src/usage/event-decision.ts";
 import { noTokens } from "../../src/usage/tokens.ts";
 
 /** One usage event. */

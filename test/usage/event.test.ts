@@ -15,14 +15,13 @@ import {
 import {
   createRefund,
   createRejection,
-  type DecisionRecord,
   decodeEvent,
   encodeEvent,
   fromEventIdText,
   toEventIdText,
   toRefundId,
-  toTierName,
 } from "../../src/usage/event.ts";
+import { type DecisionRecord, toTierName } from "../../src/usage/event-decision.ts";
 import { findFlaw } from "../../src/usage/event-flaw.ts";
 import { type Ending, outcomeName, toOutcome, toRejection } from "../../src/usage/outcome.ts";
 import {

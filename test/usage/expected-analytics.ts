@@ -11,7 +11,8 @@ import type {
   TimeQuestion,
   UsageFilters,
 } from "../../src/usage/analytics.ts";
-import { toEventIdText, toTierName } from "../../src/usage/event.ts";
+import { toEventIdText } from "../../src/usage/event.ts";
+import { toTierName } from "../../src/usage/event-decision.ts";
 import { outcomeName } from "../../src/usage/outcome.ts";
 
 const failed = new Set<Outcome>([

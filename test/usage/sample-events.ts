@@ -7,10 +7,10 @@ import {
   type BudgetLimit,
   createHold,
   createSettlement,
-  type DecisionRecord,
   type RequestEnd,
   toEventIdText,
 } from "../../src/usage/event.ts";
+import type { DecisionRecord } from "../../src/usage/event-decision.ts";
 import { createFeedback, type Rating } from "../../src/usage/feedback-event.ts";
 import type { OperationName } from "../../src/usage/operation.ts";
 import type { PlacedEvent } from "../../src/usage/warehouse.ts";
