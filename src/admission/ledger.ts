@@ -54,6 +54,8 @@ export class Ledger {
   #heldMicro = 0n;
   #lowestMicro = 0n;
   #marginMicro = 0n;
+  /** The sum of all tiers; undefined since one of them changed. */
+  #usedMicro: bigint | undefined;
 
   constructor(periodId: string, base: LoadedBase) {
     this.periodId = periodId;
@@ -100,13 +102,13 @@ export class Ledger {
     this.#heldMicro -= held.heldMicro;
     this.#lowestMicro -= held.lowestMicro;
     this.#marginMicro -= held.marginMicro;
-    assert(this.#heldMicro >= 0n && this.#lowestMicro >= 0n, "dropped more than was held");
+    if (this.#heldMicro < 0n || this.#lowestMicro < 0n) assert.fail("dropped more than was held");
   }
 
   /** Forgets a request whose hold was given back: nothing more comes of it. */
   close(): void {
     this.#openCount -= 1;
-    assert(this.#openCount >= 0, "closed more requests than were open");
+    if (this.#openCount < 0) assert.fail("closed more requests than were open");
   }
 
   /** Adds a settled event; one that is there already changes nothing. */
@@ -114,10 +116,12 @@ export class Ledger {
     if (this.#pending.has(usage.eventId)) return;
     this.#pending.set(usage.eventId, usage);
     this.#pendingByTier[usage.tier] += usage.creditsMicro;
+    this.#usedMicro = undefined;
   }
 
   /** Takes over sums unless they are older than the base; the ids leave pending in any case. */
   confirm(sums: ConfirmedSums): void {
+    this.#usedMicro = undefined;
     for (const eventId of sums.includedIds) {
       const usage = this.#pending.get(eventId);
       if (usage === undefined) continue;
@@ -136,7 +140,8 @@ export class Ledger {
   }
 
   get usedMicro(): bigint {
-    return sumOf(this.#baseByTier) + sumOf(this.#pendingByTier);
+    this.#usedMicro ??= sumOf(this.#baseByTier) + sumOf(this.#pendingByTier);
+    return this.#usedMicro;
   }
 }
 
@@ -144,7 +149,9 @@ export class Ledger {
 export function holdAll(own: Ledger, budgets: readonly BudgetLedger[], price: Price): Held | Lack {
   const { totalMicro, overdraftMicro, holdMicro, lowestMicro } = price;
   const least = price.leastHoldMicro ?? holdMicro;
-  assert(0n <= lowestMicro && lowestMicro <= least && least <= holdMicro, "prices out of order");
+  // Asserted by hand: a call of assert() allocates, and there are ten a request.
+  const isInOrder = 0n <= lowestMicro && lowestMicro <= least && least <= holdMicro;
+  if (!isInOrder) assert.fail("prices out of order");
   const couldHold = ({ ledger, budget }: BudgetLedger) =>
     ledger.couldHold(budget.limitMicro, least);
   if (!own.couldHold(totalMicro, least)) return { reason: "credits", budget: undefined };
@@ -159,7 +166,7 @@ export function holdAll(own: Ledger, budgets: readonly BudgetLedger[], price: Pr
   const held = { heldMicro, lowestMicro, marginMicro: own.marginOf(overdraftMicro, heldMicro) };
   own.take(held);
   for (const { ledger } of budgets) ledger.take(ofBudget(held));
-  assert(own.freeOf(totalMicro) >= 0n, "held more than is left");
+  if (own.freeOf(totalMicro) < 0n) assert.fail("held more than is left");
   return held;
 }
 

@@ -148,7 +148,7 @@ export class MeteredRequest {
    */
   async settle(ending: RequestEnding): Promise<bigint> {
     await this.committed;
-    assert(!this.#settled, "a request ends once");
+    if (this.#settled) assert.fail("a request ends once");
     this.#settled = true;
     const { counters, usageLog } = this.#parts;
     const { eventId, accountId } = this;

@@ -48,8 +48,13 @@ export function untakenAt(
   return [...untakenBy(model, request), ...(provider?.untold?.(request, upstreamModel) ?? [])];
 }
 
+const noNames: readonly string[] = [];
+
 /** All names once, in order. */
-export function mergeNames(...lists: readonly (readonly string[] | undefined)[]): string[] {
+export function mergeNames(
+  ...lists: readonly (readonly string[] | undefined)[]
+): readonly string[] {
+  if (lists.every((list) => list === undefined || list.length === 0)) return noNames;
   return [...new Set(lists.flatMap((list) => list ?? []))].toSorted();
 }
 

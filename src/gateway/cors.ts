@@ -1,4 +1,5 @@
 // Cross-origin calls from browsers (WHATWG Fetch, section 3.2 "CORS protocol").
+import { requestIdHeader } from "./headers.ts";
 import type { DoorRequest } from "./listen.ts";
 import type { Reply } from "./reply.ts";
 
@@ -40,6 +41,7 @@ export function handleCors(
   request: DoorRequest,
   response: Reply,
   origins: readonly string[],
+  requestId: string,
 ): boolean {
   const { origin } = request.headers;
   if (origin !== undefined) {
@@ -51,6 +53,7 @@ export function handleCors(
   }
   if (request.method !== "OPTIONS") return false;
   if (response.hasHeader("access-control-allow-origin")) allowPreflight(request, response);
+  response.setHeader(requestIdHeader, requestId);
   response.writeHead(204);
   response.end();
   return true;

@@ -37,15 +37,15 @@ export function createDoor(options: DoorOptions): DoorHandler {
   return (request, response) => {
     const receivedAtMs = options.clock.monotonicMs();
     const requestId = readRequestId(request) ?? options.createRequestId();
-    response.setHeader(requestIdHeader, requestId);
     const context = { requestId, receivedAtMs, address: readAddress(request) };
     logWhenDone(request, response, context, options);
-    if (handleCors(request, response, options.corsOrigins)) {
+    if (handleCors(request, response, options.corsOrigins, requestId)) {
       request.resume();
       return;
     }
     const url = request.url ?? "/";
     if (services.has(url.slice(1, url.indexOf("/", 1)))) {
+      response.setHeader(requestIdHeader, requestId);
       request.headers[requestIdHeader] = requestId;
       request.headers[addressHeader] = context.address;
       request.headers[ownOriginHeader] = String(isOwnOrigin(request));

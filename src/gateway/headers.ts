@@ -30,6 +30,7 @@ function toHeaderText(names: readonly string[]): string {
 
 /** Micro-credits as an exact decimal of credits: 1000000 is "1", 342250 is "0.34225". */
 export function toCredits(micro: bigint): string {
+  if (micro % 1_000_000n === 0n) return String(micro / 1_000_000n);
   const digits = String(micro).padStart(7, "0");
   const decimals = digits.slice(-6).replace(/0+$/, "");
   return decimals === "" ? digits.slice(0, -6) : `${digits.slice(0, -6)}.${decimals}`;

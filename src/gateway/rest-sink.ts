@@ -6,7 +6,7 @@ import type {
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import { setAnswerHeaders } from "./headers.ts";
-import { endJson, type Reply } from "./reply.ts";
+import type { Reply, ReplyHead } from "./reply.ts";
 import type { RestFormat } from "./rest-format.ts";
 
 /** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
@@ -17,15 +17,17 @@ export class RestSink implements AnswerSink {
   readonly form: "json" | "messages";
   onDrain: (() => void) | undefined = undefined;
   readonly #response: Reply;
+  readonly #head: ReplyHead;
   readonly #format: RestFormat;
   readonly #isStream: boolean;
   #headSent = false;
   #includeUsage = false;
   #stall: ReturnType<typeof setTimeout> | undefined = undefined;
 
-  constructor(response: Reply, format: RestFormat, isStream: boolean) {
+  constructor(response: Reply, head: ReplyHead, format: RestFormat, isStream: boolean) {
     this.form = format.form;
     this.#response = response;
+    this.#head = head;
     this.#format = format;
     this.#isStream = isStream;
   }
@@ -39,21 +41,22 @@ export class RestSink implements AnswerSink {
     if (this.#headSent) return;
     this.#headSent = true;
     this.#includeUsage = head.includeUsage;
-    const response = this.#response;
+    const own = this.#head;
     const dropped = this.#format.dropped(head.dropped);
-    setAnswerHeaders({ ...head, dropped }, (name, value) => response.setHeader(name, value));
+    setAnswerHeaders({ ...head, dropped }, (name, value) => own.set(name, value));
     if (!this.#isStream) return;
-    response.setHeader("cache-control", "no-cache, no-transform");
-    response.setHeader("x-accel-buffering", "no");
-    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+    own.set("cache-control", "no-cache, no-transform");
+    own.set("x-accel-buffering", "no");
+    own.set("content-type", "text/event-stream; charset=utf-8");
+    own.write(200);
   }
 
   json(bytes: Uint8Array): void {
-    endJson(this.#response, 200, bytes);
+    this.#head.endJson(200, bytes);
   }
 
   message(message: CreateChatCompletionResponse): void {
-    endJson(this.#response, 200, this.#format.whole(message));
+    this.#head.endJson(200, this.#format.whole(message));
   }
 
   events(events: Uint8Array): boolean {

@@ -7,7 +7,7 @@ import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
 import { invalidRequest, OptamilError, toOptamilError } from "../platform/errors.ts";
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
-import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
+import { parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
 import { authorize, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
@@ -15,7 +15,7 @@ import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
 import { toErrorText } from "./error-body.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
-import { setErrorHeaders } from "./headers.ts";
+import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
 import type { DoorRequest } from "./listen.ts";
@@ -23,7 +23,7 @@ import type { Page } from "./pages.ts";
 import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
-import { endJson, type Reply } from "./reply.ts";
+import { type Reply, ReplyHead } from "./reply.ts";
 import { type RestFormat, restFormatOf } from "./rest-format.ts";
 import { writeRows } from "./rest-rows.ts";
 import { RestSink } from "./rest-sink.ts";
@@ -66,6 +66,9 @@ type Served = {
   readonly format: ((requestId: string, request: Message) => RestFormat) | undefined;
 };
 
+/** Where an answer goes. */
+type Answering = { readonly reply: Reply; readonly head: ReplyHead };
+
 /** The door to the methods' REST routes and to the pages. */
 export function createRestDoor(options: RestDoorOptions): RestDoor {
   const served = new Map<DescMethod, Served>(
@@ -107,19 +110,20 @@ class Visit {
     let caller: Caller | undefined;
     let rateShown = false;
     let match: RouteMatch | undefined;
+    const { requestId } = context;
+    const head = new ReplyHead(reply, request.httpVersionMajor);
+    head.set(requestIdHeader, requestId);
+    const setHeader = (name: string, value: string) => head.set(name, value);
     const showRate = (view: RateView) => {
       rateShown = true;
-      setRateHeaders(view, this.#options.clock.wallMs(), (name, value) =>
-        reply.setHeader(name, value),
-      );
+      setRateHeaders(view, this.#options.clock.wallMs(), setHeader);
     };
     try {
       const { path, query } = splitUrl(request.url ?? "/");
-      if (this.#showPage(request, reply, path)) return;
+      if (this.#showPage(request, reply, path, requestId)) return;
       const { method = "GET" } = request;
       match = this.#routes.match(method, path);
-      if (errorsOf(match) === ErrorStyle.ANTHROPIC)
-        reply.setHeader("request-id", context.requestId);
+      if (errorsOf(match) === ErrorStyle.ANTHROPIC) head.set("request-id", requestId);
       const found = theFound(match, method, path);
       const served = this.#serving(found.alternatives[0]);
       const claimant = {
@@ -129,14 +133,15 @@ class Visit {
       };
       const known = authorize(served.scope, claimant, this.#options.gate);
       if (served.scope !== undefined) caller = known;
-      const body = await this.#body(request, found);
+      const reading = this.#bytes(request, found);
+      const body = reading && parseJsonBody(await reading);
       const route = pickRoute(found.alternatives, body);
       const message = bind(route, { body, query, params: found.params });
       const exchange = {
         ...context,
         caller: known,
         showRate,
-        setHeader: (name: string, value: string) => void reply.setHeader(name, value),
+        setHeader,
         body,
         cancellation: cancelOnClose(reply, this.#patienceMs(route, claimant.header)),
         timeoutMs: this.#options.answerTimeoutMs,
@@ -144,15 +149,14 @@ class Visit {
         quality: readQuality(claimant.header),
         tag: readTag(claimant.header),
       };
-      await this.#answer(route, message, exchange, reply);
+      await this.#answer(route, message, exchange, { reply, head });
     } catch (thrown) {
       if (caller !== undefined && !rateShown) {
         await this.#options.rates.current(caller).then(showRate, () => {});
       }
-      const { requestId } = context;
       const error = toOptamilError(thrown, requestId);
       await holdRefusal(error);
-      this.#refuse(request, reply, error, { requestId, errors: errorsOf(match) });
+      this.#refuse(request, { reply, head }, error, { requestId, errors: errorsOf(match) });
     }
   }
 
@@ -163,12 +167,13 @@ class Visit {
     return isShort ? timeoutMs : undefined;
   }
 
-  #showPage(request: DoorRequest, reply: Reply, path: string): boolean {
+  #showPage(request: DoorRequest, reply: Reply, path: string, requestId: string): boolean {
     const page = this.#options.pages.get(path);
     if (page === undefined) return false;
     const { method = "GET" } = request;
     if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, "GET, HEAD");
     request.resume();
+    reply.setHeader(requestIdHeader, requestId);
     page(reply);
     return true;
   }
@@ -179,10 +184,9 @@ class Visit {
     return served;
   }
 
-  async #body(request: DoorRequest, found: RouteFound): Promise<JsonBody | undefined> {
-    if (found.alternatives[0].body !== "none") {
-      return parseJsonBody(await readBody(request, this.#options.bodyBytesMax));
-    }
+  /** The body's bytes; undefined where the route takes none. */
+  #bytes(request: DoorRequest, found: RouteFound): Promise<Uint8Array> | undefined {
+    if (found.alternatives[0].body !== "none") return readBody(request, this.#options.bodyBytesMax);
     const length = request.headers["content-length"];
     if ((length !== undefined && length !== "0") || "transfer-encoding" in request.headers) {
       throw invalidRequest("This route takes no request body.");
@@ -191,18 +195,24 @@ class Visit {
     return undefined;
   }
 
-  async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
+  async #answer(
+    route: Route,
+    message: Message,
+    exchange: Exchange,
+    { reply, head }: Answering,
+  ): Promise<void> {
     const { entry, validate, answers, format } = this.#serving(route);
     validate(message);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
     if (entry.kind === "unary") {
       if (entry.isRead) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
-      endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
+      head.endJson(200, answers.encodeText(await entry.call(input, exchange)));
       return;
     }
     if (entry.kind === "rows") {
       await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
+      head.apply();
       const failure = await writeRows(reply, route, message, entry.call(input, exchange));
       if (failure !== undefined)
         this.#report(toOptamilError(failure, exchange.requestId), exchange.requestId);
@@ -210,7 +220,7 @@ class Visit {
     }
     if (format === undefined) throw new Error(`${entry.method.name} has no format`);
     const written = format(exchange.requestId, message);
-    const sink = new RestSink(reply, written, route.sse !== undefined);
+    const sink = new RestSink(reply, head, written, route.sse !== undefined);
     try {
       await entry.call(input, exchange, sink);
     } catch (thrown) {
@@ -223,7 +233,7 @@ class Visit {
 
   #refuse(
     request: DoorRequest,
-    reply: Reply,
+    { reply, head }: Answering,
     error: OptamilError,
     { requestId, errors }: { readonly requestId: string; readonly errors: ErrorStyle },
   ): void {
@@ -234,11 +244,11 @@ class Visit {
       reply.destroy();
       return;
     }
-    setErrorHeaders(error, (name, value) => reply.setHeader(name, value));
+    setErrorHeaders(error, (name, value) => head.set(name, value));
     if (error.code === "body_too_large" && request.httpVersionMajor === 1) {
-      reply.setHeader("connection", "close");
+      head.set("connection", "close");
     }
-    endJson(reply, error.row.status, toErrorText(error, errors, requestId));
+    head.endJson(error.row.status, toErrorText(error, errors, requestId));
   }
 
   #report(error: OptamilError, requestId: string): void {

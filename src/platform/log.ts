@@ -11,9 +11,9 @@ export interface Log {
   flush(): void;
 }
 
-/** A log on standard error. At most 4 KiB or 250 ms are held back. */
+/** A log on standard error. At most 12 KiB or 250 ms are held back. */
 export function openLog(level: string): Log & { close(): void } {
-  const stream = destination({ fd: 2, sync: false, minLength: 4096, periodicFlush: 250 });
+  const stream = destination({ fd: 2, sync: false, minLength: 12_288, periodicFlush: 250 });
   const logger = pino({ level, base: null, timestamp: isoTimestamp }, stream);
   const flush = () => {
     try {

@@ -1,5 +1,4 @@
 // How a usage event tells of tiers and of the router's decision: integers, whatever the weights say.
-import { create } from "@bufbuild/protobuf";
 import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import {
   RankedModelSchema,
@@ -49,27 +48,30 @@ export function toTierName(tier: Tier): TierName | undefined {
   return tierNameOf.get(tier);
 }
 
+const decisionName = RouteDecisionSchema.typeName;
+const rankedName = RankedModelSchema.typeName;
+
 /** The decision as events have it. */
 export function toDecision(decision: DecisionRecord): RouteDecision {
   const { weights, quality, lambda, need, chances, ranked, propensityPpm } = decision;
-  return create(RouteDecisionSchema, {
+  return {
+    $typeName: decisionName,
     weights,
     qualityPpm: toMillionths(quality, 0),
     lambdaPpm: toMillionths(lambda, 0),
     needPpm: toMillionths(need),
     chancesPpm: tierNames.map((tier) => Math.min(whole, toMillionths(chances[tier], 0))),
     outputTokens: Math.max(0, toParts(decision.outputTokens, 1, numberMax)),
-    ranked: ranked.map(({ model, worth, costUsd }) =>
-      create(RankedModelSchema, {
-        model: model.name,
-        tier: tierByName[model.tier],
-        worthPpm: BigInt(toParts(worth, whole, worthPpmMax)),
-        costNanousd: BigInt(Math.max(0, toParts(costUsd, 1e9, costNanoUsdMax))),
-      }),
-    ),
+    ranked: ranked.map(({ model, worth, costUsd }) => ({
+      $typeName: rankedName,
+      model: model.name,
+      tier: tierByName[model.tier],
+      worthPpm: BigInt(toParts(worth, whole, worthPpmMax)),
+      costNanousd: BigInt(Math.max(0, toParts(costUsd, 1e9, costNanoUsdMax))),
+    })),
     feasible: decision.feasibleCount,
     propensityPpm,
-  });
+  };
 }
 
 /** Millionths of one. */

@@ -12,7 +12,7 @@ import { answerOnce } from "../../src/chat/idempotent.ts";
 import { ProviderSlots } from "../../src/chat/provider-slots.ts";
 import { RecordingRoom } from "../../src/chat/recorder.ts";
 import { MessageSink } from "../../src/gateway/message-sink.ts";
-import type { Reply } from "../../src/gateway/reply.ts";
+import { type Reply, ReplyHead } from "../../src/gateway/reply.ts";
 import { restFormatOf } from "../../src/gateway/rest-format.ts";
 import { RestSink } from "../../src/gateway/rest-sink.ts";
 import {
@@ -165,7 +165,7 @@ async function askRest(call: ChatCall, serve: Serve): Promise<Given> {
   };
   const [whole, streamed] = formats;
   const format = (call.stream ? streamed : whole)(call.requestId, call.request);
-  await serve(new RestSink(reply, format, call.stream));
+  await serve(new RestSink(reply, new ReplyHead(reply, 2), format, call.stream));
   return { headers, body };
 }
 
