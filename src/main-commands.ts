@@ -1,6 +1,5 @@
 // Part of the composition root: the commands of a fleet that open no gateway.
 import type { Migration } from "./cli/command.ts";
-import { bootstrapFleet, consumeFleet, migrateFleet } from "./main-fleet.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { openLog } from "./platform/log.ts";
 import {
@@ -32,6 +31,7 @@ export async function consumeAlone(
 ): Promise<void> {
   const settings = loadSettings(environment);
   const fleet = fleetOf(settings);
+  const { consumeFleet } = await import("./main-fleet.ts");
   const log = openLog(settings.logLevel);
   const stopped = untilStopped();
   tell(`Consumer ${settings.gatewayId} is running`);
@@ -43,6 +43,7 @@ export async function consumeAlone(
 export async function migrate(environment: Environment): Promise<Migration> {
   const settings = loadSettings(environment);
   const fleet = fleetOf(settings);
+  const { bootstrapFleet, migrateFleet } = await import("./main-fleet.ts");
   const made = await migrateFleet(fleet);
   const accounts = await bootstrapFleet(settings, fleet);
   return {

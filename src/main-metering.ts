@@ -27,7 +27,6 @@ import { boundAnalytics } from "./usage/analytics-room.ts";
 import type { Finding } from "./usage/audit.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { defaultSchedule } from "./usage/charge.ts";
-import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
 import type { ConsumerRecords } from "./usage/consumer-store.ts";
 import { createGiveFeedback, type GiveFeedback } from "./usage/feedback.ts";
@@ -311,6 +310,8 @@ function startTicks(
 export async function consume(dataDirectory: string, port: ChildPort): Promise<void> {
   const paths = folders(dataDirectory);
   await mkdir(paths.warehouse, { recursive: true, mode: 0o700 });
+  // Imported here alone: its engine takes 140 MB of every process that loads it, and half a second of its start.
+  const { openChdbWarehouse } = await import("./usage/chdb.ts");
   await runConsumerChild(
     port,
     async () => ({

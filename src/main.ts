@@ -50,7 +50,6 @@ import {
   type FreeRates,
   version,
 } from "./main-doors.ts";
-import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
@@ -96,7 +95,7 @@ async function compose(
   const { fleet } = settings;
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const accounts = await (fleet
-    ? openFleetAccounts(settings, fleet, configuration, log)
+    ? (await openFleetRooms()).openFleetAccounts(settings, fleet, configuration, log)
     : openAccounts({ ...settings, onTrouble }, configuration));
   resources.defer(() => accounts.close());
   // The first account of a fleet is made by its migration.
@@ -147,8 +146,13 @@ async function compose(
 
 const noFirstKey = { firstKey: undefined, created: false };
 
+/** What only a fleet needs, its clients of Kafka, ClickHouse and Redis above all: one machine does not load them. */
+function openFleetRooms(): Promise<typeof import("./main-fleet.ts")> {
+  return import("./main-fleet.ts");
+}
+
 /** Metering of this gateway alone, or as a replica of a fleet. */
-function openMetering(
+async function openMetering(
   rooms: Omit<MeteringOptions, "dataDirectory" | "gatewayId" | "entry" | "onBroken">,
   settings: Settings,
 ): Promise<Metering> {
@@ -157,6 +161,7 @@ function openMetering(
   const onBroken = (cause: unknown) => endBroken(cause, rooms.log);
   const options = { ...rooms, dataDirectory, gatewayId, entry, onBroken };
   if (fleet === undefined) return openMeter(options);
+  const { openFleetMeter } = await openFleetRooms();
   return openFleetMeter({ ...options, fleet, durability });
 }
 
@@ -291,7 +296,10 @@ if (import.meta.main) {
     openMetering: () => openRunningMetering(process.env),
     migrate: () => migrate(process.env),
     consume: (tell) => consumeAlone(process.env, tell),
-    openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
+    openDeadLetters: async () => {
+      const fleet = fleetOf(loadSettings(process.env));
+      return (await openFleetRooms()).openFleetDeadLetters(fleet);
+    },
     checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
     openApi: () => createServedOpenApi("/"),
   };
