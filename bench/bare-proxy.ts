@@ -8,6 +8,7 @@ const server = createServer((request, response) => {
   request.on("data", (piece: Buffer) => pieces.push(piece));
   request.on("end", () => {
     const answer: Buffer[] = [];
+    let isStream = false;
     upstream.dispatch(
       {
         path: request.url ?? "/",
@@ -17,13 +18,20 @@ const server = createServer((request, response) => {
       },
       {
         onRequestStart() {},
-        onResponseStart(_controller, statusCode) {
+        onResponseStart(_controller, statusCode, headers) {
           response.statusCode = statusCode;
+          isStream = headers["content-type"] === "text/event-stream";
+          if (isStream) response.setHeader("content-type", "text/event-stream");
         },
         onResponseData(_controller, piece) {
-          answer.push(piece);
+          if (isStream) response.write(piece);
+          else answer.push(piece);
         },
         onResponseEnd() {
+          if (isStream) {
+            response.end();
+            return;
+          }
           const body = Buffer.concat(answer);
           response.setHeader("content-type", "application/json");
           response.setHeader("content-length", body.length);

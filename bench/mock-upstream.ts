@@ -1,5 +1,6 @@
 // A provider that answers every chat request at once: plain sockets, so that it is never the bottleneck.
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
+import { burstModel, eventsPerStream, pacedModel, paceMs } from "./requests.ts";
 
 const answer = JSON.stringify({
   id: "chatcmpl-bench",
@@ -21,7 +22,53 @@ const answer = JSON.stringify({
 const reply = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`,
 );
+
+const streamHead =
+  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+function toEvents(model: string): readonly string[] {
+  const common = { id: "chatcmpl-bench", object: "chat.completion.chunk", created: 1_712_345_678 };
+  const chunk = (delta: object, finishReason: string | null) =>
+    `data: ${JSON.stringify({ ...common, model, choices: [{ index: 0, delta, finish_reason: finishReason }], usage: null })}\n\n`;
+  const usage = { prompt_tokens: 250, completion_tokens: 70, total_tokens: 320 };
+  return [
+    chunk({ role: "assistant", content: "" }, null),
+    ...Array.from({ length: eventsPerStream - 3 }, (_, at) =>
+      chunk({ content: ` word${at}` }, null),
+    ),
+    chunk({}, "stop"),
+    `data: ${JSON.stringify({ ...common, model, choices: [], usage })}\n\ndata: [DONE]\n\n`,
+  ];
+}
+
+const toChunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+const burst = Buffer.from(`${streamHead}${toEvents(burstModel).map(toChunk).join("")}0\r\n\r\n`);
+const paced = toEvents(pacedModel).map((event) => Buffer.from(toChunk(event)));
+
+function pace(socket: Socket): void {
+  let at = 0;
+  socket.write(streamHead);
+  const timer = setInterval(() => {
+    const event = paced[at++];
+    if (event !== undefined && !socket.destroyed) {
+      socket.write(event);
+      return;
+    }
+    clearInterval(timer);
+    if (!socket.destroyed) socket.write("0\r\n\r\n");
+  }, paceMs);
+}
+
 const headerEnd = Buffer.from("\r\n\r\n");
+
+function respond(socket: Socket, body: Buffer): void {
+  // The model stands first in the bodies of the benchmark. `auto` may pick any of them, for an answer in one piece.
+  const start = body.toString("latin1", 0, 40);
+  const isStream = start.includes(burstModel) || start.includes(pacedModel);
+  if (!isStream || !body.includes('"stream":true')) socket.write(reply);
+  else if (start.includes(burstModel)) socket.write(burst);
+  else pace(socket);
+}
 
 const server = createServer({ noDelay: true }, (socket) => {
   let pending = Buffer.alloc(0);
@@ -35,8 +82,8 @@ const server = createServer({ noDelay: true }, (socket) => {
       const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
       const end = headLength + 4 + length;
       if (pending.length < end) return;
+      respond(socket, pending.subarray(headLength + 4, end));
       pending = pending.subarray(end);
-      socket.write(reply);
     }
   });
 });

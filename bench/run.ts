@@ -1,149 +1,174 @@
-// `npm run bench`: CPU per request of the gateway beside a bare proxy, in the same interleaved run.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// `npm run bench`: what a request costs the gateway beside a bare proxy, in the same interleaved run.
+//
+// --json prints JSON; --short measures little in a minute; --check fails where a ratio is far above the recorded one.
+// BENCH_ROUNDS and BENCH_ROUND_MS set how much is measured.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { runLoad } from "./load.ts";
-import { cpuSeconds, type Measured, residentMegabytes, start } from "./processes.ts";
+import { runGrpcLoad, toGrpcBody } from "./grpc-load.ts";
+import { type Latency, runLoad, runPaced } from "./load.ts";
+import { cpuSeconds, type Measured, residentMegabytes } from "./processes.ts";
+import { burstModel, eventsPerStream, pacedModel, toBody, unaryModel } from "./requests.ts";
+import { chatPath, startTargets, type Target, type Targets } from "./targets.ts";
 
-const rounds = Number(process.env["BENCH_ROUNDS"] ?? 7);
-const roundMs = Number(process.env["BENCH_ROUND_MS"] ?? 1_500);
-const connections = 64;
+const isShort = process.argv.includes("--short");
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? (isShort ? 5 : 9));
+const roundMs = Number(process.env["BENCH_ROUND_MS"] ?? (isShort ? 1_000 : 1_500));
+/** Above so much of the recorded ratio `--check` fails: below that the machine decides. */
+const regressionFactor = 1.5;
 
-/** A 1.1 kB request of three messages. */
-function requestBody(model: string): string {
-  const text = "The quick brown fox jumps over the lazy dog. ".repeat(10);
-  return JSON.stringify({
-    model,
-    messages: [
-      { role: "system", content: "You are a helpful assistant." },
-      { role: "user", content: text },
-      { role: "assistant", content: "Understood." },
-      { role: "user", content: text },
-    ],
-    temperature: 0.7,
-    max_tokens: 256,
-  });
+/** A figure of the acceptance table: what is sent, and where else it is sent for comparison. */
+type Figure = {
+  readonly id: string;
+  readonly name: string;
+  readonly goal: number;
+  readonly unit: "bare" | "echo";
+  readonly body: string;
+  /** What one answer counts for. */
+  readonly events: number;
+  readonly connections: number;
+};
+
+const unary = { unit: "bare", events: 1, connections: 64 } as const;
+const stream = { unit: "bare", events: eventsPerStream } as const;
+const figures: readonly Figure[] = [
+  { ...unary, id: "unary", name: "unary, explicit model", goal: 1.5, body: toBody(unaryModel) },
+  { ...unary, id: "auto", name: "unary, `auto`", goal: 1.6, body: toBody("auto") },
+  {
+    ...{ ...unary, connections: 16, id: "large", name: "unary, 200 kB body", goal: 1.3 },
+    body: toBody(unaryModel, { bytes: 200_000 }),
+  },
+  {
+    ...{ ...stream, connections: 16, id: "burst", name: "SSE burst, an event", goal: 1.2 },
+    body: toBody(burstModel, { stream: true }),
+  },
+  {
+    ...{ ...stream, connections: 32, id: "paced", name: "SSE every 20 ms, an event", goal: 1.1 },
+    body: toBody(pacedModel, { stream: true }),
+  },
+  {
+    ...{ ...unary, unit: "echo", id: "grpc", name: "gRPC unary ÷ connect-node echo", goal: 1.3 },
+    body: toGrpcBody(unaryModel),
+  },
+];
+const shortFigures: readonly string[] = ["unary", "auto", "burst"];
+
+type Sample = { readonly cpuUs: number; readonly perSecond: number };
+type Result = { readonly figure: Figure; readonly unit: Sample[]; readonly own: Sample[] };
+
+async function measure(figure: Figure, target: Target): Promise<Sample> {
+  const before = cpuSeconds(target.process.pid);
+  const run = figure.unit === "echo" ? runGrpcLoad : runLoad;
+  const load = { ...target, ...figure, path: chatPath, durationMs: roundMs };
+  const { requests, seconds } = await run(load);
+  const cpu = cpuSeconds(target.process.pid) - before;
+  const count = requests * figure.events;
+  return { cpuUs: (cpu / count) * 1e6, perSecond: count / seconds };
 }
 
-type Target = {
-  readonly name: string;
-  readonly process: Measured;
-  readonly port: number;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-};
-type Sample = { cpuUs: number; requestsPerSecond: number };
-
-async function measure(target: Target): Promise<Sample> {
-  const before = cpuSeconds(target.process.pid);
-  const { requests, seconds } = await runLoad({ ...target, connections, durationMs: roundMs });
-  const cpu = cpuSeconds(target.process.pid) - before;
-  return { cpuUs: (cpu / requests) * 1e6, requestsPerSecond: requests / seconds };
+async function measureAll(targets: Targets): Promise<Result[]> {
+  const wanted = figures.filter(({ id }) => !isShort || shortFigures.includes(id));
+  const results = wanted.map((figure): Result => ({ figure, unit: [], own: [] }));
+  for (let round = -1; round < rounds; round++) {
+    for (const { figure, unit, own } of results) {
+      const samples = [
+        await measure(figure, targets[figure.unit]),
+        await measure(figure, targets.gateway),
+      ] as const;
+      // The first round warms up.
+      if (round < 0) continue;
+      unit.push(samples[0]);
+      own.push(samples[1]);
+    }
+  }
+  return results;
 }
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-function listeningPort({ match }: Measured): number {
-  return Number(match[1]);
+function toRow({ figure, unit, own }: Result) {
+  const ratio = (field: keyof Sample) =>
+    median(own.map((sample, round) => sample[field] / (unit[round]?.[field] ?? Number.NaN)));
+  return {
+    id: figure.id,
+    figure: figure.name,
+    unitUs: median(unit.map(({ cpuUs }) => cpuUs)),
+    ownUs: median(own.map(({ cpuUs }) => cpuUs)),
+    ratio: ratio("cpuUs"),
+    goal: figure.goal,
+    throughputRatio: ratio("perSecond"),
+  };
 }
 
-async function startGateway(folder: string, upstreamPort: number): Promise<Target[]> {
-  const config = join(folder, "config.yaml");
-  writeFileSync(
-    config,
-    JSON.stringify({
-      providers: [
-        {
-          name: "bench",
-          kind: "openai",
-          baseUrl: `http://127.0.0.1:${upstreamPort}/v1`,
-          models: ["bench-model"],
-        },
-      ],
-      models: [{ name: "bench-model", tier: "free", provider: "bench" }],
-      plans: [
-        {
-          name: "business",
-          creditsPerMonth: 1_000_000_000,
-          requestsPerMinute: 1_000_000_000,
-          requestsPerDay: 1_000_000_000,
-          tokensPerMinute: 4_000_000_000,
-        },
-      ],
-    }),
-  );
-  const data = join(folder, "data");
-  const gateway = await start(["src/main.ts", "start"], /http:\/\/127\.0\.0\.1:(\d+)\/v1/, {
-    OPTAMIL_CONFIG: config,
-    OPTAMIL_DATA: data,
-    PORT: "0",
-  });
-  const key = readFileSync(join(data, "first-key"), "utf8").trim();
-  const common = {
-    process: gateway,
-    port: listeningPort(gateway),
-    path: "/v1/chat/completions",
-    headers: { authorization: `Bearer ${key}` },
+/** Median latencies at 200 requests/s, of the upstream itself, by the proxy and by the gateway. */
+async function measureLatency({ upstream, bare, gateway }: Targets) {
+  const load = { path: chatPath, body: toBody(unaryModel), connections: 64, durationMs: 3_000 };
+  const ask = async (target: Target) => {
+    const latencies = await runPaced({ ...target, ...load }, 200);
+    const p50 = (field: keyof Latency) => median(latencies.map((one) => one[field]));
+    return { firstMs: p50("firstMs"), endMs: p50("endMs") };
   };
-  return [
-    { ...common, name: "optamil, explicit model", body: requestBody("bench-model") },
-    { ...common, name: "optamil, auto", body: requestBody("auto") },
+  return { direct: await ask(upstream), bare: await ask(bare), gateway: await ask(gateway) };
+}
+
+function print(report: Awaited<ReturnType<typeof runAll>>): void {
+  const lines = [
+    `${report.machine}, ${rounds} interleaved rounds of ${roundMs} ms, medians`,
+    "",
+    "| figure | CPU µs, unit | CPU µs, Optamil | ÷ unit | goal | throughput ÷ unit |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...report.rows.map(
+      (row) =>
+        `| ${row.figure} | ${row.unitUs.toFixed(1)} | ${row.ownUs.toFixed(1)} | ${row.ratio.toFixed(2)} | ${row.goal} | ${row.throughputRatio.toFixed(2)} |`,
+    ),
+    "",
+    `memory: idle ${report.idleMegabytes} MB (goal 100), loaded ${report.loadedMegabytes} MB (goal 160)`,
+    `cold start to the first answer: ${report.coldStartMs.toFixed(0)} ms (goal 2,000)`,
   ];
+  for (const [name, { firstMs, endMs }] of Object.entries(report.latency ?? {})) {
+    const p50 = `${firstMs.toFixed(2)} ms to the first byte, ${endMs.toFixed(2)} ms to the end`;
+    lines.push(`p50 at 200 requests/s, ${name}: ${p50}`);
+  }
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+async function runAll(folder: string, note: (process: Measured) => void) {
+  const targets = await startTargets(folder, note);
+  const { pid } = targets.gateway.process;
+  const idleMegabytes = residentMegabytes(pid);
+  const results = await measureAll(targets);
+  const loadedMegabytes = residentMegabytes(pid);
+  return {
+    machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`,
+    rows: results.map(toRow),
+    idleMegabytes,
+    loadedMegabytes,
+    coldStartMs: targets.coldStartMs,
+    latency: isShort ? undefined : await measureLatency(targets),
+  };
+}
+
+/** Only gross regressions, and of ratios alone: absolute times are the machine's. */
+function check(rows: readonly ReturnType<typeof toRow>[]): void {
+  const recorded: Record<string, number> = JSON.parse(readFileSync("bench/ratios.json", "utf8"));
+  for (const { id, figure, ratio } of rows) {
+    const before = recorded[id];
+    if (before === undefined || ratio <= before * regressionFactor) continue;
+    process.stdout.write(`regression: ${figure} costs ${ratio.toFixed(2)}, recorded ${before}\n`);
+    process.exitCode = 1;
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), "optamil-bench-"));
 const started: Measured[] = [];
 try {
-  const upstream = await start(["bench/mock-upstream.ts"], /listening (\d+)/);
-  started.push(upstream);
-  const origin = `http://127.0.0.1:${listeningPort(upstream)}`;
-  const proxy = await start(["bench/bare-proxy.ts", origin], /listening (\d+)/);
-  started.push(proxy);
-  const gateways = await startGateway(folder, listeningPort(upstream));
-  started.push(...gateways.slice(0, 1).map(({ process }) => process));
-  const bare: Target = {
-    name: "bare node:http + undici dispatch",
-    process: proxy,
-    port: listeningPort(proxy),
-    path: "/v1/chat/completions",
-    headers: {},
-    body: requestBody("bench-model"),
-  };
-  const targets = [bare, ...gateways];
-  const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]));
-  for (const target of targets) await measure(target);
-  for (let round = 0; round < rounds; round++) {
-    for (const target of targets) samples.get(target)?.push(await measure(target));
-  }
-  report(targets, samples);
+  const report = await runAll(folder, (one) => started.push(one));
+  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else print(report);
+  if (process.argv.includes("--check")) check(report.rows);
 } finally {
   for (const { child } of started) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
-}
-
-function report(targets: readonly Target[], samples: ReadonlyMap<Target, Sample[]>): void {
-  const [bare] = targets;
-  const unit = bare && samples.get(bare);
-  process.stdout.write(
-    `${rounds} interleaved rounds of ${roundMs} ms, ${connections} connections, medians\n\n` +
-      "| target | CPU µs/request | ÷ bare | requests/s | ÷ bare | MB |\n" +
-      "| --- | --- | --- | --- | --- | --- |\n",
-  );
-  for (const target of targets) {
-    const own = samples.get(target) ?? [];
-    const ratio = (field: keyof Sample) =>
-      median(own.map((sample, round) => sample[field] / (unit?.[round]?.[field] ?? Number.NaN)));
-    const cells = [
-      target.name,
-      median(own.map(({ cpuUs }) => cpuUs)).toFixed(0),
-      ratio("cpuUs").toFixed(2),
-      median(own.map(({ requestsPerSecond }) => requestsPerSecond)).toFixed(0),
-      ratio("requestsPerSecond").toFixed(2),
-      residentMegabytes(target.process.pid),
-    ];
-    process.stdout.write(`| ${cells.join(" | ")} |\n`);
-  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
