@@ -69,6 +69,7 @@ export type DoorParts = {
   readonly accounts: Accounts;
   readonly rates: Rates;
   readonly config: PageParts["config"];
+  readonly console: PageParts["console"];
   readonly log: Log;
   readonly state: DoorState;
 };
@@ -105,6 +106,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
         openApi: createServedOpenApi(settings.publicUrl || "/"),
         jwks: accounts.jwks,
         publicUrl: () => state.publicUrl,
+        console: parts.console,
       }),
     }),
     rpc: createRpcDoor({

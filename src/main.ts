@@ -8,6 +8,7 @@ import type { OnceParts } from "./chat/idempotent.ts";
 import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
+import { readConsole } from "./gateway/console-files.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
@@ -58,6 +59,9 @@ import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 
 /** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
 const pingAfterMs = 15_000;
+
+/** Where `npm run build` puts the web console. */
+const consoleUrl = new URL("../dist/console", import.meta.url);
 
 /** A gateway that serves until it is closed. */
 export type Gateway = {
@@ -114,7 +118,10 @@ async function compose(
   const entries = createEntries(settings, { servings, accounts, metering, rates, uuids, log });
   const state = { publicUrl: "", stopping: new AbortController() };
   const config = () => servings.current.config;
-  const door = createDoors({ entries, settings, accounts, rates, config, log, state });
+  const console = await readConsole(fileURLToPath(consoleUrl), (trouble) =>
+    log.warn({ trouble }, "the web console is not served"),
+  );
+  const door = createDoors({ entries, settings, accounts, rates, config, console, log, state });
   const listener = await listen(door, {
     host: settings.host,
     port: settings.port,
@@ -210,6 +217,7 @@ function createEntries(
     ...accountMethods({
       ...accounts,
       signUp: accounts.signUp(settings.signUp),
+      limitsOf: (caller) => metering.entitlement(caller).limits,
       secure: () => settings.tls !== undefined || settings.publicUrl.startsWith("https:"),
     }),
     ...adminMethods({

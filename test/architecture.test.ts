@@ -26,7 +26,7 @@ const packageHomes: Record<string, RegExp> = {
   "@bufbuild/protobuf": /^src\//,
   "@bufbuild/protovalidate": /^src\/platform\//,
   "@clickhouse/client": /^src\/usage\/clickhouse\.ts$/,
-  "@connectrpc/connect": /^src\/(gateway\/|cli\/|platform\/errors\.ts$)/,
+  "@connectrpc/connect": /^src\/(gateway\/|cli\/|console\/|platform\/errors\.ts$)/,
   "@connectrpc/connect-node": /^src\/(gateway|cli)\//,
   "@connectrpc/connect-web": /^src\/console\//,
   "@opentelemetry/api": /^src\/platform\//,
@@ -41,6 +41,7 @@ const packageHomes: Record<string, RegExp> = {
   react: /^src\/console\//,
   "react-dom": /^src\/console\//,
   undici: /^src\/providers\//,
+  rapidoc: /^src\/console\//,
   uplot: /^src\/console\//,
   yaml: /^src\/platform\//,
 };

@@ -1,8 +1,9 @@
 // The pages that no service stands behind: health, documents and the front page.
+import type { DoorRequest } from "./listen.ts";
 import { endJson, type Reply } from "./reply.ts";
 
 /** Answers one path. */
-export type Page = (response: Reply) => void;
+export type Page = (response: Reply, request: Pick<DoorRequest, "headers">) => void;
 
 /** What the pages show. */
 export type PageParts = {
@@ -15,6 +16,8 @@ export type PageParts = {
   readonly jwks: () => object;
   /** Base URL of this gateway as clients see it. */
   readonly publicUrl: () => string;
+  /** The web console by path; undefined where it was not built: one plain page stands in. */
+  readonly console: ReadonlyMap<string, Page> | undefined;
 };
 
 /** The pages by path. All of them are GET, and open to everybody. */
@@ -22,6 +25,7 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
   const openApi = JSON.stringify(parts.openApi);
   return new Map<string, Page>([
     ["/", (response) => endHtml(response, frontPage(parts.publicUrl()))],
+    ...(parts.console ?? []),
     ["/healthz", (response) => endJson(response, 200, '{"status":"ok"}')],
     [
       "/readyz",
@@ -43,7 +47,10 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
 }
 
 function endHtml(response: Reply, html: string): void {
-  response.setHeader("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+  response.setHeader(
+    "content-security-policy",
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  );
   response.setHeader("x-content-type-options", "nosniff");
   response.writeHead(200, {
     "content-type": "text/html; charset=utf-8",

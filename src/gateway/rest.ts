@@ -174,7 +174,7 @@ class Visit {
     if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, "GET, HEAD");
     request.resume();
     reply.setHeader(requestIdHeader, requestId);
-    page(reply);
+    page(reply, request);
     return true;
   }
 

@@ -107,6 +107,24 @@ describe("a session", () => {
     expect(plans.status).toBe(403);
   });
 
+  it("tells whose it is, what the plan allows and what it may do; so does a key", async () => {
+    const email = "who@example.org";
+    const account = async (headers: HeaderMap) =>
+      JSON.parse((await sendHttp1(gateway.url, { path: "/v1/account", headers })).text);
+    const scopes = ["chat", "models", "usage:read", "keys:write"];
+    expect(await account(await openSession(email))).toMatchObject({
+      account: { object: "account", email, plan: "pro" },
+      limits: { requests_per_minute: 300, requests_per_day: 50_000, tokens_per_minute: 1_000_000 },
+      credential: "session",
+      scopes,
+    });
+    expect(await account(admin)).toMatchObject({
+      account: { plan: "business" },
+      credential: "key",
+      scopes: [...scopes, "admin"],
+    });
+  });
+
   it("does not count beside a key, even a bad one", async () => {
     const headers = await openSession("both@example.org");
     expect(await keysStatus({ ...headers, ...bearer("sk-optamil-none") })).toBe(401);

@@ -1,13 +1,17 @@
-// AccountService: sign-up, sign-in and sign-out.
+// AccountService: sign-up, sign-in and sign-out, and the account itself.
 import { create } from "@bufbuild/protobuf";
+import type { Limits } from "../../admission/counters.ts";
+import type { AccountManager } from "../../directory/manage.ts";
 import { type SignIn, sessionSeconds } from "../../directory/sign-in.ts";
 import type { SignUp } from "../../directory/sign-up.ts";
 import {
   AccountService,
+  GetAccountResponseSchema,
   SignInResponseSchema,
   SignOutResponseSchema,
   SignUpResponseSchema,
 } from "../../gen/optamil/v1/accounts_pb.ts";
+import type { Caller } from "../../keys/verify.ts";
 import { invalidRequest } from "../../platform/errors.ts";
 import { type MethodEntry, publicUnary, unary } from "../exchange.ts";
 import { toSessionCookie } from "../session-cookie.ts";
@@ -18,6 +22,9 @@ export type AccountParts = {
   readonly signIn: SignIn;
   /** Ends a session of an account at once. */
   readonly endSession: (sessionId: string, accountId: string) => Promise<void>;
+  readonly accounts: Pick<AccountManager, "find">;
+  /** What the plan of a caller's account allows. */
+  readonly limitsOf: (caller: Caller) => Limits;
   /** Whether clients reach the gateway by https, so that cookies can be `Secure`. */
   readonly secure: () => boolean;
 };
@@ -33,6 +40,16 @@ export function accountMethods(parts: AccountParts): readonly MethodEntry[] {
       const { account, token, expiresAt } = await parts.signIn({ ...request, address });
       setHeader("set-cookie", toSessionCookie(token, sessionSeconds, parts.secure()));
       return create(SignInResponseSchema, { account, expiresAt: BigInt(expiresAt) });
+    }),
+    unary(method.getAccount, (_request, { caller }) => {
+      const { requestsPerMinute, requestsPerDay, tokensPerMinute } = parts.limitsOf(caller);
+      return create(GetAccountResponseSchema, {
+        account: parts.accounts.find(caller.accountId),
+        limits: { requestsPerMinute, requestsPerDay, tokensPerMinute },
+        credentialId: caller.keyId,
+        credential: caller.session ? "session" : "key",
+        scopes: [...caller.scopes],
+      });
     }),
     unary(method.signOut, async (_request, { caller, setHeader }) => {
       if (!caller.session) {

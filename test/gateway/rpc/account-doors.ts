@@ -76,6 +76,8 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
       }),
       signIn: refuse,
       endSession: refuse,
+      accounts: room.accounts,
+      limitsOf: refuse,
       secure: () => false,
     }),
     ...adminMethods({

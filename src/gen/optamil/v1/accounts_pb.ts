@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/accounts.proto.
  */
 export const file_optamil_v1_accounts: GenFile = /*@__PURE__*/
-  fileDesc("ChlvcHRhbWlsL3YxL2FjY291bnRzLnByb3RvEgpvcHRhbWlsLnYxIn4KDVNpZ25VcFJlcXVlc3QSHwoFZW1haWwYASABKAlCELpIB3IFGP4BYAHq4BgCCAESIQoIcGFzc3dvcmQYAiABKAlCCrpIB3IFEAoYgAJIAIgBARIcCgppbnZpdGF0aW9uGAMgASgJQgi6SAVyAxiACEILCglfcGFzc3dvcmQiVAoNU2lnbkluUmVxdWVzdBIfCgVlbWFpbBgBIAEoCUIQukgHcgUQARj+AergGAIIARIiCghwYXNzd29yZBgCIAEoCUIQukgHcgUQARiAAurgGAIIASJaCg5TaWduSW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIhAKDlNpZ25PdXRSZXF1ZXN0IhEKD1NpZ25PdXRSZXNwb25zZSJTCg5TaWduVXBSZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESEwoDa2V5GAIgASgJQgbq4BgCCAEi6gEKB0FjY291bnQSEgoCaWQYASABKAlCBurgGAIIARIWCgZvYmplY3QYAiABKAlCBurgGAIIARIUCgRuYW1lGAMgASgJQgbq4BgCCAESEgoFZW1haWwYBCABKAlIAIgBARIUCgRwbGFuGAUgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgGIAEoA0IG6uAYAggBEhQKB3F1YWxpdHkYKCABKAFIAYgBARIbCg5iYXNlbGluZV9tb2RlbBgpIAEoCUgCiAEBQggKBl9lbWFpbEIKCghfcXVhbGl0eUIRCg9fYmFzZWxpbmVfbW9kZWwyugIKDkFjY291bnRTZXJ2aWNlEl4KBlNpZ25VcBIZLm9wdGFtaWwudjEuU2lnblVwUmVxdWVzdBoaLm9wdGFtaWwudjEuU2lnblVwUmVzcG9uc2UiHfLgGAIIAYLT5JMCEToBKiIML3YxL2FjY291bnRzEl4KBlNpZ25JbhIZLm9wdGFtaWwudjEuU2lnbkluUmVxdWVzdBoaLm9wdGFtaWwudjEuU2lnbkluUmVzcG9uc2UiHfLgGAIIAYLT5JMCEToBKiIML3YxL3Nlc3Npb25zEmgKB1NpZ25PdXQSGi5vcHRhbWlsLnYxLlNpZ25PdXRSZXF1ZXN0Ghsub3B0YW1pbC52MS5TaWduT3V0UmVzcG9uc2UiJPLgGAwSCmtleXM6d3JpdGWC0+STAg4qDC92MS9zZXNzaW9uc2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
+  fileDesc("ChlvcHRhbWlsL3YxL2FjY291bnRzLnByb3RvEgpvcHRhbWlsLnYxIn4KDVNpZ25VcFJlcXVlc3QSHwoFZW1haWwYASABKAlCELpIB3IFGP4BYAHq4BgCCAESIQoIcGFzc3dvcmQYAiABKAlCCrpIB3IFEAoYgAJIAIgBARIcCgppbnZpdGF0aW9uGAMgASgJQgi6SAVyAxiACEILCglfcGFzc3dvcmQiVAoNU2lnbkluUmVxdWVzdBIfCgVlbWFpbBgBIAEoCUIQukgHcgUQARj+AergGAIIARIiCghwYXNzd29yZBgCIAEoCUIQukgHcgUQARiAAurgGAIIASJaCg5TaWduSW5SZXNwb25zZRIsCgdhY2NvdW50GAEgASgLMhMub3B0YW1pbC52MS5BY2NvdW50Qgbq4BgCCAESGgoKZXhwaXJlc19hdBgCIAEoA0IG6uAYAggBIhMKEUdldEFjY291bnRSZXF1ZXN0IsgBChJHZXRBY2NvdW50UmVzcG9uc2USLAoHYWNjb3VudBgBIAEoCzITLm9wdGFtaWwudjEuQWNjb3VudEIG6uAYAggBEjEKBmxpbWl0cxgCIAEoCzIZLm9wdGFtaWwudjEuQWNjb3VudExpbWl0c0IG6uAYAggBEh0KDWNyZWRlbnRpYWxfaWQYAyABKAlCBurgGAIIARIaCgpjcmVkZW50aWFsGAQgASgJQgbq4BgCCAESFgoGc2NvcGVzGAUgAygJQgbq4BgCCAEieQoNQWNjb3VudExpbWl0cxIjChNyZXF1ZXN0c19wZXJfbWludXRlGAEgASgNQgbq4BgCCAESIAoQcmVxdWVzdHNfcGVyX2RheRgCIAEoDUIG6uAYAggBEiEKEXRva2Vuc19wZXJfbWludXRlGAMgASgNQgbq4BgCCAEiEAoOU2lnbk91dFJlcXVlc3QiEQoPU2lnbk91dFJlc3BvbnNlIlMKDlNpZ25VcFJlc3BvbnNlEiwKB2FjY291bnQYASABKAsyEy5vcHRhbWlsLnYxLkFjY291bnRCBurgGAIIARITCgNrZXkYAiABKAlCBurgGAIIASLqAQoHQWNjb3VudBISCgJpZBgBIAEoCUIG6uAYAggBEhYKBm9iamVjdBgCIAEoCUIG6uAYAggBEhQKBG5hbWUYAyABKAlCBurgGAIIARISCgVlbWFpbBgEIAEoCUgAiAEBEhQKBHBsYW4YBSABKAlCBurgGAIIARIXCgdjcmVhdGVkGAYgASgDQgbq4BgCCAESFAoHcXVhbGl0eRgoIAEoAUgBiAEBEhsKDmJhc2VsaW5lX21vZGVsGCkgASgJSAKIAQFCCAoGX2VtYWlsQgoKCF9xdWFsaXR5QhEKD19iYXNlbGluZV9tb2RlbDKvAwoOQWNjb3VudFNlcnZpY2USXgoGU2lnblVwEhkub3B0YW1pbC52MS5TaWduVXBSZXF1ZXN0Ghoub3B0YW1pbC52MS5TaWduVXBSZXNwb25zZSId8uAYAggBgtPkkwIROgEqIgwvdjEvYWNjb3VudHMSXgoGU2lnbkluEhkub3B0YW1pbC52MS5TaWduSW5SZXF1ZXN0Ghoub3B0YW1pbC52MS5TaWduSW5SZXNwb25zZSId8uAYAggBgtPkkwIROgEqIgwvdjEvc2Vzc2lvbnMScwoKR2V0QWNjb3VudBIdLm9wdGFtaWwudjEuR2V0QWNjb3VudFJlcXVlc3QaHi5vcHRhbWlsLnYxLkdldEFjY291bnRSZXNwb25zZSImkAIB8uAYDBIKdXNhZ2U6cmVhZILT5JMCDRILL3YxL2FjY291bnQSaAoHU2lnbk91dBIaLm9wdGFtaWwudjEuU2lnbk91dFJlcXVlc3QaGy5vcHRhbWlsLnYxLlNpZ25PdXRSZXNwb25zZSIk8uAYDBIKa2V5czp3cml0ZYLT5JMCDioML3YxL3Nlc3Npb25zYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
 
 /**
  * Who signs up.
@@ -109,6 +109,105 @@ export const SignInResponseSchema: GenMessage<SignInResponse> = /*@__PURE__*/
   messageDesc(file_optamil_v1_accounts, 2);
 
 /**
+ * Nothing to say: the account is the caller's.
+ *
+ * @generated from message optamil.v1.GetAccountRequest
+ */
+export type GetAccountRequest = Message<"optamil.v1.GetAccountRequest"> & {
+};
+
+/**
+ * Describes the message optamil.v1.GetAccountRequest.
+ * Use `create(GetAccountRequestSchema)` to create a new message.
+ */
+export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 3);
+
+/**
+ * The account and the credential that asks.
+ *
+ * @generated from message optamil.v1.GetAccountResponse
+ */
+export type GetAccountResponse = Message<"optamil.v1.GetAccountResponse"> & {
+  /**
+   * Whose it is.
+   *
+   * @generated from field: optamil.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+
+  /**
+   * What its plan allows.
+   *
+   * @generated from field: optamil.v1.AccountLimits limits = 2;
+   */
+  limits?: AccountLimits | undefined;
+
+  /**
+   * Id of the key that asks, or of the session.
+   *
+   * @generated from field: string credential_id = 3;
+   */
+  credentialId: string;
+
+  /**
+   * "key" or "session".
+   *
+   * @generated from field: string credential = 4;
+   */
+  credential: string;
+
+  /**
+   * What the credential may do.
+   *
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message optamil.v1.GetAccountResponse.
+ * Use `create(GetAccountResponseSchema)` to create a new message.
+ */
+export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 4);
+
+/**
+ * Limits of an account by its plan.
+ *
+ * @generated from message optamil.v1.AccountLimits
+ */
+export type AccountLimits = Message<"optamil.v1.AccountLimits"> & {
+  /**
+   * Chat requests in any 60 seconds.
+   *
+   * @generated from field: uint32 requests_per_minute = 1;
+   */
+  requestsPerMinute: number;
+
+  /**
+   * Chat requests in a UTC day.
+   *
+   * @generated from field: uint32 requests_per_day = 2;
+   */
+  requestsPerDay: number;
+
+  /**
+   * Tokens of prompts and answers in any 60 seconds.
+   *
+   * @generated from field: uint32 tokens_per_minute = 3;
+   */
+  tokensPerMinute: number;
+};
+
+/**
+ * Describes the message optamil.v1.AccountLimits.
+ * Use `create(AccountLimitsSchema)` to create a new message.
+ */
+export const AccountLimitsSchema: GenMessage<AccountLimits> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_accounts, 5);
+
+/**
  * Nothing to say: the session is the cookie's.
  *
  * @generated from message optamil.v1.SignOutRequest
@@ -121,7 +220,7 @@ export type SignOutRequest = Message<"optamil.v1.SignOutRequest"> & {
  * Use `create(SignOutRequestSchema)` to create a new message.
  */
 export const SignOutRequestSchema: GenMessage<SignOutRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 3);
+  messageDesc(file_optamil_v1_accounts, 6);
 
 /**
  * Nothing to say.
@@ -136,7 +235,7 @@ export type SignOutResponse = Message<"optamil.v1.SignOutResponse"> & {
  * Use `create(SignOutResponseSchema)` to create a new message.
  */
 export const SignOutResponseSchema: GenMessage<SignOutResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 4);
+  messageDesc(file_optamil_v1_accounts, 7);
 
 /**
  * The new account.
@@ -164,7 +263,7 @@ export type SignUpResponse = Message<"optamil.v1.SignUpResponse"> & {
  * Use `create(SignUpResponseSchema)` to create a new message.
  */
 export const SignUpResponseSchema: GenMessage<SignUpResponse> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 5);
+  messageDesc(file_optamil_v1_accounts, 8);
 
 /**
  * An account.
@@ -234,7 +333,7 @@ export type Account = Message<"optamil.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_accounts, 6);
+  messageDesc(file_optamil_v1_accounts, 9);
 
 /**
  * Opens accounts, and lets their owners in.
@@ -264,6 +363,16 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof SignInRequestSchema;
     output: typeof SignInResponseSchema;
+  },
+  /**
+   * The caller's account, its limits, and what the key or session that asks may do.
+   *
+   * @generated from rpc optamil.v1.AccountService.GetAccount
+   */
+  getAccount: {
+    methodKind: "unary";
+    input: typeof GetAccountRequestSchema;
+    output: typeof GetAccountResponseSchema;
   },
   /**
    * Ends the session whose cookie is sent, at once.
