@@ -24,6 +24,6 @@ export function toFailure(thrown: unknown): Failure {
 }
 
 /** Name of a Connect code as its protocol spells it: "failed_precondition". */
-export function nameOf(code: Code): string {
+function nameOf(code: Code): string {
   return (Code[code] ?? "Unknown").replace(/(?<!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }

@@ -37,7 +37,7 @@ export function useLoad<Value>(
 }
 
 /** What a failed call says; one that was refused for its credential is told to the session. */
-export function noteFailure(thrown: unknown): Failure {
+function noteFailure(thrown: unknown): Failure {
   const failure = toFailure(thrown);
   if (failure.signedOut) refusals.dispatchEvent(new Event("signed-out"));
   return failure;
