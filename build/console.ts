@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { routes } from "../src/console/routes.ts";
-import { referenceModules } from "./reference.ts";
+import { referenceModule } from "./reference.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -52,7 +52,7 @@ export async function buildConsole(): Promise<void> {
     await bundle(folder);
     await compressAll(folder);
     const pages = Object.fromEntries(routes.map(({ path }) => [path, "index.html"]));
-    const manifest = { digest, pages: { ...pages, "/docs/openapi": "openapi.html" } };
+    const manifest = { digest, pages };
     await writeFile(join(folder, "manifest.json"), JSON.stringify(manifest, undefined, 2));
     await rm(target, { recursive: true, force: true });
     await rename(folder, target);
@@ -74,7 +74,7 @@ async function bundle(outDir: string): Promise<void> {
     root: join(root, "src/console"),
     configFile: false,
     logLevel: "warn",
-    plugins: [referenceModules(root)],
+    plugins: [referenceModule(root)],
     build: {
       outDir,
       emptyOutDir: true,
@@ -84,9 +84,7 @@ async function bundle(outDir: string): Promise<void> {
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
       chunkSizeWarningLimit: 2_000,
-      rolldownOptions: {
-        input: ["index.html", "openapi.html"].map((name) => join(root, "src/console", name)),
-      },
+      rolldownOptions: { checks: { pluginTimings: false } },
     },
   });
 }

@@ -41,7 +41,6 @@ const packageHomes: Record<string, RegExp> = {
   react: /^src\/console\//,
   "react-dom": /^src\/console\//,
   undici: /^src\/providers\//,
-  rapidoc: /^src\/console\//,
   uplot: /^src\/console\//,
   yaml: /^src\/platform\//,
 };

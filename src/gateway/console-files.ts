@@ -31,11 +31,6 @@ const policy = [
   "frame-ancestors 'none'",
 ];
 
-/** The viewer of the OpenAPI document styles itself as it runs. */
-const styledPolicy = policy.map((rule) =>
-  rule.startsWith("style-src") ? "style-src 'self' 'unsafe-inline'" : rule,
-);
-
 /** Headers of each file, beside the page's own policy. */
 const headers: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
@@ -52,9 +47,6 @@ const pageHeaders: Readonly<Record<string, string>> = {
 
 /** What the build says of the pages: which file answers a path. */
 type Manifest = { readonly pages: Readonly<Record<string, string>> };
-
-/** The page that holds the viewer. */
-const viewerFile = "openapi.html";
 
 /** The forms of one file: as it is, and compressed where that is smaller. */
 type Content = {
@@ -132,7 +124,7 @@ function toHeaders(name: string, kind: "asset" | "page"): Readonly<Record<string
   return {
     "content-type": type,
     "cache-control": caching,
-    "content-security-policy": (name === viewerFile ? styledPolicy : policy).join("; "),
+    "content-security-policy": policy.join("; "),
     ...headers,
     ...(kind === "page" && pageHeaders),
   };

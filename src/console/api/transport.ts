@@ -9,7 +9,7 @@ const storedKeyName = "optamil-key";
  * The key that signed in, if it was a key. It is kept in this tab's session storage: it outlives a reload of the page,
  * but neither the tab nor a look from another one, and no cookie ever carries it.
  */
-function readSignedInKey(): string | undefined {
+export function readSignedInKey(): string | undefined {
   return sessionStorage.getItem(storedKeyName) ?? undefined;
 }
 

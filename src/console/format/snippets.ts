@@ -1,19 +1,26 @@
 // A chat request as code that can be copied.
 
-/** The request. */
+/** One message of the conversation. */
+export type SnippetMessage = { readonly role: string; readonly content: string };
+
+/** The body of a chat request: OpenAI's, and this gateway's own options under `optamil`. */
+export type ChatBody = {
+  readonly model: string;
+  readonly messages: readonly SnippetMessage[];
+  readonly stream?: boolean;
+  readonly max_tokens?: number;
+  readonly temperature?: number;
+  readonly response_format?: { readonly type: string };
+  readonly optamil?: { readonly quality: number };
+};
+
+/** The request, where it goes and who pays. */
 export type SnippetRequest = {
   /** Origin of the gateway, without a path. */
   readonly origin: string;
   /** The key, or what stands for it. */
   readonly key: string;
-  readonly model: string;
-  readonly prompt: string;
-  /** Instructions before the prompt. Default: none. */
-  readonly system?: string;
-  /** Whether the answer is streamed. Default false. */
-  readonly stream?: boolean;
-  /** How good an answer of `auto` must be, 0 to 1. Default: the account's. */
-  readonly quality?: number | undefined;
+  readonly body: ChatBody;
 };
 
 /** Code in one language. */
@@ -29,11 +36,9 @@ export function snippetsOf(request: SnippetRequest): readonly Snippet[] {
   ];
 }
 
-type Message = { readonly role: string; readonly content: string };
-
-function messagesOf({ prompt, system = "" }: SnippetRequest): readonly Message[] {
-  const asked = { role: "user", content: prompt };
-  return system === "" ? [asked] : [{ role: "system", content: system }, asked];
+/** A call of a route without a body, in curl. */
+export function toCurlGet({ origin, key }: Omit<SnippetRequest, "body">, path: string): Snippet {
+  return { name: "curl", text: `curl ${origin}${path} \\\n  -H "Authorization: Bearer ${key}"` };
 }
 
 /** A text as one word of a POSIX shell. */
@@ -41,30 +46,37 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function optionsOf({ model, stream, quality }: SnippetRequest): Record<string, unknown> {
-  return {
-    ...(stream === true && { stream: true }),
-    ...(quality !== undefined && model === "auto" && { optamil: { quality } }),
-  };
+function indented(text: string, spaces: number): string {
+  return text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 }
 
-function toCurl(request: SnippetRequest): string {
-  const { origin, key, model, stream } = request;
-  const body = { model, messages: messagesOf(request), ...optionsOf(request) };
-  return `curl ${stream ? "-N " : ""}${origin}/v1/chat/completions \\
+function toCurl({ origin, key, body }: SnippetRequest): string {
+  return `curl ${body.stream ? "-N " : ""}${origin}/v1/chat/completions \\
   -H "Authorization: Bearer ${key}" \\
   -H "Content-Type: application/json" \\
-  -d ${quoted(JSON.stringify(body, undefined, 2))}`;
+  -d ${indented(quoted(JSON.stringify(body, undefined, 2)), 2)}`;
 }
 
-function toPython(request: SnippetRequest): string {
-  const { origin, key, model, stream, quality } = request;
-  const messages = messagesOf(request).map((message) => `        ${JSON.stringify(message)},`);
-  const extra =
-    quality !== undefined && model === "auto"
-      ? `\n    extra_body={"optamil": {"quality": ${quality}}},`
-      : "";
-  const show = stream
+/** A JSON value as Python writes it. */
+function toPythonValue(value: unknown): string {
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (Array.isArray(value)) {
+    return `[\n${value.map((item) => `    ${toPythonValue(item)},\n`).join("")}]`;
+  }
+  if (typeof value === "object" && value !== null) {
+    const pairs = Object.entries(value).map(([name, one]) => `"${name}": ${toPythonValue(one)}`);
+    return `{${pairs.join(", ")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+function toPython({ origin, key, body: { optamil, ...body } }: SnippetRequest): string {
+  const own = optamil === undefined ? {} : { extra_body: { optamil } };
+  const values = Object.entries({ ...body, ...own }).map(
+    ([name, value]) => `    ${name}=${indented(toPythonValue(value), 4)},\n`,
+  );
+  const show = body.stream
     ? `for chunk in answer:
     if chunk.choices and chunk.choices[0].delta.content:
         print(chunk.choices[0].delta.content, end="")`
@@ -73,24 +85,30 @@ function toPython(request: SnippetRequest): string {
 
 client = OpenAI(base_url="${origin}/v1", api_key="${key}")
 answer = client.chat.completions.create(
-    model=${JSON.stringify(model)},
-    messages=[
-${messages.join("\n")}
-    ],${stream ? "\n    stream=True," : ""}${extra}
-)
+${values.join("")})
 ${show}`;
 }
 
-function toTypeScript(request: SnippetRequest): string {
-  const { origin, key, model, stream, quality } = request;
-  const messages = messagesOf(request).map(
-    ({ role, content }) => `    { role: "${role}", content: ${JSON.stringify(content)} },`,
-  );
-  const extra =
-    quality !== undefined && model === "auto"
-      ? `\n  // @ts-expect-error: an option of this gateway, not of OpenAI\n  optamil: { quality: ${quality} },`
-      : "";
-  const show = stream
+/** A JSON value as TypeScript writes it. */
+function toTypeScriptValue(value: unknown): string {
+  if (Array.isArray(value)) {
+    return `[\n${value.map((item) => `  ${toTypeScriptValue(item)},\n`).join("")}]`;
+  }
+  if (typeof value === "object" && value !== null) {
+    const pairs = Object.entries(value).map(([name, one]) => `${name}: ${toTypeScriptValue(one)}`);
+    return `{ ${pairs.join(", ")} }`;
+  }
+  return JSON.stringify(value);
+}
+
+function toTypeScript({ origin, key, body }: SnippetRequest): string {
+  const values = Object.entries(body).map(([name, value]) => {
+    const line = `  ${name}: ${indented(toTypeScriptValue(value), 2)},\n`;
+    return name === "optamil"
+      ? `  // @ts-expect-error: an option of this gateway, not of OpenAI\n${line}`
+      : line;
+  });
+  const show = body.stream
     ? `for await (const chunk of answer) {
   process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
 }`
@@ -99,28 +117,18 @@ function toTypeScript(request: SnippetRequest): string {
 
 const client = new OpenAI({ baseURL: "${origin}/v1", apiKey: "${key}" });
 const answer = await client.chat.completions.create({
-  model: ${JSON.stringify(model)},
-  messages: [
-${messages.join("\n")}
-  ],${stream ? "\n  stream: true," : ""}${extra}
-});
+${values.join("")}});
 ${show}`;
 }
 
-function toGrpcurl(request: SnippetRequest): string {
-  const { origin, key, model, stream } = request;
-  const { host, protocol } = new URL(origin);
-  const messages = messagesOf(request).map(({ role, content }) => ({
-    role,
-    content: { text: content },
-  }));
-  const body = {
-    model,
-    messages,
-    ...(request.quality !== undefined && { optamil: { quality: request.quality } }),
-  };
+function toGrpcurl({ origin, key, body }: SnippetRequest): string {
+  const { host, protocol, port } = new URL(origin);
+  const secure = protocol === "https:";
+  const { stream, ...asked } = body;
+  const messages = body.messages.map(({ role, content }) => ({ role, content: { text: content } }));
   const method = stream ? "StreamChatCompletion" : "CreateChatCompletion";
-  return `grpcurl ${protocol === "https:" ? "" : "-plaintext "}-H "authorization: Bearer ${key}" \\
-  -d ${quoted(JSON.stringify(body, undefined, 2))} \\
-  ${protocol === "https:" ? `${host}:443`.replace(/:(\d+):443$/, ":$1") : host} optamil.v1.ChatService/${method}`;
+  const target = secure && port === "" ? `${host}:443` : host;
+  return `grpcurl ${secure ? "" : "-plaintext "}-H "authorization: Bearer ${key}" \\
+  -d ${indented(quoted(JSON.stringify({ ...asked, messages }, undefined, 2)), 2)} \\
+  ${target} optamil.v1.ChatService/${method}`;
 }

@@ -168,14 +168,18 @@ function CreditsLeft({ turn }: { readonly turn: number }) {
 }
 
 function AsCode({ settings, prompt }: { readonly settings: Settings; readonly prompt: string }) {
+  const { model, system, quality, tokensMax } = settings;
+  const asked = { role: "user", content: prompt };
   const snippets = snippetsOf({
     origin: location.origin,
     key: "YOUR_API_KEY",
-    model: settings.model,
-    prompt,
-    system: settings.system,
-    stream: true,
-    quality: settings.quality === "" ? undefined : Number(settings.quality),
+    body: {
+      model,
+      messages: system === "" ? [asked] : [{ role: "system", content: system }, asked],
+      stream: true,
+      ...(tokensMax !== "" && { max_tokens: Number(tokensMax) }),
+      ...(quality !== "" && model === "auto" && { optamil: { quality: Number(quality) } }),
+    },
   });
   return (
     <Card title="The same from a program">

@@ -37,8 +37,10 @@ function FirstRequest() {
   const snippets = snippetsOf({
     origin: location.origin,
     key: "YOUR_API_KEY",
-    model: "auto",
-    prompt: "Explain quantum computing in one sentence.",
+    body: {
+      model: "auto",
+      messages: [{ role: "user", content: "Explain quantum computing in one sentence." }],
+    },
   });
   return (
     <Card title="Ask something" tools={<Link href="/playground">Try it in the playground</Link>}>
