@@ -48,6 +48,9 @@ export async function buildConsole(): Promise<void> {
   const digest = await digestOfSources();
   await mkdir(join(root, "dist"), { recursive: true });
   const folder = `${target}-${crypto.randomUUID()}`;
+  const environment = process.env["NODE_ENV"];
+  // Vite reads it, whatever its caller is: another value would make React's development build.
+  process.env["NODE_ENV"] = "production";
   try {
     await bundle(folder);
     await compressAll(folder);
@@ -57,6 +60,8 @@ export async function buildConsole(): Promise<void> {
     await rm(target, { recursive: true, force: true });
     await rename(folder, target);
   } finally {
+    if (environment === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = environment;
     await rm(folder, { recursive: true, force: true });
   }
 }

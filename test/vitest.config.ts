@@ -13,6 +13,7 @@ const engines = [
 ];
 const endToEnd = ["test/e2e/**/*.e2e.test.ts"];
 const conformance = ["test/conformance/**/*.test.ts"];
+const browser = ["test/console/**/*.test.ts"];
 const chaos = ["test/chaos/**/*.test.ts"];
 const long = ["test/**/*.long.test.ts"];
 
@@ -42,7 +43,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...engines, ...endToEnd, ...conformance, ...chaos, ...long],
+          exclude: [...engines, ...endToEnd, ...conformance, ...browser, ...chaos, ...long],
           sequence: { groupOrder: 0 },
           ...limits,
         },
@@ -73,6 +74,9 @@ export default defineConfig({
           ...limits,
         },
       })),
+      {
+        test: { name: "console", include: browser, sequence: { groupOrder: 5 }, ...limits },
+      },
       {
         test: {
           name: "chaos",

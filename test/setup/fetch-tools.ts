@@ -1,6 +1,7 @@
 /** Global set-up: fetches what the chosen projects need before their tests start to count time. */
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { buildConsole, consoleIsFresh } from "../../build/console.ts";
 import { debianTool } from "./debian-tool.ts";
 import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
@@ -11,7 +12,13 @@ import { projectRoot } from "./runtime.ts";
 
 type Needs = Record<string, () => Promise<unknown>>;
 
+/** The console as it is served, built from what stands here. */
+const builtConsole = async () => {
+  if (!(await consoleIsFresh())) await buildConsole();
+};
+
 const endToEnd: Needs = {
+  "web console": builtConsole,
   curl: () => debianTool("curl"),
   slowhttptest: () => debianTool("slowhttptest"),
   grpcurl: () => goTool("grpcurl"),
@@ -34,6 +41,7 @@ const needsOf: Record<string, Needs> = {
   engines: brokers,
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
+  console: { chromium: () => debianTool("chromium"), "web console": builtConsole },
   "e2e-node": endToEnd,
   "e2e-deno": endToEnd,
 };

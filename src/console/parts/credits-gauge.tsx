@@ -62,13 +62,15 @@ function TierBar({ usage }: { readonly usage: GetUsageResponse }) {
   return (
     <>
       <div className="stacked" aria-hidden>
-        {amounts.map(({ name, micro }) => (
-          <span
-            key={name}
-            className={`dot ${name} fill`}
-            style={{ flexGrow: shareOf(micro, usage.creditsUsedMicro) }}
-          />
-        ))}
+        {amounts
+          .filter(({ micro }) => micro > 0n)
+          .map(({ name, micro }) => (
+            <span
+              key={name}
+              className={`dot ${name} fill`}
+              style={{ flexGrow: shareOf(micro, usage.creditsUsedMicro) }}
+            />
+          ))}
       </div>
       <div className="legend-row">
         {amounts.map(({ name, micro }) => (

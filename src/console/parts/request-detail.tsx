@@ -45,7 +45,7 @@ function Found({
   return (
     <div className="stack wide">
       <Facts request={request} />
-      {attempts.length > 0 && <Timeline request={request} attempts={attempts} />}
+      <Timeline request={request} attempts={attempts} />
       {route !== undefined && <Decision route={route} />}
     </div>
   );
@@ -97,18 +97,31 @@ type TimelineProps = {
   readonly attempts: readonly LoggedAttempt[];
 };
 
+/** The calls to providers; a request that called none has one bar of its own. */
+function callsOf({
+  request,
+  attempts,
+}: TimelineProps): readonly Omit<LoggedAttempt, "$typeName">[] {
+  if (attempts.length > 0) return attempts;
+  const { model, requestedModel, provider, httpStatus: status, durationMs } = request;
+  const latencyMs = Number(durationMs);
+  return [
+    { model: model || requestedModel, provider, status, startMs: 0n, latencyMs, errorClass: "" },
+  ];
+}
+
 function Timeline({ request, attempts }: TimelineProps) {
   const whole = Math.max(1, Number(request.durationMs));
   const percent = (milliseconds: number) => `${Math.min(100, (milliseconds / whole) * 100)}%`;
   return (
     <Card title="Timeline" tools={<span className="muted small">{toDuration(whole)} in all</span>}>
       <ol className="timeline">
-        {attempts.map((attempt) => (
+        {callsOf({ request, attempts }).map((attempt) => (
           <li key={`${attempt.startMs} ${attempt.model} ${attempt.provider}`}>
             <div className="row between">
               <span>
                 <strong className="wrap">{attempt.model}</strong>{" "}
-                <span className="muted">at {attempt.provider}</span>
+                <span className="muted">{attempt.provider && `at ${attempt.provider}`}</span>
               </span>
               <span className="row">
                 {attempt.errorClass !== "" && <Tag tone="bad">{attempt.errorClass}</Tag>}

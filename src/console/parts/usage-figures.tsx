@@ -17,7 +17,7 @@ export function UsageFigureCards({ total, previous }: FiguresProps) {
   const before = previous === undefined ? undefined : Number(previous.requests);
   const errorShare = requests === 0 ? 0 : Number(total.errors) / requests;
   return (
-    <div className="grid">
+    <div className="grid figures">
       <FigureCard
         name="Requests"
         value={toCount(total.requests)}
