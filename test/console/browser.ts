@@ -92,5 +92,7 @@ export async function settled(page: Page): Promise<void> {
 /** Puts a picture of the page where people can look at it. */
 export async function takeScreenshot(page: Page, name: string): Promise<void> {
   await mkdir(screenshotFolder, { recursive: true });
-  await page.screenshot({ path: join(screenshotFolder, `${name}.png`), fullPage: true });
+  // The docs are some screens long: their beginning shows how they look.
+  const fullPage = !name.startsWith("docs");
+  await page.screenshot({ path: join(screenshotFolder, `${name}.png`), fullPage });
 }

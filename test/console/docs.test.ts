@@ -69,6 +69,8 @@ await describeWith(
       await page.goto(`${gateway.url}/docs/grpc`);
       await page.getByRole("heading", { name: "optamil.v1.ChatService" }).waitFor();
       await page.getByText("Answers in chunks as they come.").waitFor();
+      await page.getByRole("link", { name: "ExplainRouteResponse" }).click();
+      await page.getByText("Models that would be tried, best first").waitFor();
       await page.goto(`${gateway.url}/docs/router`);
       await page.getByRole("heading", { name: "How good it is" }).waitFor();
       expect(troubles).toEqual([]);

@@ -33,7 +33,7 @@ await describeWith("a person who is new", chromium, (executable) => {
       return Number(await page.locator("[data-credits-used]").innerText());
     };
     const before = await used();
-    await page.getByRole("link", { name: "Playground" }).click();
+    await page.getByRole("link", { name: "Playground", exact: true }).click();
     await page.getByLabel("API key").fill(key);
     await page.getByLabel("Beside it").selectOption("gpt-5");
     await page.getByLabel("Prompt", { exact: true }).fill("What is a credit?");
@@ -56,7 +56,7 @@ await describeWith("a person who is new", chromium, (executable) => {
     await page.getByRole("button", { name: "Revoke laptop" }).click();
     await page.getByRole("button", { name: "Revoke", exact: true }).click();
     await page.getByRole("row", { name: "laptop" }).getByText("revoked").waitFor();
-    await page.getByRole("link", { name: "Playground" }).click();
+    await page.getByRole("link", { name: "Playground", exact: true }).click();
     await page.getByLabel("API key").fill(key);
     await page.getByRole("button", { name: "Send" }).click();
     await page.locator('[data-answer="failed"]').waitFor();
@@ -84,7 +84,7 @@ await describeWith("a person who is new", chromium, (executable) => {
     await page.getByRole("button", { name: "Set it" }).click();
     await page.getByRole("cell", { name: "tag batch", exact: true }).waitFor();
 
-    await page.getByRole("link", { name: "Playground" }).click();
+    await page.getByRole("link", { name: "Playground", exact: true }).click();
     await page.getByLabel("Tag").fill("batch");
     await page.getByRole("button", { name: "Send" }).click();
     await page.locator('[data-answer="done"]').waitFor();

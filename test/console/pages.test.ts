@@ -19,7 +19,7 @@ const sizes = { small: { width: 360, height: 740 }, large: { width: 1280, height
 
 /** What axe finds that is serious or critical: rule and element. */
 async function seriousViolations(page: Page): Promise<string[]> {
-  const { violations } = await page.evaluate(() => window.axe.run());
+  const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, nodes }) =>

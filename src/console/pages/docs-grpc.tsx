@@ -1,4 +1,5 @@
 // The gRPC and Connect reference, made from the protos.
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { type MessageReference, reference, type ServiceReference } from "../docs/reference.ts";
 import { CodeBlock } from "../ui/copy.tsx";
 import { Card, PageHead } from "../ui/layout.tsx";
@@ -61,25 +62,53 @@ function TypeLink({ name }: { readonly name: string }) {
   return <a href={`#${name}`}>{name}</a>;
 }
 
-function Message({ message: { name, comment, fields } }: { readonly message: MessageReference }) {
+/** Whether the address names a place of this page; it is opened then. */
+function useNamed(name: string): boolean {
+  return useSyncExternalStore(subscribeHash, () => location.hash === `#${name}`);
+}
+
+function subscribeHash(listener: () => void): () => void {
+  addEventListener("hashchange", listener);
+  return () => removeEventListener("hashchange", listener);
+}
+
+function Message({ message }: { readonly message: MessageReference }) {
+  const { name, comment } = message;
+  const named = useNamed(name);
+  const [open, setOpen] = useState(named);
+  useEffect(() => {
+    if (named) setOpen(true);
+  }, [named]);
   return (
-    <details className="disclosure" id={name}>
+    <details
+      className="disclosure"
+      id={name}
+      open={open}
+      onToggle={({ currentTarget }) => setOpen(currentTarget.open)}
+    >
       <summary>{name}</summary>
-      <div className="stack">
-        <p className="muted">{comment}</p>
-        {fields.length > 0 && (
-          <Table
-            caption={`Fields of ${name}`}
-            rows={fields}
-            keyOf={(field) => field.name}
-            columns={[
-              { title: "Field", cell: (field) => <code className="nowrap">{field.name}</code> },
-              { title: "Type", cell: (field) => <span className="nowrap">{field.type}</span> },
-              { title: "Meaning", cell: (field) => <span className="what">{field.comment}</span> },
-            ]}
-          />
-        )}
-      </div>
+      {open && (
+        <div className="stack">
+          <p className="muted">{comment}</p>
+          <Fields message={message} />
+        </div>
+      )}
     </details>
+  );
+}
+
+function Fields({ message: { name, fields } }: { readonly message: MessageReference }) {
+  if (fields.length === 0) return null;
+  return (
+    <Table
+      caption={`Fields of ${name}`}
+      rows={fields}
+      keyOf={(field) => field.name}
+      columns={[
+        { title: "Field", cell: (field) => <code className="nowrap">{field.name}</code> },
+        { title: "Type", cell: (field) => <span className="nowrap">{field.type}</span> },
+        { title: "Meaning", cell: (field) => <span className="what">{field.comment}</span> },
+      ]}
+    />
   );
 }
