@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { routes } from "../src/console/routes.ts";
-import { referenceModule } from "./reference.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -73,8 +72,9 @@ export async function consoleIsFresh(): Promise<boolean> {
 }
 
 async function bundle(outDir: string): Promise<void> {
-  // Loaded only when there is something to build: it takes longer than the look whether there is.
+  // Loaded only when there is something to build: they take longer than the look whether there is.
   const { build } = await import("vite");
+  const { referenceModule } = await import("./reference.ts");
   await build({
     root: join(root, "src/console"),
     configFile: false,

@@ -41,7 +41,13 @@ const needsOf: Record<string, Needs> = {
   engines: brokers,
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
-  console: { chromium: () => debianTool("chromium"), "web console": builtConsole },
+  console: {
+    chromium: () => debianTool("chromium"),
+    curl: () => debianTool("curl"),
+    grpcurl: () => goTool("grpcurl"),
+    "python openai": () => pythonPackages("openai"),
+    "web console": builtConsole,
+  },
   "e2e-node": endToEnd,
   "e2e-deno": endToEnd,
 };

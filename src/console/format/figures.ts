@@ -1,14 +1,13 @@
 // Figures of the usage as people read them.
 
-/** 10^-9 US$ as an amount: "$0.0123". */
+/** 10^-9 US$ as an amount: "$12.34"; of small ones two digits that say something: "$0.000042". */
 export function toDollars(nano: bigint): string {
   const dollars = Number(nano) / 1e9;
-  const digits = Math.abs(dollars) >= 1 || dollars === 0 ? 2 : 4;
+  const small = dollars !== 0 && Math.abs(dollars) < 0.1;
   return dollars.toLocaleString("en", {
     style: "currency",
     currency: "USD",
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
+    ...(small ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 2 }),
   });
 }
 

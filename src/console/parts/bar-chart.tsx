@@ -88,6 +88,20 @@ function colorOf(element: HTMLElement, property: string): string {
   return color;
 }
 
+const dayMs = 86_400_000;
+
+/** Times of an axis, Unix seconds, as short as their distance allows. */
+function toTicks(times: readonly number[]): string[] {
+  const stepMs = ((times[1] ?? 0) - (times[0] ?? 0)) * 1_000;
+  const format: Intl.DateTimeFormatOptions =
+    stepMs < dayMs
+      ? { hour: "2-digit", minute: "2-digit" }
+      : stepMs < 28 * dayMs
+        ? { day: "numeric", month: "short" }
+        : { month: "short", year: "2-digit" };
+  return times.map((time) => new Date(time * 1_000).toLocaleString("en-GB", format));
+}
+
 function draw(
   element: HTMLElement,
   times: readonly number[],
@@ -112,7 +126,7 @@ function draw(
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false } },
+      { ...axis, grid: { show: false }, space: 64, values: (_plot, at) => toTicks(at) },
       { ...axis, size: 56, values: (_plot, values) => values.map(toAxis) },
     ],
     series: [

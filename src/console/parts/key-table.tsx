@@ -48,8 +48,8 @@ export function KeyTable({ keys, onRevoke, onRotate }: KeyTableProps) {
 function NameCell({ subject: { name, lastFour } }: { readonly subject: Key }) {
   return (
     <div>
-      <div className="name wrap">{name}</div>
-      <code className="muted">…{lastFour}</code>
+      <div className="name wrap key-name">{name}</div>
+      <code className="muted nowrap">…{lastFour}</code>
     </div>
   );
 }
