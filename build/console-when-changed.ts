@@ -9,6 +9,6 @@ try {
 } catch (error) {
   const [why] = String(error).split("\n");
   process.stderr.write(
-    `The web console was not built; a plain page stands in (npm run build tells more): ${why}\n`,
+    `The web console was not built (npm run build tells more); an older one or a plain page stands in: ${why}\n`,
   );
 }

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { startGateway } from "../e2e/gateway.ts";
 import { debianTool } from "../setup/debian-tool.ts";
@@ -65,7 +66,7 @@ await describeWith("a person who is new", chromium, (executable) => {
     expect(troubles).toEqual([]);
   });
 
-  it("rotates a key, bounds a tag, finds the requests in the log, and signs out", {
+  it("rotates a key, bounds a tag, finds the request in the log, saves it, and signs out", {
     timeout: 120_000,
   }, async () => {
     const { page, troubles } = await openPage(await openBrowser(executable), url);
@@ -108,6 +109,14 @@ await describeWith("a person who is new", chromium, (executable) => {
     await logged.getByRole("link").click();
     await page.getByRole("heading", { name: "Timeline" }).waitFor();
     await page.getByRole("heading", { name: "Why this model" }).waitFor();
+
+    await page.getByRole("link", { name: "Billing" }).click();
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save as CSV" }).click();
+    const [head, line, end] = (await readFile(await (await saved).path(), "utf8")).split("\r\n");
+    expect(head).toMatch(/^id,request_id,kind,outcome,.*,credits$/);
+    expect(line).toMatch(/,request,stream_ok,.*,batch,auto,.*,1$/);
+    expect(end).toBe("");
 
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL("**/sign-in");

@@ -69,6 +69,7 @@ describe("the OpenAPI document", () => {
       "post /v1/accounts",
       "post /v1/sessions",
       "delete /v1/sessions",
+      "get /v1/account",
       "get /v1/admin/accounts",
       "post /v1/admin/accounts",
       "post /v1/admin/invitations",

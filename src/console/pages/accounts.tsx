@@ -48,22 +48,24 @@ function AccountList() {
           {({ data, hasMore }) => (
             <>
               <AccountTable accounts={data} />
-              <div className="row between pager">
-                <Button
-                  slim
-                  disabled={afters.length === 0}
-                  onClick={() => setAfters(afters.slice(0, -1))}
-                >
-                  Older
-                </Button>
-                <Button
-                  slim
-                  disabled={!hasMore}
-                  onClick={() => setAfters([...afters, data.at(-1)?.id ?? ""])}
-                >
-                  Newer
-                </Button>
-              </div>
+              {(hasMore || afters.length > 0) && (
+                <div className="row between pager">
+                  <Button
+                    slim
+                    disabled={afters.length === 0}
+                    onClick={() => setAfters(afters.slice(0, -1))}
+                  >
+                    Older
+                  </Button>
+                  <Button
+                    slim
+                    disabled={!hasMore}
+                    onClick={() => setAfters([...afters, data.at(-1)?.id ?? ""])}
+                  >
+                    Newer
+                  </Button>
+                </div>
+              )}
             </>
           )}
         </Loaded>

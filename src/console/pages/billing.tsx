@@ -42,7 +42,7 @@ export default function Billing() {
     <>
       <PageHead
         title="Billing"
-        lead={`A period is a calendar month in UTC. Its requests can be had as CSV, up to ${toCount(exportRowsMax)} of them; the API and the command line give any number.`}
+        lead={`A period is a calendar month in UTC. Its requests can be had as CSV, the newest ${toCount(exportRowsMax)} of them; more by the API, at /v1/usage/export.`}
       />
       <Card flush>
         <FailureNotice failure={failure} />

@@ -42,22 +42,24 @@ export default function Changes() {
           {({ data, hasMore }) => (
             <>
               <ChangeTable changes={data} />
-              <div className="row between pager">
-                <Button
-                  slim
-                  disabled={befores.length === 0}
-                  onClick={() => setBefores(befores.slice(0, -1))}
-                >
-                  Newer
-                </Button>
-                <Button
-                  slim
-                  disabled={!hasMore}
-                  onClick={() => setBefores([...befores, data.at(-1)?.sequence ?? 0])}
-                >
-                  Older
-                </Button>
-              </div>
+              {(hasMore || befores.length > 0) && (
+                <div className="row between pager">
+                  <Button
+                    slim
+                    disabled={befores.length === 0}
+                    onClick={() => setBefores(befores.slice(0, -1))}
+                  >
+                    Newer
+                  </Button>
+                  <Button
+                    slim
+                    disabled={!hasMore}
+                    onClick={() => setBefores([...befores, data.at(-1)?.sequence ?? 0])}
+                  >
+                    Older
+                  </Button>
+                </div>
+              )}
             </>
           )}
         </Loaded>

@@ -57,22 +57,24 @@ function RequestLog() {
           {({ data, nextCursor }) => (
             <>
               <LogTable requests={data} />
-              <div className="row between pager">
-                <Button
-                  slim
-                  disabled={cursors.length === 0}
-                  onClick={() => setCursors(cursors.slice(0, -1))}
-                >
-                  Newer
-                </Button>
-                <Button
-                  slim
-                  disabled={nextCursor === ""}
-                  onClick={() => setCursors([...cursors, nextCursor])}
-                >
-                  Older
-                </Button>
-              </div>
+              {(nextCursor !== "" || cursors.length > 0) && (
+                <div className="row between pager">
+                  <Button
+                    slim
+                    disabled={cursors.length === 0}
+                    onClick={() => setCursors(cursors.slice(0, -1))}
+                  >
+                    Newer
+                  </Button>
+                  <Button
+                    slim
+                    disabled={nextCursor === ""}
+                    onClick={() => setCursors([...cursors, nextCursor])}
+                  >
+                    Older
+                  </Button>
+                </div>
+              )}
             </>
           )}
         </Loaded>

@@ -59,7 +59,7 @@ export function KeyForm({ create, onCancel }: KeyFormProps) {
         {...field("name")}
       />
       <ChoicesField label="It may" options={options} chosen={scopes} onChange={setScopes} />
-      <div className="grid">
+      <div className="grid pairs">
         <TextField
           label="Budget"
           inputMode="decimal"
@@ -105,7 +105,7 @@ type FieldProps = { value: string; onChange: (event: { target: { value: string }
 function LimitFields({ field }: { readonly field: (name: keyof Draft) => FieldProps }) {
   const count = { type: "number", min: 1, step: 1, placeholder: "the account's" } as const;
   return (
-    <div className="grid">
+    <div className="grid pairs">
       <TextField label="Requests a minute" {...count} {...field("requestsPerMinute")} />
       <TextField label="Requests a day" {...count} {...field("requestsPerDay")} />
       <TextField label="Tokens a minute" {...count} {...field("tokensPerMinute")} />
