@@ -138,12 +138,17 @@ function Window({ model }: { readonly model: Model }) {
   return (
     <div>
       {toShortCount(model.contextLength)}
-      <div className="small muted">answers to {toShortCount(model.maxOutputTokens)}</div>
+      <div className="small muted">
+        {model.dimensions === undefined
+          ? `answers to ${toShortCount(model.maxOutputTokens)}`
+          : `${model.dimensions} dimensions`}
+      </div>
     </div>
   );
 }
 
 function Can({ model }: { readonly model: Model }) {
+  if (model.dimensions !== undefined) return <span className="small muted can">embeddings</span>;
   const words = capabilityNames.filter((name) => model.capabilities?.[name]);
   return (
     <span className="small muted can">

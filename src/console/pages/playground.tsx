@@ -1,7 +1,7 @@
 // The playground: asks one or two models, and shows what came, what it cost and why.
 import { createClient } from "@connectrpc/connect";
 import { useRef, useState } from "react";
-import { ModelService } from "../../gen/optamil/v1/models_pb.ts";
+import { type Model, ModelService } from "../../gen/optamil/v1/models_pb.ts";
 import { UsageService } from "../../gen/optamil/v1/usage_pb.ts";
 import { type Answer, askStreamed, type Question } from "../api/chat.ts";
 import { useLoad } from "../api/load.ts";
@@ -28,7 +28,7 @@ export default function Playground() {
   const [prompt, setPrompt] = useState("Explain quantum computing in one sentence.");
   const { runs, busy, ask, stop } = useRuns();
   const models = useLoad((signal) => modelClient.listModels({}, { signal })).load;
-  const names = models.state === "ready" ? models.value.data.map(({ id }) => id) : ["auto"];
+  const names = models.state === "ready" ? namesOfChatModels(models.value.data) : ["auto"];
   const send = () => void ask(toQuestions(settings, prompt));
   return (
     <>
@@ -64,6 +64,11 @@ export default function Playground() {
       </div>
     </>
   );
+}
+
+/** Names of the models that chat: those that make embeddings have no answer to show. */
+function namesOfChatModels(models: readonly Model[]): readonly string[] {
+  return models.filter(({ dimensions }) => dimensions === undefined).map(({ id }) => id);
 }
 
 type Runs = {
