@@ -5,10 +5,12 @@ import { createDoor } from "./gateway/door.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { createHealth } from "./gateway/health.ts";
 import type { DoorHandler } from "./gateway/listen.ts";
+import { createObserver } from "./gateway/observe.ts";
 import { createOpenApi } from "./gateway/openapi.ts";
 import { createPages, type PageParts } from "./gateway/pages.ts";
 import type { Rates } from "./gateway/rate-headers.ts";
 import { createReflection } from "./gateway/reflection.ts";
+import { createRequestMetrics } from "./gateway/request-metrics.ts";
 import { createRestDoor } from "./gateway/rest.ts";
 import { createRpcDoor } from "./gateway/rpc-door.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
@@ -30,6 +32,7 @@ import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { OptamilError } from "./platform/errors.ts";
 import type { Log } from "./platform/log.ts";
+import type { Metrics } from "./platform/metrics.ts";
 import type { Settings } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 
@@ -64,12 +67,13 @@ export type DoorParts = {
   readonly rates: Rates;
   readonly config: PageParts["config"];
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly state: DoorState;
 };
 
 /** The doors in front of the methods: REST and RPC behind one handler. */
 export function createDoors(parts: DoorParts): DoorHandler {
-  const { entries, settings, accounts, rates, log, state } = parts;
+  const { entries, settings, accounts, rates, log, metrics, state } = parts;
   const services = servedServices;
   const clock = systemClock;
   const stopping = state.stopping.signal;
@@ -99,6 +103,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
         openApi: createServedOpenApi(settings.publicUrl || "/"),
         jwks: accounts.jwks,
         publicUrl: () => state.publicUrl,
+        metrics,
       }),
     }),
     rpc: createRpcDoor({
@@ -111,7 +116,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
     rpcServices: [...services, ...protocolServices].map(({ typeName }) => typeName),
     corsOrigins: settings.corsOrigins,
     clock,
-    log,
+    observe: createObserver({ log, metrics: createRequestMetrics(metrics) }),
     createRequestId: () => uuids.text(),
   });
 }

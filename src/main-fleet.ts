@@ -91,6 +91,10 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       audit: () => auditFleet({ warehouse, connection, directory: options.directory, shared }),
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
     },
+    status: () => ({
+      countersUp: counters.status().state === "up",
+      degradedEvents: usageLog.degraded(),
+    }),
     async close() {
       ticks.stop();
       await usageLog.close();

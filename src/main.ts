@@ -42,6 +42,7 @@ import {
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
 import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
+import { measureGateway, measureListener, openOperatorPort } from "./main-telemetry.ts";
 import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
@@ -101,11 +102,15 @@ async function compose(
   const rooms = { directory, plans, baselineOf, uuids, log };
   const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
-  const entries = createEntries(settings, { servings, accounts, metering, uuids, log });
+  const { entries, health } = createEntries(settings, { servings, accounts, metering, uuids, log });
+  const metrics = measureGateway({ metering, health }, resources);
   const state = { publicUrl: "", stopping: new AbortController() };
   const rates = createRates(metering, uuids);
   const config = () => servings.current.config;
-  const door = createDoors({ entries, settings, accounts, rates, config, log, state });
+  const door = createDoors({ entries, settings, accounts, rates, config, log, metrics, state });
+  const ready = () => !state.stopping.signal.aborted;
+  // Opened before the doors and closed after them, so that the end can be watched.
+  await openOperatorPort(settings.metrics, { ready, config, metrics }, { resources, log });
   const listener = await listen(door, {
     host: settings.host,
     port: settings.port,
@@ -115,6 +120,7 @@ async function compose(
     idleTimeoutMs: settings.limits.idleTimeoutMs,
   });
   resources.defer(() => listener.close({ drainMs: settings.limits.drainTimeoutMs }));
+  measureListener(metrics, listener);
   state.publicUrl = settings.publicUrl || listener.url;
   await announce(settings.dataDirectory, listener);
   resources.defer(() => rm(servingFile(settings.dataDirectory), { force: true }));
@@ -162,7 +168,7 @@ type Rooms = {
 function createEntries(
   settings: Settings,
   { servings, accounts, metering, uuids, log }: Rooms,
-): MethodEntry[] {
+): { entries: MethodEntry[]; health: () => DeploymentHealth } {
   const clock = systemClock;
   const chat = {
     ...metering,
@@ -181,7 +187,7 @@ function createEntries(
     return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
   const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
-  return [
+  const entries = [
     ...chatMethods(use),
     ...messageMethods(use),
     ...responseMethods(use),
@@ -207,6 +213,7 @@ function createEntries(
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
+  return { entries, health: () => partsOf(servings.current).health };
 }
 
 /** A mapping that is made anew only when its source is another one. */

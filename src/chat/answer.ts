@@ -43,6 +43,8 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     const { hasBegun, failure } = await attemptInTurn(call, sink, parts, trial);
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     parts.health.ended(candidate.deployment, failure, latencyMs);
+    const errorClass = failure?.errorClass;
+    call.trail?.attempts.push({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
     if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;

@@ -9,6 +9,7 @@ import type { Cancellation } from "../platform/cancellation.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
 import type { RateView } from "./rate.ts";
+import type { Trail } from "./trail.ts";
 
 /** One chat request, checked and authenticated. */
 export type ChatCall = {
@@ -34,6 +35,8 @@ export type ChatCall = {
   readonly tag?: string | undefined;
   /** Id that the request's event is to have. Default: one made at admission. */
   readonly eventId?: string | undefined;
+  /** Where what is learnt of the request is noted for operators. Default: nowhere. */
+  readonly trail?: Trail | undefined;
   /** Tells the door where the caller stands against its limits, for the answer's headers. */
   readonly showRate: (view: RateView) => void;
 };

@@ -9,7 +9,7 @@ import { invalidRequest, OptamilError, toOptamilError } from "../platform/errors
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { type JsonBody, parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, type Gate, scopeOf } from "./access.ts";
+import { authorize, type Claimant, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
 import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
@@ -114,20 +114,23 @@ class Visit {
     };
     try {
       const { path, query } = splitUrl(request.url ?? "/");
-      if (this.#showPage(request, reply, path)) return;
+      const claimant = {
+        header: (name: string) => header(request, name),
+        address: context.address,
+        ownOrigin: () => isOwnOrigin(request),
+      };
+      if (this.#showPage(request, reply, path, claimant)) return;
       const { method = "GET" } = request;
       match = this.#routes.match(method, path);
       if (errorsOf(match) === ErrorStyle.ANTHROPIC)
         reply.setHeader("request-id", context.requestId);
       const found = theFound(match, method, path);
       const served = this.#serving(found.alternatives[0]);
-      const claimant = {
-        header: (name: string) => header(request, name),
-        address: context.address,
-        ownOrigin: () => isOwnOrigin(request),
-      };
       const known = authorize(served.scope, claimant, this.#options.gate);
-      if (served.scope !== undefined) caller = known;
+      if (served.scope !== undefined) {
+        caller = known;
+        context.trail.caller = known;
+      }
       const body = await this.#body(request, found);
       const route = pickRoute(found.alternatives, body);
       const message = bind(route, { body, query, params: found.params });
@@ -151,6 +154,7 @@ class Visit {
       const { requestId } = context;
       const error = toOptamilError(thrown, requestId);
       await holdRefusal(error);
+      context.trail.refused(error.row.type);
       this.#refuse(request, reply, error, { requestId, errors: errorsOf(match) });
     }
   }
@@ -162,13 +166,14 @@ class Visit {
     return isShort ? timeoutMs : undefined;
   }
 
-  #showPage(request: DoorRequest, reply: Reply, path: string): boolean {
+  #showPage(request: DoorRequest, reply: Reply, path: string, claimant: Claimant): boolean {
     const page = this.#options.pages.get(path);
     if (page === undefined) return false;
     const { method = "GET" } = request;
     if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, "GET, HEAD");
     request.resume();
-    page(reply);
+    authorize(page.scope, claimant, this.#options.gate);
+    page.show(reply);
     return true;
   }
 

@@ -46,6 +46,8 @@ export type Settings = {
   /** Who may open an account without a key: everybody, who is invited, or nobody. */
   readonly signUp: "open" | "invitation" | "closed";
   readonly logLevel: string;
+  /** A port for operators alone; undefined: there is none. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** What becomes of request parameters that a model cannot take, unless the key says otherwise. */
   readonly parameterPolicy: ParameterPolicy;
   /** How `auto` decides. */
@@ -140,7 +142,7 @@ function toSettings(
   return {
     configFile,
     host,
-    port: readPort(environment["PORT"]) ?? config.port ?? 8080,
+    port: readPort("PORT", environment) ?? config.port ?? 8080,
     dataDirectory: environment["OPTAMIL_DATA"] || config.data || ".optamil",
     publicUrl: config.publicUrl.replace(/\/+$/, ""),
     tls: tls && { certFile: tls.certFile, keyFile: tls.keyFile },
@@ -162,6 +164,7 @@ function toSettings(
     fleet,
     signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
+    metrics: readOperatorPort(config, environment),
     limits: {
       bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
       headersTimeoutMs: limits?.headersTimeoutMs ?? 10_000,
@@ -201,11 +204,17 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-function readPort(text: string | undefined): number | undefined {
+function readOperatorPort({ metrics }: Config, environment: Environment): Settings["metrics"] {
+  const port = readPort("OPTAMIL_METRICS_PORT", environment) ?? metrics?.port;
+  return port === undefined ? undefined : { host: metrics?.host || "127.0.0.1", port };
+}
+
+function readPort(variable: string, environment: Environment): number | undefined {
+  const text = environment[variable];
   if (text === undefined || text === "") return undefined;
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65535) return port;
-  throw new SettingsError([`PORT: must be a whole number from 0 to 65535, got "${text}"`]);
+  throw new SettingsError([`${variable}: must be a whole number from 0 to 65535, got "${text}"`]);
 }
 
 const logLevels = ["debug", "info", "warn", "error", "silent"];
