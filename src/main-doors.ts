@@ -33,6 +33,7 @@ import { systemClock } from "./platform/clock.ts";
 import type { OptamilError } from "./platform/errors.ts";
 import type { Log } from "./platform/log.ts";
 import type { Metrics } from "./platform/metrics.ts";
+import type { OtlpExporter } from "./platform/otlp.ts";
 import type { Settings } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 
@@ -68,6 +69,8 @@ export type DoorParts = {
   readonly config: PageParts["config"];
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where spans go; undefined: nowhere. */
+  readonly exporter: OtlpExporter | undefined;
   readonly state: DoorState;
 };
 
@@ -116,7 +119,13 @@ export function createDoors(parts: DoorParts): DoorHandler {
     rpcServices: [...services, ...protocolServices].map(({ typeName }) => typeName),
     corsOrigins: settings.corsOrigins,
     clock,
-    observe: createObserver({ log, metrics: createRequestMetrics(metrics) }),
+    sampleShare: settings.telemetry?.sampleShare,
+    observe: createObserver({
+      log,
+      metrics: createRequestMetrics(metrics),
+      exporter: parts.exporter,
+      clock,
+    }),
     createRequestId: () => uuids.text(),
   });
 }

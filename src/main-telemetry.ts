@@ -2,9 +2,12 @@
 import type { DeploymentHealth } from "./chat/deployment-health.ts";
 import { type Listener, listen } from "./gateway/listen.ts";
 import { createOperatorDoor, type PageParts } from "./gateway/pages.ts";
+import { version } from "./main-doors.ts";
 import type { ConsumerStatus, Metering } from "./main-metering.ts";
+import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import { type Instrument, Metrics, type Reading } from "./platform/metrics.ts";
+import { type OtlpExporter, openOtlpExporter } from "./platform/otlp.ts";
 import type { Settings } from "./platform/settings.ts";
 
 /** How often the event loop is asked how late it is. */
@@ -167,6 +170,33 @@ export function measureListener(metrics: Metrics, { stats }: Listener): void {
     () => one(stats().connectionsRefused),
   );
 }
+
+/** Opens the export of spans and metrics, if the settings want one. */
+export function openTelemetry(
+  { telemetry, gatewayId }: Pick<Settings, "telemetry" | "gatewayId">,
+  { metrics, resources, log }: TelemetryParts,
+): OtlpExporter | undefined {
+  if (telemetry === undefined) return undefined;
+  const { endpoint, headers, serviceName, metricsEveryMs, spansEveryMs } = telemetry;
+  const exporter = openOtlpExporter({
+    ...{ endpoint, headers, metrics, metricsEveryMs, spansEveryMs, clock: systemClock },
+    resource: {
+      "service.name": serviceName,
+      "service.version": version,
+      "service.instance.id": gatewayId,
+    },
+    scope: { name: "optamil", version },
+    onTrouble: (trouble) => log.warn({ trouble }, "telemetry was not exported"),
+  });
+  resources.defer(() => exporter.close());
+  return exporter;
+}
+
+type TelemetryParts = {
+  readonly metrics: Metrics;
+  readonly resources: AsyncDisposableStack;
+  readonly log: Log;
+};
 
 /** Opens the port for operators, if the settings want one. */
 export async function openOperatorPort(

@@ -8,7 +8,7 @@ import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
-import { listen } from "./gateway/listen.ts";
+import { type ListenOptions, listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
@@ -42,7 +42,12 @@ import {
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
 import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
-import { measureGateway, measureListener, openOperatorPort } from "./main-telemetry.ts";
+import {
+  measureGateway,
+  measureListener,
+  openOperatorPort,
+  openTelemetry,
+} from "./main-telemetry.ts";
 import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
@@ -107,18 +112,14 @@ async function compose(
   const state = { publicUrl: "", stopping: new AbortController() };
   const rates = createRates(metering, uuids);
   const config = () => servings.current.config;
-  const door = createDoors({ entries, settings, accounts, rates, config, log, metrics, state });
+  const exporter = openTelemetry(settings, { metrics, resources, log });
+  const door = createDoors({
+    ...{ entries, settings, accounts, rates, config, log, metrics, exporter, state },
+  });
   const ready = () => !state.stopping.signal.aborted;
   // Opened before the doors and closed after them, so that the end can be watched.
   await openOperatorPort(settings.metrics, { ready, config, metrics }, { resources, log });
-  const listener = await listen(door, {
-    host: settings.host,
-    port: settings.port,
-    ...(settings.tls && { tls: await readTls(settings.tls) }),
-    headersTimeoutMs: settings.limits.headersTimeoutMs,
-    requestTimeoutMs: settings.limits.requestTimeoutMs,
-    idleTimeoutMs: settings.limits.idleTimeoutMs,
-  });
+  const listener = await listen(door, await toListenOptions(settings));
   resources.defer(() => listener.close({ drainMs: settings.limits.drainTimeoutMs }));
   measureListener(metrics, listener);
   state.publicUrl = settings.publicUrl || listener.url;
@@ -223,6 +224,12 @@ function rememberLast<Source, Result>(map: (source: Source) => Result): (source:
     if (last?.source !== source) last = { source, result: map(source) };
     return last.result;
   };
+}
+
+async function toListenOptions({ host, port, tls, limits }: Settings): Promise<ListenOptions> {
+  const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = limits;
+  const keyPair = tls && { tls: await readTls(tls) };
+  return { host, port, ...keyPair, headersTimeoutMs, requestTimeoutMs, idleTimeoutMs };
 }
 
 async function readTls(tls: { certFile: string; keyFile: string }) {

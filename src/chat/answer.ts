@@ -44,7 +44,7 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     parts.health.ended(candidate.deployment, failure, latencyMs);
     const errorClass = failure?.errorClass;
-    call.trail?.attempts.push({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
+    call.trail?.attempted({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
     if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;
@@ -170,5 +170,6 @@ function toProviderCall(
     timeoutMs: Math.max(1, call.timeoutMs - trial.elapsedMs),
     timeouts: deployment.timeouts,
     requestId: call.requestId,
+    traceparent: call.trail?.attempting(),
   };
 }

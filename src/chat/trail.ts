@@ -1,6 +1,7 @@
 // What is learnt of one request on its way, for its line in the log, the metrics and its trace.
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Caller } from "../keys/verify.ts";
+import { createSpanId, type TraceContext, toTraceparent } from "../platform/trace-context.ts";
 
 /** How a request came in. */
 export type Door = "rest" | "connect" | "grpc" | "grpc_web";
@@ -18,6 +19,8 @@ export type ExchangeEnd = {
 
 /** One call to a provider. */
 export type AttemptTrail = {
+  /** Its span, 16 hexadecimal digits; empty where nothing is traced. */
+  readonly spanId: string;
   readonly model: string;
   readonly provider: string;
   /** Monotonic milliseconds. */
@@ -33,6 +36,8 @@ export class Trail {
   readonly door: Door;
   /** When the request came in, monotonic milliseconds. */
   readonly receivedAtMs: number;
+  /** The trace that it belongs to; undefined: none. */
+  readonly trace: TraceContext | undefined;
   /** Who called; undefined while that is not known. */
   caller: Caller | undefined = undefined;
   /** Calls to providers, in order. */
@@ -41,13 +46,35 @@ export class Trail {
   event: UsageEvent | undefined = undefined;
   /** Type of the refusal, as the error table has it; undefined: it was not refused. */
   refusal: string | undefined = undefined;
+  #attemptSpanId = "";
   #open = false;
   #onEnd: (() => void) | undefined = undefined;
 
-  constructor(door: Door, requestId: string, receivedAtMs: number) {
+  constructor(
+    door: Door,
+    requestId: string,
+    receivedAtMs: number,
+    trace: TraceContext | undefined = undefined,
+  ) {
     this.door = door;
     this.requestId = requestId;
     this.receivedAtMs = receivedAtMs;
+    this.trace = trace;
+  }
+
+  /** A provider is about to be called: gives the `traceparent` to send along, if the trace is exported. */
+  attempting(): string | undefined {
+    const { trace } = this;
+    if (!trace?.sampled) return undefined;
+    this.#attemptSpanId = createSpanId();
+    return toTraceparent(trace.traceId, this.#attemptSpanId, true);
+  }
+
+  /** The call is over. */
+  attempted(attempt: Omit<AttemptTrail, "spanId">): void {
+    const spanId = this.#attemptSpanId || (this.trace?.sampled ? createSpanId() : "");
+    this.attempts.push({ ...attempt, spanId });
+    this.#attemptSpanId = "";
   }
 
   /** The request was admitted: its end is to come. */

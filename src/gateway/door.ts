@@ -1,6 +1,7 @@
 // What every request passes first: its id, the browser's questions, and the choice between REST and RPC.
 import { type Door, Trail } from "../chat/trail.ts";
 import type { Clock } from "../platform/clock.ts";
+import { openTrace } from "../platform/trace-context.ts";
 import { addressHeader, readAddress } from "./address.ts";
 import { handleCors } from "./cors.ts";
 import { requestIdHeader } from "./headers.ts";
@@ -17,6 +18,8 @@ export type DoorOptions = {
   readonly rpcServices: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly clock: Clock;
+  /** Part of the traces that begin here and are exported, 0 to 1. Default: nothing is exported. */
+  readonly sampleShare?: number | undefined;
   /** Told of each request when nothing more is to come of it. */
   readonly observe: Observe;
   readonly createRequestId: () => string;
@@ -44,7 +47,8 @@ export function createDoor(options: DoorOptions): DoorHandler {
     response.setHeader(requestIdHeader, requestId);
     const url = request.url ?? "/";
     const isRpc = services.has(url.slice(1, url.indexOf("/", 1)));
-    const trail = new Trail(isRpc ? rpcDoorOf(request) : "rest", requestId, receivedAtMs);
+    const trace = openTrace(readTraceparent(request), options.sampleShare);
+    const trail = new Trail(isRpc ? rpcDoorOf(request) : "rest", requestId, receivedAtMs, trace);
     const context = { requestId, receivedAtMs, address: readAddress(request), trail };
     observeWhenDone(request, response, trail, options);
     if (handleCors(request, response, options.corsOrigins)) {
@@ -66,6 +70,11 @@ export function createDoor(options: DoorOptions): DoorHandler {
 function readRequestId(request: DoorRequest): string | undefined {
   const given = request.headers[requestIdHeader];
   return typeof given === "string" && requestIdPattern.test(given) ? given : undefined;
+}
+
+function readTraceparent({ headers }: DoorRequest): string | undefined {
+  const given = headers["traceparent"];
+  return typeof given === "string" ? given : undefined;
 }
 
 /** Which of the protocols an RPC speaks, by its content type; Connect also calls by GET. */

@@ -16,11 +16,7 @@ const unitWords: Readonly<Record<string, string>> = {
 };
 
 /** The name of a family. Source: OpenTelemetry, "Prometheus and OpenMetrics Compatibility", metric metadata. */
-function prometheusName({
-  name,
-  unit,
-  kind,
-}: Pick<Family, "name" | "unit" | "kind">): string {
+function prometheusName({ name, unit, kind }: Pick<Family, "name" | "unit" | "kind">): string {
   const word = unit === "1" && kind === "gauge" ? "ratio" : unitWords[unit];
   const base = name.replace(/[^A-Za-z0-9_]/g, "_");
   const withUnit = word === undefined || base.endsWith(`_${word}`) ? base : `${base}_${word}`;

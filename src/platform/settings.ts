@@ -11,6 +11,7 @@ import {
 } from "../gen/optamil/config/v1/config_pb.ts";
 import { type FleetSettings, readFleet } from "./fleet-settings.ts";
 import { jsonCodec } from "./json.ts";
+import { readTelemetry, type TelemetrySettings } from "./telemetry-settings.ts";
 import { violationsOf } from "./validate.ts";
 
 /** Environment variables by name. */
@@ -46,6 +47,8 @@ export type Settings = {
   /** Who may open an account without a key: everybody, who is invited, or nobody. */
   readonly signUp: "open" | "invitation" | "closed";
   readonly logLevel: string;
+  /** Export of traces and metrics; undefined: there is none. */
+  readonly telemetry: TelemetrySettings | undefined;
   /** A port for operators alone; undefined: there is none. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** What becomes of request parameters that a model cannot take, unless the key says otherwise. */
@@ -165,6 +168,7 @@ function toSettings(
     signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
     metrics: readOperatorPort(config, environment),
+    telemetry: readTelemetry(config, environment),
     limits: {
       bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
       headersTimeoutMs: limits?.headersTimeoutMs ?? 10_000,

@@ -78,7 +78,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
   const toRequest = (exchange: Exchange, call: ProviderCall, isStream: boolean) => ({
     path: pathOf(call, isStream),
     method: "POST" as const,
-    headers: toHeaders(staticHeaders, call.requestId, isStream),
+    headers: toHeaders(staticHeaders, call, isStream),
     body: toBody(exchange, call, isStream),
     ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
   });

@@ -52,6 +52,8 @@ export type ProviderCall = {
   readonly timeouts?: DeploymentTimeouts | undefined;
   /** Id of the request, sent on as `x-request-id`. */
   readonly requestId: string;
+  /** W3C trace context to send on, in which our own span is the parent. Default: none is sent. */
+  readonly traceparent?: string | undefined;
 };
 
 /** A complete answer. */

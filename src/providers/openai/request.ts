@@ -147,9 +147,10 @@ export function toStaticHeaders(apiKey: string | undefined, version: string): re
 /** Headers of one upstream request. */
 export function toHeaders(
   staticHeaders: readonly string[],
-  requestId: string,
+  { requestId, traceparent }: Pick<ProviderCall, "requestId" | "traceparent">,
   isStream: boolean,
 ): string[] {
   const accept = isStream ? "text/event-stream" : "application/json";
-  return [...staticHeaders, "accept", accept, "x-request-id", requestId];
+  const trace = traceparent === undefined ? [] : ["traceparent", traceparent];
+  return [...staticHeaders, "accept", accept, "x-request-id", requestId, ...trace];
 }
