@@ -32,7 +32,7 @@ import { type Log, openLog } from "./platform/log.ts";
 import type { Settings } from "./platform/settings.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
-import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
+import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
 import { openKafkaForwarder } from "./usage/kafka/forwarder.ts";
@@ -168,11 +168,19 @@ async function startTicks(
   return { stop: () => clearInterval(timer) };
 }
 
+/** How a consumer runs. */
+export type ConsumeOptions = {
+  readonly stopped: Promise<void>;
+  readonly log: Log;
+  /** Told, once, how to ask what it does. */
+  readonly onOpen: (status: KafkaConsumers["status"]) => Promise<void>;
+};
+
 /** Consumes as a member of the group until `stopped` resolves. */
 export async function consumeFleet(
   fleet: FleetSettings,
   member: string,
-  { stopped, log }: { readonly stopped: Promise<void>; readonly log: Log },
+  { stopped, log, onOpen }: ConsumeOptions,
 ): Promise<void> {
   const connection = toKafkaConnection(fleet, member);
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
@@ -189,6 +197,7 @@ export async function consumeFleet(
     },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
+  await onOpen(() => consumers.status());
   await stopped;
   await consumers.close();
   await warehouse.close();

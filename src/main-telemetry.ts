@@ -9,6 +9,7 @@ import type { Log } from "./platform/log.ts";
 import { type Instrument, Metrics, type Reading } from "./platform/metrics.ts";
 import { type OtlpExporter, openOtlpExporter } from "./platform/otlp.ts";
 import type { Settings } from "./platform/settings.ts";
+import type { WorkerStatus } from "./usage/kafka/worker.ts";
 
 /** How often the event loop is asked how late it is. */
 const lagProbeMs = 250;
@@ -30,6 +31,33 @@ export function measureGateway(
   measureDeployments(metrics, health);
   return metrics;
 }
+
+/** The metrics of a consumer of a fleet. */
+export function measureFleetConsumer(
+  status: () => ReadonlyMap<number, WorkerStatus>,
+  resources: AsyncDisposableStack,
+): Metrics {
+  const metrics = new Metrics();
+  measureProcess(metrics, resources);
+  const sum = (toNumber: (status: WorkerStatus) => number) =>
+    one([...status().values()].reduce((total, worker) => total + toNumber(worker), 0));
+  metrics.gauge(
+    instrument("optamil.consumer.partitions", "{partition}", "Partitions that are its own."),
+    () => sum(() => 1),
+  );
+  metrics.gauge(lagInstrument, () => sum(({ lag = 0 }) => lag));
+  metrics.gauge(
+    instrument("optamil.consumer.dead_letters_held", "{event}", "Dead letters of them so far."),
+    () => sum(({ dead }) => dead),
+  );
+  return metrics;
+}
+
+const lagInstrument = instrument(
+  "optamil.consumer.lag",
+  "{event}",
+  "Events of the log that it has not taken.",
+);
 
 /** The process itself: memory, processor time, and how late its event loop is. */
 function measureProcess(metrics: Metrics, resources: AsyncDisposableStack): void {
@@ -119,10 +147,7 @@ function measureConsumer(metrics: Metrics, consumer: () => ConsumerStatus | unde
     instrument("optamil.consumer.up", "{process}", "1 while the consumer has its warehouse open."),
     () => oneIfKnown(consumer(), ({ ready }) => Number(ready)),
   );
-  metrics.gauge(
-    instrument("optamil.consumer.lag", "{event}", "Events of the log that it has not taken."),
-    () => oneIfKnown(consumer(), ({ lag }) => lag),
-  );
+  metrics.gauge(lagInstrument, () => oneIfKnown(consumer(), ({ lag }) => lag));
   metrics.observedCounter(
     instrument("optamil.consumer.restarts", "{start}", "Its starts after the first one."),
     () => oneIfKnown(consumer(), ({ restarts }) => restarts),

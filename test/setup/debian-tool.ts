@@ -12,6 +12,7 @@ const debianTools = {
   "fiu-run": { package: "fiu-utils", path: "usr/bin/fiu-run" },
   java: { package: "default-jre-headless", path: "usr/lib/jvm/default-java/bin/java" },
   mvn: { package: "maven", path: "usr/share/maven/bin/mvn" },
+  promtool: { package: "prometheus", path: "usr/bin/promtool" },
   "redis-server": { package: "redis-server", path: "usr/bin/redis-server" },
 } as const;
 

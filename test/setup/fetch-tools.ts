@@ -13,6 +13,7 @@ type Needs = Record<string, () => Promise<unknown>>;
 
 const endToEnd: Needs = {
   curl: () => debianTool("curl"),
+  promtool: () => debianTool("promtool"),
   grpcurl: () => goTool("grpcurl"),
   "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
   "go h2spec": () => goProgram(join(projectRoot, "test/e2e/h2spec")),
