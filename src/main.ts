@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The composition root: settings in, rooms opened, port listened on, everything closed again.
 import { readFile, rm } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
@@ -8,7 +9,7 @@ import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
-import { type ListenOptions, listen } from "./gateway/listen.ts";
+import { type Listener, type ListenOptions, listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
@@ -120,7 +121,7 @@ async function compose(
   // Opened before the doors and closed after them, so that the end can be watched.
   await openOperatorPort(settings.metrics, { ready, config, metrics }, { resources, log });
   const listener = await listen(door, await toListenOptions(settings));
-  resources.defer(() => listener.close({ drainMs: settings.limits.drainTimeoutMs }));
+  resources.defer(() => drain(listener, metering, settings.limits));
   measureListener(metrics, listener);
   state.publicUrl = settings.publicUrl || listener.url;
   await announce(settings.dataDirectory, listener);
@@ -137,10 +138,25 @@ async function compose(
     reload: () => configuration.reload(),
     async close() {
       state.stopping.abort();
+      await wait(settings.limits.drainDelayMs);
       await resources.disposeAsync();
     },
   };
 }
+
+/** Running requests may end by themselves, then they are told to, and what is left after that is cut off. */
+async function drain(
+  listener: Listener,
+  { meter }: Metering,
+  { drainTimeoutMs }: Settings["limits"],
+): Promise<void> {
+  const timer = setTimeout(() => meter.cutAll(), drainTimeoutMs);
+  await listener.close({ drainMs: drainTimeoutMs + lastWordMs });
+  clearTimeout(timer);
+}
+
+/** Time for the error frames of what did not end in time, whose events are made durable first. */
+const lastWordMs = 2_000;
 
 const noFirstKey = { firstKey: undefined, created: false };
 

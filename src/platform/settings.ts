@@ -81,6 +81,7 @@ export type Settings = {
     readonly connectTimeoutMs: number;
     readonly providerSilenceTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    readonly drainDelayMs: number;
     readonly failedAuthPerMinute: number;
   };
 };
@@ -178,6 +179,7 @@ function toSettings(
       connectTimeoutMs: limits?.connectTimeoutMs ?? 5_000,
       providerSilenceTimeoutMs: limits?.providerSilenceTimeoutMs ?? 120_000,
       drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
+      drainDelayMs: limits?.drainDelayMs ?? 0,
       failedAuthPerMinute: limits?.failedAuthPerMinute ?? 600,
     },
   };
