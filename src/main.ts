@@ -33,6 +33,7 @@ import {
   rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
+import { backUp, restore } from "./main-backup.ts";
 import { consumeAlone, fleetOf, migrate, untilStopped } from "./main-commands.ts";
 import {
   type Configuration,
@@ -304,6 +305,8 @@ if (import.meta.main) {
     consume: (tell) => consumeAlone(process.env, tell),
     openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
     checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
+    backUp: (folder) => backUp(process.env, folder),
+    restore: (folder) => restore(process.env, folder),
     openApi: () => createServedOpenApi("/"),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);

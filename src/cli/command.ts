@@ -39,8 +39,26 @@ export type CommandContext = {
   readonly openDeadLetters: () => Promise<DeadLetterOperations>;
   /** What a gateway would make of a configuration file. Throws SettingsError with every problem. */
   readonly checkConfig: (file: string) => Promise<CheckedConfig>;
+  /** Copies all state into a new folder. */
+  readonly backUp: (folder: string) => Promise<Backup>;
+  /** Copies it back into an empty data folder, and audits that. */
+  readonly restore: (folder: string) => Promise<Restored>;
   /** The OpenAPI document of the gateway. */
   readonly openApi: () => object;
+};
+
+/** What was copied, and from where. */
+export type Backup = { readonly from: string; readonly files: number; readonly bytes: number };
+
+/** What was copied back, when it had been copied (ISO 8601), and what its audits found. */
+export type Restored = {
+  readonly to: string;
+  readonly madeAt: string;
+  readonly findings: readonly {
+    readonly severity: "error" | "notice";
+    readonly audit: string;
+    readonly message: string;
+  }[];
 };
 
 /** A configuration that a gateway can start with. */

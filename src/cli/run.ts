@@ -4,6 +4,7 @@ import { OptamilError } from "../platform/errors.ts";
 import { SettingsError } from "../platform/settings.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { backup, restore } from "./backup.ts";
 import { budgets } from "./budgets.ts";
 import { changes } from "./changes.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
@@ -34,6 +35,8 @@ const commands: Readonly<Record<string, Command>> = {
   migrate,
   dlq,
   config,
+  backup,
+  restore,
   openapi,
 };
 

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { chunk, event, openUpstream, usageChunk } from "../fakes/openai-upstream.ts";
 import { bearer } from "./doors.ts";
 import { type GatewayOptions, runOptamil, startGateway } from "./gateway.ts";
@@ -6,6 +6,8 @@ import { logLines } from "./leaks.ts";
 import { sendHttp1 } from "./rest-client.ts";
 import { readEvents } from "./sse.ts";
 
+// Several processes start one after the other.
+vi.setConfig({ testTimeout: 120_000 });
 const streams = 200;
 const ending = [chunk({ content: "end" }), chunk({}, "stop"), usageChunk()].map(event).join("");
 /** Ends the streams of those who wait; until then they hang after their first word. */
@@ -38,7 +40,8 @@ const openStream = ({ url, key }: { url: string; key: string }) =>
       messages: [{ role: "user", content: "hello" }],
     },
   });
-const ask = (sql: string, dataDirectory: string) => runOptamil(["sql", sql, "--json"], dataDirectory);
+const ask = (sql: string, dataDirectory: string) =>
+  runOptamil(["sql", sql, "--json"], dataDirectory);
 
 describe("a gateway that gets SIGTERM", () => {
   it(`lets ${streams} live streams come to their end, and loses nothing of them`, async () => {
