@@ -58,7 +58,7 @@ const countersWaitMs = 5_000;
 const countersPollMs = 50;
 
 /** The connection to the brokers, for any part of this process. */
-function toKafkaConnection(
+export function toKafkaConnection(
   { kafka: { brokers, tls, sasl } }: FleetSettings,
   clientId: string,
 ): KafkaConnection {
@@ -104,7 +104,8 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   });
 }
 
-function toRedis({ redis: { url, password } }: FleetSettings) {
+/** The connection to Redis, with the password that the environment holds. */
+export function toRedis({ redis: { url, password } }: FleetSettings) {
   const commandTimeoutMs = redisTimeoutMs;
   if (password === undefined) return { url, commandTimeoutMs };
   const withPassword = new URL(url);

@@ -41,6 +41,7 @@ import {
   openConfiguration,
   type Serving,
 } from "./main-config.ts";
+import { diagnose } from "./main-doctor.ts";
 import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
 import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
@@ -305,6 +306,7 @@ if (import.meta.main) {
     consume: (tell) => consumeAlone(process.env, tell),
     openDeadLetters: async () => openFleetDeadLetters(fleetOf(loadSettings(process.env))),
     checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
+    diagnose: () => diagnose(process.env),
     backUp: (folder) => backUp(process.env, folder),
     restore: (folder) => restore(process.env, folder),
     openApi: () => createServedOpenApi("/"),

@@ -11,6 +11,7 @@ import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { config } from "./config.ts";
 import { consumer } from "./consumer.ts";
 import { dlq } from "./dlq.ts";
+import { doctor } from "./doctor.ts";
 import { gateway } from "./gateway.ts";
 import { keys } from "./keys.ts";
 import { migrate } from "./migrate.ts";
@@ -35,6 +36,7 @@ const commands: Readonly<Record<string, Command>> = {
   migrate,
   dlq,
   config,
+  doctor,
   backup,
   restore,
   openapi,
