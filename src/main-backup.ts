@@ -1,5 +1,4 @@
 // Part of the composition root: backup and restore of one machine's state.
-import { fileURLToPath } from "node:url";
 import type { Backup, Restored } from "./cli/command.ts";
 import { refuseSecondGateway } from "./main-accounts.ts";
 import { version } from "./main-doors.ts";
@@ -24,11 +23,15 @@ export async function backUp(environment: Environment, folder: string): Promise<
   return { from: dataDirectory, files: files.length, bytes };
 }
 
-/** Copies it back where nothing is yet, and audits what is there then. */
-export async function restore(environment: Environment, folder: string): Promise<Restored> {
+/** Copies it back where nothing is yet, and audits what is there then; `entry` is the program to fork for that. */
+export async function restore(
+  environment: Environment,
+  folder: string,
+  entry: string,
+): Promise<Restored> {
   const { dataDirectory } = await loadAlone(environment);
   const { madeAt } = await copyBack(folder, dataDirectory);
-  return { to: dataDirectory, madeAt, findings: await auditAlone(dataDirectory) };
+  return { to: dataDirectory, madeAt, findings: await auditAlone(dataDirectory, entry) };
 }
 
 async function loadAlone(environment: Environment): Promise<Settings> {
@@ -43,8 +46,7 @@ async function loadAlone(environment: Environment): Promise<Settings> {
 }
 
 /** The audits of a data folder that nobody serves, by a consumer of its own, which first takes what is left in the log. */
-async function auditAlone(dataDirectory: string): Promise<readonly Finding[]> {
-  const entry = fileURLToPath(new URL("./main.ts", import.meta.url));
+async function auditAlone(dataDirectory: string, entry: string): Promise<readonly Finding[]> {
   const troubles: string[] = [];
   const consumer = superviseConsumer({
     start: () => forkConsumer(entry, ["consumer", dataDirectory]),

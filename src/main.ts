@@ -308,7 +308,7 @@ if (import.meta.main) {
     checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
     diagnose: () => diagnose(process.env),
     backUp: (folder) => backUp(process.env, folder),
-    restore: (folder) => restore(process.env, folder),
+    restore: (folder) => restore(process.env, folder, fileURLToPath(import.meta.url)),
     openApi: () => createServedOpenApi("/"),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);
