@@ -13,6 +13,7 @@ type Needs = Record<string, () => Promise<unknown>>;
 
 const endToEnd: Needs = {
   curl: () => debianTool("curl"),
+  nginx: () => debianTool("nginx"),
   promtool: () => debianTool("promtool"),
   grpcurl: () => goTool("grpcurl"),
   "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
@@ -29,9 +30,14 @@ const endToEnd: Needs = {
 };
 
 const brokers: Needs = { kafka: kafkaTool };
+const deployment: Needs = {
+  "docker-compose": () => debianTool("docker-compose"),
+  promtool: () => debianTool("promtool"),
+};
 
 const needsOf: Record<string, Needs> = {
   engines: brokers,
+  unit: { ...brokers, ...deployment },
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
   "e2e-node": endToEnd,
