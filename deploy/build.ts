@@ -1,16 +1,20 @@
-// `npm run build`: makes dist/package, what the npm package and the container image hold.
+// `npm run build [FOLDER]`: makes dist/package, or the folder: what the npm package and the container image hold.
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const target = join(root, "dist/package");
+const target = resolve(root, process.argv[2] ?? "dist/package");
 rmSync(target, { recursive: true, force: true });
-execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", "deploy/tsconfig.json"], {
-  cwd: root,
-  stdio: "inherit",
-});
+execFileSync(
+  join(root, "node_modules/.bin/tsc"),
+  ["-p", "deploy/tsconfig.json", "--outDir", join(target, "dist")],
+  {
+    cwd: root,
+    stdio: "inherit",
+  },
+);
 // Training and its data stay at home.
 rmSync(join(target, "dist/router/training"), { recursive: true });
 for (const file of globSync(["src/**/*.{sql,lua}", "src/router/weights.bin"], { cwd: root })) {

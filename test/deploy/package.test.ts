@@ -25,10 +25,12 @@ let url = "";
 
 /** Packs what `npm run build` made, and unpacks it as `npm install` does, beside the packages that it names. */
 async function install(): Promise<void> {
-  const built = await run(process.execPath, ["deploy/build.ts"], { cwd: projectRoot });
+  const built = await run(process.execPath, ["deploy/build.ts", join(scratch, "built")], {
+    cwd: projectRoot,
+  });
   expect(built.code, built.stderr).toBe(0);
   const pack = ["pack", "--silent", "--pack-destination", scratch];
-  const packed = await run("npm", pack, { cwd: join(projectRoot, "dist/package") });
+  const packed = await run("npm", pack, { cwd: join(scratch, "built") });
   expect(packed.code, packed.stderr).toBe(0);
   await mkdir(installed, { recursive: true });
   const archive = join(scratch, packed.stdout.trim());
