@@ -10,7 +10,7 @@ export type Measured = {
   readonly match: RegExpExecArray;
 };
 
-/** Starts a script on this runtime and waits, at most 20 s, for a line that matches. */
+/** Starts a script on this runtime and waits, at most 60 s, for a line that matches. */
 export async function start(
   args: readonly string[],
   line: RegExp,
@@ -20,7 +20,7 @@ export async function start(
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
   for await (const text of createInterface({ input: child.stdout })) {
     const match = line.exec(text);
     if (match === null || child.pid === undefined) continue;

@@ -2,8 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { periodAt } from "./admission/period.ts";
-import { toModelOverrides } from "./catalogue/model-config.ts";
-import { createCatalogue } from "./catalogue/models.ts";
+import { toCatalogue } from "./catalogue/model-config.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans, freePlanName, type Plans } from "./catalogue/plans.ts";
 import type { AccountOperations, KeyOperations, MeteringOperations } from "./cli/command.ts";
@@ -72,7 +71,7 @@ export type KnownNames = {
 
 /** What the settings know of plans and models. */
 export function knownNames({ plans, models }: Pick<Settings, "plans" | "models">): KnownNames {
-  const catalogue = createCatalogue(toModelOverrides(models));
+  const catalogue = toCatalogue(models);
   return {
     plans: createPlans(toPlanOverrides(plans)),
     isModel: (name) => catalogue.byName(name) !== undefined,

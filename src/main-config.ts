@@ -2,8 +2,8 @@
 // while requests run.
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { toModelOverrides } from "./catalogue/model-config.ts";
-import { type Catalogue, createCatalogue, type Model } from "./catalogue/models.ts";
+import { toCatalogue } from "./catalogue/model-config.ts";
+import type { Catalogue, Model } from "./catalogue/models.ts";
 import { toPlanOverrides } from "./catalogue/plan-config.ts";
 import { createPlans, type Plans } from "./catalogue/plans.ts";
 import type { CheckedConfig } from "./cli/command.ts";
@@ -157,7 +157,7 @@ export async function checkConfiguration(environment: Environment): Promise<Chec
 
 function readCatalogue({ models, plans }: Settings) {
   return {
-    catalogue: createCatalogue(toModelOverrides(models)),
+    catalogue: toCatalogue(models),
     plans: createPlans(toPlanOverrides(plans)),
   };
 }

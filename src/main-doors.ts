@@ -1,6 +1,6 @@
 // Part of the composition root: the services that are served, and the doors in front of them.
 import type { DescService } from "@bufbuild/protobuf";
-import { admitRead, currentRate } from "./chat/reads.ts";
+import { admitFeedback, admitRead, currentRate } from "./chat/reads.ts";
 import { createDoor } from "./gateway/door.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { createHealth } from "./gateway/health.ts";
@@ -18,8 +18,11 @@ import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { AccountService } from "./gen/optamil/v1/accounts_pb.ts";
 import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
+import { AnalyticsService } from "./gen/optamil/v1/analytics_pb.ts";
 import { BudgetService } from "./gen/optamil/v1/budgets_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
+import { EmbeddingService } from "./gen/optamil/v1/embeddings_pb.ts";
+import { FeedbackService } from "./gen/optamil/v1/feedback_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
 import { MessageService } from "./gen/optamil/v1/messages_pb.ts";
 import { ModelService } from "./gen/optamil/v1/models_pb.ts";
@@ -48,11 +51,14 @@ const servedServices: readonly DescService[] = [
   ChatService,
   MessageService,
   ResponseService,
+  EmbeddingService,
+  FeedbackService,
   ModelService,
   KeyService,
   AccountService,
   AdminService,
   UsageService,
+  AnalyticsService,
   BudgetService,
   RouterService,
 ];
@@ -135,11 +141,15 @@ export function createServedOpenApi(serverUrl: string) {
   return createOpenApi(servedServices, { serverUrl, version });
 }
 
-/** The counters as the doors see them. */
-export function createRates({ counters, entitlement }: Metering, uuids: UuidSource): Rates {
+/** The counters as the doors see them, and what gives feedback. */
+export type FreeRates = Rates & { readonly admitFeedback: Rates["admitRead"] };
+
+/** Counts what is free of charge. */
+export function createRates({ counters, entitlement }: Metering, uuids: UuidSource): FreeRates {
   const reads = { counters, uuids, entitlementOf: entitlement };
   return {
     admitRead: (caller, showRate) => admitRead(caller, showRate, reads),
+    admitFeedback: (caller, showRate) => admitFeedback(caller, showRate, reads),
     current: (caller) => currentRate(caller, reads),
   };
 }

@@ -30,6 +30,7 @@ import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import type { Settings } from "./platform/settings.ts";
+import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
 import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
@@ -56,6 +57,8 @@ const redisTimeoutMs = 2_000;
 /** A start waits for the shared counters, and for the other replicas that they wait for. */
 const countersWaitMs = 5_000;
 const countersPollMs = 50;
+/** As many as the connections for analysts, so that a question waits here, where that is bounded. */
+const analyticsAtOnce = 4;
 
 /** The connection to the brokers, for any part of this process. */
 export function toKafkaConnection(
@@ -90,6 +93,8 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       sql: (text, format) => warehouse.sql(text, format),
       audit: () => auditFleet({ warehouse, connection, directory: options.directory, shared }),
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
+      eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
+      analytics: boundAnalytics(warehouse.analytics, { runningMax: analyticsAtOnce }),
     },
     status: () => ({
       countersUp: counters.status().state === "up",
@@ -210,11 +215,14 @@ export async function migrateFleet(fleet: FleetSettings) {
   const { partitions, replicationFactor } = fleet.kafka;
   const connection = toKafkaConnection(fleet, "migrate");
   const findings = await ensureUsageTopics(connection, { partitions, replicationFactor });
-  await (await openClickHouseWarehouse(fleet.clickhouse)).close();
+  const warehouse = await openClickHouseWarehouse(fleet.clickhouse);
+  const hasRole = await warehouse.makeAnalystRole();
+  await warehouse.close();
   return {
     done: [
       ...findings.map(({ topic, made }) => `topic ${topic}: ${made ? "made" : "is there"}`),
       `tables in ${fleet.clickhouse.url}: are there`,
+      `role optamil_analyst: ${hasRole ? "is there" : "not made, as ClickHouse's user may not manage access"}`,
     ],
     differences: findings.flatMap(({ topic, differences }) =>
       differences.map((difference) => `topic ${topic}: ${difference}`),

@@ -22,12 +22,15 @@ import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
 import { createLogTail, readAccountTail } from "./usage/account-tail.ts";
+import type { AnalyticsWarehouse } from "./usage/analytics.ts";
+import { boundAnalytics } from "./usage/analytics-room.ts";
 import type { Finding } from "./usage/audit.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { defaultSchedule } from "./usage/charge.ts";
 import { openChdbWarehouse } from "./usage/chdb.ts";
 import { type ChildPort, runConsumerChild } from "./usage/child.ts";
 import type { ConsumerRecords } from "./usage/consumer-store.ts";
+import { createGiveFeedback, type GiveFeedback } from "./usage/feedback.ts";
 import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
 import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
 import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
@@ -63,9 +66,12 @@ export type Metering = {
   readonly recordings: RecordingRoom;
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
   readonly audit: () => Promise<readonly Finding[]>;
+  /** Within bounds of its own. */
+  readonly analytics: AnalyticsWarehouse;
   readonly refund: ReturnType<typeof createRefundUsage>;
   /** How the parts are, for metrics. */
   readonly status: () => MeteringStatus;
+  readonly giveFeedback: GiveFeedback;
   close(): Promise<void>;
 };
 
@@ -102,6 +108,8 @@ export type MeteringParts = {
     sql(text: string, format: string | undefined): Promise<string>;
     audit(): Promise<readonly Finding[]>;
     event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
+    eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
+    readonly analytics: AnalyticsWarehouse;
   };
   /** What is known of the parts beside the usage log. */
   readonly status: () => Omit<MeteringStatus, "log">;
@@ -154,6 +162,15 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
       audit: async () => (await consumer.ask({ kind: "audit" })).findings,
       event: async (accountId, eventId) =>
         (await consumer.ask({ kind: "event", accountId, eventId })).event,
+      eventOfRequest: async (accountId, requestId) =>
+        (await consumer.ask({ kind: "event-of-request", accountId, requestId })).event,
+      analytics: boundAnalytics({
+        figures: async (asked) => (await consumer.ask({ kind: "figures", asked })).found,
+        requests: async (asked) => (await consumer.ask({ kind: "requests", asked })).found,
+        request: async (accountId, requestId) =>
+          (await consumer.ask({ kind: "request", asked: { accountId, requestId } })).found,
+        savings: async (asked) => (await consumer.ask({ kind: "savings", asked })).found,
+      }),
     },
     status: () => ({ consumer: status }),
     async close() {
@@ -184,8 +201,16 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     recordings: new RecordingRoom(),
     sql: warehouse.sql,
     audit: warehouse.audit,
+    analytics: warehouse.analytics,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
     status: () => ({ ...parts.status(), log: usageLog.status() }),
+    giveFeedback: createGiveFeedback({
+      findEvent: warehouse.event,
+      findRequest: warehouse.eventOfRequest,
+      usageLog,
+      clock: systemClock,
+      uuids: options.uuids,
+    }),
     async close() {
       leave();
       await ticks.stop();

@@ -4,6 +4,7 @@ import { readFile, rm } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
+import type { EmbedParts } from "./chat/embed.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
 import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
@@ -12,8 +13,11 @@ import type { MethodEntry } from "./gateway/exchange.ts";
 import { type Listener, type ListenOptions, listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
+import { analyticsMethods } from "./gateway/rpc/analytics.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
 import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
+import { embeddingMethods, type UseEmbedParts } from "./gateway/rpc/embeddings.ts";
+import { feedbackMethods } from "./gateway/rpc/feedback.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
 import { messageMethods } from "./gateway/rpc/messages.ts";
 import { modelMethods } from "./gateway/rpc/models.ts";
@@ -42,7 +46,13 @@ import {
   type Serving,
 } from "./main-config.ts";
 import { diagnose } from "./main-doctor.ts";
-import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
+import {
+  createDoors,
+  createRates,
+  createServedOpenApi,
+  type FreeRates,
+  version,
+} from "./main-doors.ts";
 import { openFleetAccounts, openFleetDeadLetters, openFleetMeter } from "./main-fleet.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
 import {
@@ -110,10 +120,12 @@ async function compose(
   const rooms = { directory, plans, baselineOf, uuids, log };
   const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
-  const { entries, health } = createEntries(settings, { servings, accounts, metering, uuids, log });
+  const rates = createRates(metering, uuids);
+  const { entries, health } = createEntries(settings, {
+    ...{ servings, accounts, metering, rates, uuids, log },
+  });
   const metrics = measureGateway({ metering, health }, resources);
   const state = { publicUrl: "", stopping: new AbortController() };
-  const rates = createRates(metering, uuids);
   const config = () => servings.current.config;
   const exporter = openTelemetry(settings, { metrics, resources, log });
   const door = createDoors({
@@ -179,6 +191,7 @@ type Rooms = {
   readonly servings: Configuration["servings"];
   readonly accounts: Accounts;
   readonly metering: Metering;
+  readonly rates: FreeRates;
   readonly uuids: UuidSource;
   readonly log: Log;
 };
@@ -186,7 +199,7 @@ type Rooms = {
 /** Every method that is served, over its rooms. */
 function createEntries(
   settings: Settings,
-  { servings, accounts, metering, uuids, log }: Rooms,
+  { servings, accounts, metering, rates, uuids, log }: Rooms,
 ): { entries: MethodEntry[]; health: () => DeploymentHealth } {
   const clock = systemClock;
   const chat = {
@@ -199,17 +212,20 @@ function createEntries(
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
   };
   const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
-  const partsOf = rememberLast((serving: Serving): OnceParts => {
+  const partsOf = rememberLast((serving: Serving): OnceParts & EmbedParts => {
     // A deployment may be another one under its old name: each version finds out anew which are well.
     const qualityOf = ({ quality, accountId }: Caller) =>
       quality ?? accounts.directory.account(accountId)?.quality ?? serving.quality;
     return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
   const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
+  const useEmbedding: UseEmbedParts = (run) => servings.use((serving) => run(partsOf(serving)));
   const entries = [
     ...chatMethods(use),
     ...messageMethods(use),
     ...responseMethods(use),
+    ...embeddingMethods(useEmbedding),
+    ...feedbackMethods({ give: metering.giveFeedback, admit: rates.admitFeedback }),
     ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
     ...modelMethods(() => servings.current),
     ...keyMethods(accounts.manager),
@@ -228,6 +244,11 @@ function createEntries(
       audit: metering.audit,
     }),
     ...budgetMethods(desk, accounts.isLimited),
+    ...analyticsMethods({
+      analytics: metering.analytics,
+      findAccount: (accountId) => accounts.accounts.find(accountId),
+      wallMs: () => clock.wallMs(),
+    }),
     ...usageMethods((caller) =>
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),

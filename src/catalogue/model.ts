@@ -31,8 +31,8 @@ export interface ModelCost {
   readonly asOf?: string;
 }
 
-/** One model of the catalogue. Every built-in row has all of its fields, but not each a cached price. */
-export interface Model {
+/** What the catalogue knows of any model, whatever it is for. */
+export interface CatalogueModel {
   /** Optamil's id of the model; may contain ":" and "/". */
   readonly name: string;
   readonly tier: TierName;
@@ -44,14 +44,18 @@ export interface Model {
   readonly ownedBy: string;
   /** Unix seconds of the release day's first moment (UTC); absent where it is not known. */
   readonly createdAt?: number;
-  /** The most tokens of prompt and answer together. */
+  /** The most tokens of prompt and answer together; of an embedding model those of one input. */
   readonly contextTokens: number;
-  /** The most tokens of one answer; never above `contextTokens`. */
-  readonly maxOutputTokens: number;
-  readonly capabilities: Capabilities;
   readonly cost: ModelCost;
   /** Request parameters that it cannot take. Default: none that are known. */
   readonly unsupportedParameters?: readonly string[];
+}
+
+/** One chat model of the catalogue. Every built-in row has all of its fields, but not each a cached price. */
+export interface Model extends CatalogueModel {
+  /** The most tokens of one answer; never above `contextTokens`. */
+  readonly maxOutputTokens: number;
+  readonly capabilities: Capabilities;
   /** More that it cannot take while it reasons. Default: none that are known. */
   readonly whileReasoning?: {
     readonly unsupportedParameters: readonly string[];
@@ -60,4 +64,12 @@ export interface Model {
   };
   /** Request parameters that it takes under another name, and that name. Default: none that are known. */
   readonly renamedParameters?: Readonly<Record<string, string>>;
+}
+
+/** One embedding model of the catalogue. */
+export interface EmbeddingModel extends CatalogueModel {
+  /** Numbers of a vector where a request asks for no other length. */
+  readonly dimensions: number;
+  /** The most inputs that one request may have. */
+  readonly inputsMax: number;
 }

@@ -1,13 +1,14 @@
 /** The catalogue of models: the built-in rows, with those of the configuration laid over them. */
 
 import assert from "node:assert/strict";
-import type { Capabilities, Model, ModelCost } from "./model.ts";
+import { createEmbeddingModels, type EmbeddingOverride } from "./embedding-models.ts";
+import type { Capabilities, EmbeddingModel, Model, ModelCost } from "./model.ts";
 import { builtInModels } from "./models-data.ts";
 import { parametersOf } from "./parameters.ts";
 import { type TierName, tiers } from "./tiers.ts";
 
 // The rows' types live apart, or models-data.ts and this file would import each other.
-export type { Capabilities, Model } from "./model.ts";
+export type { Capabilities, CatalogueModel, EmbeddingModel, Model } from "./model.ts";
 
 /** The name that asks the Neural Router for a model; no row may have it. */
 export const autoModelName = "auto";
@@ -23,11 +24,15 @@ export interface AutoModel {
 
 /** All models one process knows. It never changes once it is made. */
 export interface Catalogue {
-  /** In the order of the built-in rows, then of the overrides that added one. */
+  /** Chat models, in the order of the built-in rows, then of the overrides that added one. */
   readonly models: readonly Model[];
   readonly autoModel: AutoModel;
-  /** The model with exactly this name; undefined for an unknown one and for `auto`. */
+  /** The chat model with exactly this name; undefined for an unknown one and for `auto`. */
   byName(name: string): Model | undefined;
+  /** Models for embeddings alone, in the same order. No name is of both kinds. */
+  readonly embeddingModels: readonly EmbeddingModel[];
+  /** The embedding model with exactly this name. */
+  embeddingByName(name: string): EmbeddingModel | undefined;
 }
 
 /**
@@ -61,9 +66,12 @@ const defaultCapabilities: Capabilities = {
 /**
  * A catalogue of the built-in models with `overrides` laid over them in order, by name (default:
  * none). Fails on a built-in name that occurs twice, on the name `auto`, and on a new model
- * without a tier.
+ * without a tier, or for embeddings without dimensions.
  */
-export function createCatalogue(overrides: readonly ModelOverride[] = []): Catalogue {
+export function createCatalogue(
+  overrides: readonly ModelOverride[] = [],
+  embeddingOverrides: readonly EmbeddingOverride[] = [],
+): Catalogue {
   const models = new Map<string, Model>();
   for (const model of builtInModels) {
     assert(!models.has(model.name), `model ${model.name} has two rows in the catalogue`);
@@ -73,10 +81,17 @@ export function createCatalogue(overrides: readonly ModelOverride[] = []): Catal
     assert(override.name !== autoModelName, "auto is the router's name, no model can have it");
     models.set(override.name, toFrozen(toModel(override, models.get(override.name))));
   }
-  return toCatalogue(models);
+  const embeddings = createEmbeddingModels(embeddingOverrides);
+  for (const name of embeddings.keys()) {
+    assert(!models.has(name) && name !== autoModelName, `${name} is a chat model already`);
+  }
+  return toCatalogue(models, embeddings);
 }
 
-function toCatalogue(models: ReadonlyMap<string, Model>): Catalogue {
+function toCatalogue(
+  models: ReadonlyMap<string, Model>,
+  embeddings: ReadonlyMap<string, EmbeddingModel>,
+): Catalogue {
   const rows = Object.freeze([...models.values()]);
   return Object.freeze({
     models: rows,
@@ -87,6 +102,8 @@ function toCatalogue(models: ReadonlyMap<string, Model>): Catalogue {
       contextTokens: Math.max(...rows.map((model) => model.contextTokens)),
     }),
     byName: (name: string) => models.get(name),
+    embeddingModels: Object.freeze([...embeddings.values()]),
+    embeddingByName: (name: string) => embeddings.get(name),
   });
 }
 

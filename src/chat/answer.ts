@@ -1,18 +1,19 @@
 // The use case: one chat request from its route to the end of its answer.
+import type { Model } from "../catalogue/models.ts";
 import type { Clock } from "../platform/clock.ts";
-import { OptamilError } from "../platform/errors.ts";
-import type { ProviderCall, ProviderFailure, StreamReceiver } from "../providers/provider.ts";
+import type { ProviderCall, StreamReceiver } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink, ChatCall } from "./call.ts";
+import { type Attempted, type Trial, tryInOrder } from "./candidates.ts";
 import { textOf } from "./content.ts";
 import { completeJson, streamJson } from "./json-answer.ts";
 import { jsonFormOf } from "./json-form.ts";
 import { watchJson } from "./json-watch.ts";
 import type { Meter } from "./meter.ts";
-import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
+import { endedBy } from "./metered-request.ts";
 import { mergeNames, policyOf, untakenBy } from "./parameters.ts";
 import type { ProviderSlots } from "./provider-slots.ts";
-import { type Attempted, relayStream } from "./relay.ts";
-import { type Candidate, findRoute, type Route, type RouteParts } from "./route.ts";
+import { relayStream } from "./relay.ts";
+import { findRoute, type Route, type RouteParts } from "./route.ts";
 
 /** What answering needs; made once at start. */
 export type ChatParts = RouteParts & {
@@ -34,69 +35,19 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
   const route = findRoute(call, parts);
   const request = await parts.meter.admit(call, route);
   request.shadow = route.question && parts.shadow?.consider(route.question);
-  let last: ProviderFailure | undefined;
-  let upstreamMs = 0;
-  for (const candidate of route.candidates) {
-    const startedAtMs = parts.clock.monotonicMs();
-    const elapsedMs = startedAtMs - call.receivedAtMs;
-    const trial = { candidate, route, request, elapsedMs, overheadMs: elapsedMs - upstreamMs };
-    const { hasBegun, failure } = await attemptInTurn(call, sink, parts, trial);
-    const latencyMs = parts.clock.monotonicMs() - startedAtMs;
-    parts.health.ended(candidate.deployment, failure, latencyMs);
-    const errorClass = failure?.errorClass;
-    call.trail?.attempted({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
-    if (hasBegun || failure === undefined) return;
-    last = failure;
-    upstreamMs += latencyMs;
-    request.attempted({ ...namesOf(candidate), ...failure, latencyMs });
-    const isLate = parts.clock.monotonicMs() - call.receivedAtMs >= call.timeoutMs;
-    if (!failure.tryNext || call.cancellation.cancelled || isLate) break;
-  }
-  const error = last?.error ?? new OptamilError("service_unavailable", "No model is available.");
-  await request.settle(unserved(endedBy(call.cancellation), error.row.status));
-  throw error;
+  await tryInOrder(call, route.candidates, request, parts, (trial) =>
+    attempt(call, sink, parts, { ...trial, route }),
+  );
 }
 
-type Trial = {
-  readonly candidate: Candidate;
-  readonly route: Route;
-  readonly request: MeteredRequest;
-  /** Since the request came in. */
-  readonly elapsedMs: number;
-  /** Of that, in the gateway itself. */
-  readonly overheadMs: number;
-};
-
-/** One candidate, when its provider has a place for another request. */
-async function attemptInTurn(
-  call: ChatCall,
-  sink: AnswerSink,
-  parts: ChatParts,
-  trial: Trial,
-): Promise<Attempted> {
-  const { deployment } = trial.candidate;
-  const taken = parts.slots.take(deployment, call.caller.accountId);
-  if (!(taken === true || (await taken))) return { hasBegun: false, failure: noSlot() };
-  parts.health.began(deployment);
-  try {
-    return await attempt(call, sink, parts, trial);
-  } finally {
-    parts.slots.give(deployment);
-  }
-}
-
-function noSlot(): ProviderFailure {
-  const message = "The model is busy. Please try again.";
-  const error = new OptamilError("service_unavailable", message, { retryAfterMs: 1_000 });
-  return { ok: false, error, status: 0, errorClass: "no_slot", tryNext: true };
-}
+type RoutedTrial = Trial<Model> & { readonly route: Route };
 
 /** One candidate. */
 async function attempt(
   call: ChatCall,
   sink: AnswerSink,
   parts: ChatParts,
-  trial: Trial,
+  trial: RoutedTrial,
 ): Promise<Attempted> {
   const { model, deployment } = trial.candidate;
   const { request } = trial;
@@ -146,14 +97,10 @@ async function attempt(
   return { hasBegun: true, failure: undefined };
 }
 
-function namesOf({ model, deployment }: Candidate): { model: string; provider: string } {
-  return { model: model.name, provider: deployment.provider };
-}
-
 function toProviderCall(
   call: ChatCall,
   sink: AnswerSink,
-  trial: Trial,
+  trial: RoutedTrial,
   parts: ChatParts,
 ): ProviderCall {
   const { model, deployment } = trial.candidate;

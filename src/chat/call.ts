@@ -8,17 +8,18 @@ import type { Caller } from "../keys/verify.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
+import type { OperationName } from "../usage/operation.ts";
 import type { RateView } from "./rate.ts";
 import type { Trail } from "./trail.ts";
 
-/** One chat request, checked and authenticated. */
-export type ChatCall = {
+/** What is admitted and metered of a request, whatever it asks for. */
+export type MeteredCall = {
   readonly requestId: string;
   readonly caller: Caller;
-  /** The validated request. */
-  readonly request: CreateChatCompletionRequest;
-  /** The client's own JSON, if it came by REST. */
-  readonly body: JsonBody | undefined;
+  /** The validated request, which names a model. */
+  readonly request: { readonly model: string };
+  /** What it asks for. Default: a chat. */
+  readonly operation?: OperationName | undefined;
   /** Whether the answer is streamed. */
   readonly stream: boolean;
   /** Thrown when the client has gone or its deadline has passed. */
@@ -29,8 +30,6 @@ export type ChatCall = {
   readonly timeoutMs: number;
   /** The client's mark for repeats of one request; undefined if it sent none. */
   readonly idempotencyKey: string | undefined;
-  /** How good an answer of `auto` must be, 0 (cheapest) to 1 (best). Default: its key's, its account's, or the gateway's. */
-  readonly quality?: number | undefined;
   /** What the client calls the work that the request belongs to. Default: nothing. */
   readonly tag?: string | undefined;
   /** Id that the request's event is to have. Default: one made at admission. */
@@ -39,6 +38,15 @@ export type ChatCall = {
   readonly trail?: Trail | undefined;
   /** Tells the door where the caller stands against its limits, for the answer's headers. */
   readonly showRate: (view: RateView) => void;
+};
+
+/** One chat request, checked and authenticated. */
+export type ChatCall = MeteredCall & {
+  readonly request: CreateChatCompletionRequest;
+  /** The client's own JSON, if it came by REST. */
+  readonly body: JsonBody | undefined;
+  /** How good an answer of `auto` must be, 0 (cheapest) to 1 (best). Default: its key's, its account's, or the gateway's. */
+  readonly quality?: number | undefined;
 };
 
 /** What is known when the answer begins. */

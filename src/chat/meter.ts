@@ -1,14 +1,13 @@
-// Meters chat requests: limits and credits before the first byte, the durable event before the last.
+// Meters requests: limits and credits before the first byte, the durable event before the last.
 import type { Admission, Admitted, Limits, Refused, WindowName } from "../admission/counters.ts";
 import type { Spending } from "../directory/budgets.ts";
 import { priceBounds } from "../usage/charge.ts";
 import { createHold } from "../usage/event.ts";
-import type { ChatCall } from "./call.ts";
+import type { MeteredCall } from "./call.ts";
 import { narrowedBy } from "./key-limits.ts";
 import type { MeterParts } from "./meter-parts.ts";
-import { MeteredRequest } from "./metered-request.ts";
+import { MeteredRequest, type MeteredRoute } from "./metered-request.ts";
 import { toRefusal } from "./refusal.ts";
-import type { Route } from "./route.ts";
 
 /** Completion tokens that a request without max_tokens is taken to use at admission. */
 const completionTokensAssumed = 512;
@@ -28,7 +27,7 @@ export class Meter {
    * Throws `rate_limit_exceeded`, `insufficient_credits`, `context_length_exceeded` (larger than a whole
    * window), `service_unavailable` (it cannot be recorded).
    */
-  async admit(call: ChatCall, route: Route): Promise<MeteredRequest> {
+  async admit(call: MeteredCall, route: MeteredRoute): Promise<MeteredRequest> {
     const { counters, schedule, uuids, entitlementOf, spendingOf } = this.#parts;
     const { caller } = call;
     const { limits, totalMicro, overdraftMicro } = entitlementOf(caller);
@@ -36,7 +35,7 @@ export class Meter {
     const { promptTokens, maxOutputTokens } = route.features;
     const tokens = promptTokens + (maxOutputTokens ?? completionTokensAssumed);
     const tiers = route.candidates.map(({ model }) => model.tier);
-    const { lowestMicro, highestMicro } = priceBounds(tiers, tokens, schedule);
+    const { lowestMicro, highestMicro } = priceBounds(tiers, tokens, schedule, call.operation);
     const eventId = call.eventId ?? uuids.text();
     const [first] = tiers;
     const asked = { model: call.request.model, tier: first };
@@ -89,8 +88,8 @@ export class Meter {
   }
 
   #record(
-    call: ChatCall,
-    route: Route,
+    call: MeteredCall,
+    route: MeteredRoute,
     eventId: string,
     { admission: admitted, spending }: { admission: Admitted; spending: Spending },
   ): MeteredRequest {
@@ -107,6 +106,7 @@ export class Meter {
       scheduleVersion: this.#parts.schedule.version,
       requestId: call.requestId,
       tag: call.tag,
+      operation: call.operation,
       ...spending,
     });
     const committed = this.#parts.usageLog.hold(hold);
@@ -120,7 +120,7 @@ export class Meter {
   }
 
   #refuse(
-    call: ChatCall,
+    call: MeteredCall,
     eventId: string,
     refused: Refused,
     limits: Limits,

@@ -1,7 +1,8 @@
 // One admitted request, from its hold to its durable end.
 import assert from "node:assert/strict";
 import type { Admitted, Budget } from "../admission/counters.ts";
-import type { Model } from "../catalogue/models.ts";
+import type { CatalogueModel, Model } from "../catalogue/models.ts";
+import type { TierName } from "../catalogue/tiers.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Cancellation, CancelReason } from "../platform/cancellation.ts";
@@ -13,9 +14,25 @@ import { countTokens } from "../usage/estimate.ts";
 import { type AttemptRecord, createSettlement, type DecisionRecord } from "../usage/event.ts";
 import { type Ending, toOutcome } from "../usage/outcome.ts";
 import { noTokens } from "../usage/tokens.ts";
-import type { ChatCall } from "./call.ts";
+import type { MeteredCall } from "./call.ts";
 import type { MeterParts } from "./meter-parts.ts";
-import type { Route } from "./route.ts";
+
+/** What metering needs to know of where a request goes. */
+export type MeteredRoute = {
+  /** What to try, best first. */
+  readonly candidates: readonly { readonly model: Pick<CatalogueModel, "tier"> }[];
+  /** Estimated length of the request, and the most tokens of its answer; undefined: the model's own bound. */
+  readonly features: {
+    readonly promptTokens: number;
+    readonly maxOutputTokens: number | undefined;
+  };
+  /** Tier of the model that the client named; undefined for `auto`. */
+  readonly requestedTier: TierName | undefined;
+  /** The router's reasons in one line, if it was asked. */
+  readonly explanation: string | undefined;
+  /** The same, whole. */
+  readonly decision?: Explanation | undefined;
+};
 
 /** How a request ended. */
 export type RequestEnding = {
@@ -23,7 +40,7 @@ export type RequestEnding = {
   /** Whether content had reached the client. */
   readonly contentSent: boolean;
   /** The model and provider that answered; undefined if none did. */
-  readonly served: { readonly model: Model; readonly provider: string } | undefined;
+  readonly served: { readonly model: CatalogueModel; readonly provider: string } | undefined;
   /** Tokens as the provider counted them. */
   readonly usage: ChatUsage | undefined;
   /** Events with content that were relayed; 0 for an answer in one piece. */
@@ -62,8 +79,8 @@ type Parts = Pick<
 >;
 
 type Opened = {
-  readonly call: ChatCall;
-  readonly route: Route;
+  readonly call: MeteredCall;
+  readonly route: MeteredRoute;
   readonly eventId: string;
   readonly hold: UsageEvent;
   readonly admitted: Admitted;
@@ -89,7 +106,9 @@ export class MeteredRequest {
 
   constructor(parts: Parts, opened: Opened, onClosed: () => void) {
     this.#parts = parts;
-    this.#baseline = parts.baselineOf(opened.call.caller);
+    // Nobody saves anything by vectors: there is no choice.
+    const isChat = opened.call.operation !== "embeddings";
+    this.#baseline = isChat ? parts.baselineOf(opened.call.caller) : undefined;
     this.#opened = opened;
     this.#onClosed = onClosed;
     this.committed = opened.committed;
@@ -187,7 +206,13 @@ export class MeteredRequest {
     };
     const tokens = served === undefined ? noTokens : countTokens(ending.usage, relayed);
     const price = charge(
-      { outcome, servedTier: served?.model.tier, requestedTier: route.requestedTier, tokens },
+      {
+        outcome,
+        servedTier: served?.model.tier,
+        requestedTier: route.requestedTier,
+        tokens,
+        operation: call.operation,
+      },
       schedule,
     );
     const event = createSettlement(hold, {

@@ -2,11 +2,11 @@
 import { createRejection } from "../usage/event.ts";
 import { toRejection } from "../usage/outcome.ts";
 import type { UsageLog } from "../usage/usage-log.ts";
-import type { ChatCall } from "./call.ts";
+import type { MeteredCall } from "./call.ts";
 
 /** Refusals of one key that wait for their event. */
 type Waiting = {
-  readonly call: ChatCall;
+  readonly call: MeteredCall;
   readonly eventId: string;
   readonly status: number;
   readonly atMs: number;
@@ -20,7 +20,7 @@ const keysMax = 10_000;
 export class Rejections {
   readonly #usageLog: UsageLog;
   readonly #onError: (error: unknown) => void;
-  /** By key, status and tag. */
+  /** By key, status, operation and tag. */
   readonly #waiting = new Map<string, Waiting>();
 
   /** @param onError is told when an event could not be recorded: a refusal is not worth an error of its own. */
@@ -30,8 +30,8 @@ export class Rejections {
   }
 
   /** Notes a refusal; its event is written at the next `flush`. */
-  add(call: ChatCall, eventId: string, status: number, nowMs: number): void {
-    const group = `${call.caller.keyId} ${status} ${call.tag ?? ""}`;
+  add(call: MeteredCall, eventId: string, status: number, nowMs: number): void {
+    const group = `${call.caller.keyId} ${status} ${call.operation ?? ""} ${call.tag ?? ""}`;
     const waiting = this.#waiting.get(group);
     if (waiting !== undefined) waiting.count++;
     else if (this.#waiting.size < keysMax) {
@@ -47,7 +47,7 @@ export class Rejections {
   }
 
   async #write({ call, eventId, status, atMs, count }: Waiting): Promise<void> {
-    const { caller, request, stream, requestId, tag } = call;
+    const { caller, request, stream, requestId, tag, operation } = call;
     const event = createRejection({
       eventId,
       accountId: caller.accountId,
@@ -58,6 +58,7 @@ export class Rejections {
       stream,
       requestId,
       tag,
+      operation,
       outcome: toRejection(status),
       httpStatus: status,
       count,

@@ -11,6 +11,7 @@ import type {
   StreamReceiver,
 } from "../providers/provider.ts";
 import type { AnswerHead, AnswerSink } from "./call.ts";
+import type { Attempted } from "./candidates.ts";
 import { endedBy, type MeteredRequest } from "./metered-request.ts";
 import { mergeNames } from "./parameters.ts";
 
@@ -27,14 +28,6 @@ export type RelayParts = {
   readonly clock: Clock;
   /** Silence after which the client gets a sign of life, milliseconds. */
   readonly pingAfterMs: number;
-};
-
-/** What became of an answer by one candidate. */
-export type Attempted = {
-  /** Whether any of it has gone to the client: then nobody else can answer. */
-  readonly hasBegun: boolean;
-  /** How the provider failed; undefined: it did not. */
-  readonly failure: ProviderFailure | undefined;
 };
 
 /**

@@ -1,8 +1,8 @@
 // Turns the model that was asked for into the deployments to try, in order.
-import type { Catalogue, Model } from "../catalogue/models.ts";
+import type { Catalogue, CatalogueModel, Model } from "../catalogue/models.ts";
 import type { TierName } from "../catalogue/tiers.ts";
 import type { Caller } from "../keys/verify.ts";
-import { OptamilError } from "../platform/errors.ts";
+import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import type { ParameterPolicy } from "../platform/settings.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -12,17 +12,15 @@ import { type Features, readFeatures } from "../router/features.ts";
 import type { Network } from "../router/network.ts";
 import { readPreferences } from "../router/read-preferences.ts";
 import type { Question, Shadow } from "../router/shadow.ts";
-import type { ChatCall } from "./call.ts";
+import type { ChatCall, MeteredCall } from "./call.ts";
+import type { Candidate } from "./candidates.ts";
 import type { DeploymentHealth } from "./deployment-health.ts";
 import { affinityOf, orderDeployments } from "./order-deployments.ts";
 import { policyOf, refuseParameter, untakenAt } from "./parameters.ts";
 
-/** A model at a provider that can be tried. */
-export type Candidate = { readonly model: Model; readonly deployment: Deployment };
-
 /** What to try, best first, and why. */
 export type Route = {
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly Candidate<Model>[];
   /** What the request needs and how long it is. */
   readonly features: Features;
   /** Tier of the model that the client named; undefined for `auto`. */
@@ -55,7 +53,7 @@ export type RouteParts = {
 };
 
 /** Deployments tried for one request, at most: each costs the client's time. */
-const candidatesMax = 4;
+export const candidatesMax = 4;
 
 /**
  * The deployments that may answer a call, best first; at least one.
@@ -65,28 +63,14 @@ const candidatesMax = 4;
  */
 export function findRoute(call: ChatCall, parts: RouteParts): Route {
   const name = call.request.model;
-  const allowed = call.caller.models;
-  if (allowed !== undefined && !allowed.includes(name)) {
-    throw new OptamilError("permission_denied", `This key may not use the model '${name}'.`, {
-      param: "model",
-    });
-  }
+  refuseForbiddenName(call);
   if (name === parts.catalogue.autoModel.name) return findAutoRoute(call, parts);
   const model = parts.catalogue.byName(name);
-  if (model === undefined) {
-    throw new OptamilError(
-      "model_not_found",
-      `The model '${name}' does not exist. GET /v1/models lists the models; 'auto' picks one.`,
-      { param: "model" },
-    );
-  }
-  if (!mayUse(call, model)) {
-    const message = `This key may not use models of the tier '${model.tier}'.`;
-    throw new OptamilError("permission_denied", message, { param: "model" });
-  }
+  if (model === undefined) throw noSuchModel(name, parts);
+  refuseForbiddenTier(call, model);
   if (!parts.deployments.has(name)) throw notConfigured(model, call);
   const taking = refuseUntaken([model], call, parts);
-  const candidates = candidatesOf(model, call, taking);
+  const candidates = candidatesOf(model, () => affinityOf(call.request), taking);
   if (candidates.length === 0) throw notWell([model], taking);
   return {
     candidates: candidates.slice(0, candidatesMax),
@@ -111,9 +95,9 @@ function findAutoRoute(call: ChatCall, parts: RouteParts): Route {
   const quality = call.quality ?? parts.qualityOf?.(call.caller);
   const preferences = readPreferences(call.request, quality);
   const decision = choose(features, models, parts.network, preferences, parts.exploration);
-  const candidates: Candidate[] = [];
+  const candidates: Candidate<Model>[] = [];
   for (const model of decision.models) {
-    candidates.push(...candidatesOf(model, call, taking));
+    candidates.push(...candidatesOf(model, () => affinityOf(call.request), taking));
     if (candidates.length >= candidatesMax) break;
   }
   return {
@@ -145,20 +129,53 @@ function refuseUntaken(models: readonly Model[], call: ChatCall, parts: RoutePar
   throw refuseParameter(refused, call.request.model);
 }
 
-/** Whether the caller's key may ask for models of this tier. */
-function mayUse({ caller: { tiers } }: ChatCall, { tier }: Model): boolean {
-  return tiers === undefined || tiers.includes(tier);
+/** Throws `permission_denied` where the caller's key names models, and not this one. */
+export function refuseForbiddenName({ caller, request: { model: name } }: MeteredCall): void {
+  if (caller.models === undefined || caller.models.includes(name)) return;
+  throw new OptamilError("permission_denied", `This key may not use the model '${name}'.`, {
+    param: "model",
+  });
 }
 
-/** The deployments of a model that may be asked now, in the order in which they should be. */
-function candidatesOf(
-  model: Model,
-  call: ChatCall,
-  { deployments, health }: RouteParts,
-): Candidate[] {
+/** Throws `permission_denied` where the caller's key may not ask for models of this tier. */
+export function refuseForbiddenTier(
+  { caller: { tiers } }: MeteredCall,
+  { tier }: CatalogueModel,
+): void {
+  if (tiers === undefined || tiers.includes(tier)) return;
+  const message = `This key may not use models of the tier '${tier}'.`;
+  throw new OptamilError("permission_denied", message, { param: "model" });
+}
+
+function noSuchModel(name: string, { catalogue }: RouteParts): OptamilError {
+  if (catalogue.embeddingByName(name) !== undefined) {
+    return invalidRequest(
+      `The model '${name}' makes embeddings and does not chat: POST /v1/embeddings asks it.`,
+      "model",
+    );
+  }
+  return new OptamilError(
+    "model_not_found",
+    `The model '${name}' does not exist. GET /v1/models lists the models; 'auto' picks one.`,
+    { param: "model" },
+  );
+}
+
+/** Where models are had, and which of these places are well. */
+export type Places = Pick<RouteParts, "deployments" | "health">;
+
+/**
+ * The deployments of a model that may be asked now, in the order in which they should be. Requests of one affinity
+ * have the same order.
+ */
+export function candidatesOf<M extends CatalogueModel>(
+  model: M,
+  affinity: () => string,
+  { deployments, health }: Places,
+): Candidate<M>[] {
   const all = deployments.get(model.name) ?? [];
   const well = all.filter((one) => health.waitMs(one) === 0);
-  const ordered = well.length < 2 ? well : orderDeployments(well, affinityOf(call.request));
+  const ordered = well.length < 2 ? well : orderDeployments(well, affinity());
   return ordered.map((deployment) => ({ model, deployment }));
 }
 
@@ -167,7 +184,10 @@ function isWell(name: string, { deployments, health }: RouteParts): boolean {
 }
 
 /** All have just failed: when the first of them may be asked again. */
-function notWell(models: readonly Model[], { deployments, health }: RouteParts): OptamilError {
+export function notWell(
+  models: readonly CatalogueModel[],
+  { deployments, health }: Places,
+): OptamilError {
   const waitsMs = models
     .flatMap(({ name }) => deployments.get(name) ?? [])
     .map((deployment) => health.waitMs(deployment));
@@ -178,7 +198,8 @@ function notWell(models: readonly Model[], { deployments, health }: RouteParts):
   });
 }
 
-function notConfigured(model: Model, call: ChatCall): OptamilError {
+/** The operator is told what to set. */
+export function notConfigured(model: CatalogueModel, call: MeteredCall): OptamilError {
   const hint = call.caller.scopes.includes("admin")
     ? ` No provider serves it: set the key of provider '${model.provider}' in the environment, or name the model under providers in the configuration.`
     : "";

@@ -1,5 +1,5 @@
 // The names of a chat request's parameters as the clients of another API know them.
-import { invalidRequest, OptamilError } from "../platform/errors.ts";
+import { OptamilError } from "../platform/errors.ts";
 
 /** Another API's names. */
 export type ChatNames = {
@@ -15,12 +15,12 @@ export function createChatNames(entries: readonly (readonly [string, string])[])
   return {
     parameter: (name) => names.get(name) ?? name,
     refusal(thrown) {
-      if (!(thrown instanceof OptamilError) || thrown.code !== "invalid_request") return thrown;
-      const { param = "", message } = thrown;
+      if (!(thrown instanceof OptamilError)) return thrown;
+      const { code, param = "", message, cause, retryAfterMs, shouldRetry } = thrown;
       const name = names.get(param);
-      return name === undefined
-        ? thrown
-        : invalidRequest(message.replaceAll(`'${param}'`, `'${name}'`), name);
+      if (name === undefined) return thrown;
+      const told = message.replaceAll(`'${param}'`, `'${name}'`);
+      return new OptamilError(code, told, { param: name, cause, retryAfterMs, shouldRetry });
     },
   };
 }

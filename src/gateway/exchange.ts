@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type {
   DescMessage,
   DescMethod,
+  DescMethodServerStreaming,
   DescMethodUnary,
   Message,
   MessageShape,
@@ -55,6 +56,8 @@ type UnaryEntry = {
   readonly kind: "unary";
   readonly method: DescMethod;
   readonly call: (request: never, exchange: Exchange) => Message | Promise<Message>;
+  /** Whether the door counts it as a free call, before it runs; what is not is counted by itself. */
+  readonly isRead: boolean;
 };
 
 /** A method that writes its answer to a sink: in one piece, or streamed if the method is. */
@@ -84,10 +87,17 @@ export interface AnswerTranslator {
   parameter(name: string): string;
 }
 
-/** A method and what serves it. */
-export type MethodEntry = UnaryEntry | AnswerEntry;
+/** A method that streams messages whose items are lines over REST. */
+type RowsEntry = {
+  readonly kind: "rows";
+  readonly method: DescMethod;
+  readonly call: (request: never, exchange: Exchange) => AsyncIterable<Message>;
+};
 
-/** An entry for a method that returns its answer. */
+/** A method and what serves it. */
+export type MethodEntry = UnaryEntry | AnswerEntry | RowsEntry;
+
+/** An entry for a free method that returns its answer: the door counts its calls. */
 export function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   call: (
@@ -96,7 +106,16 @@ export function unary<I extends DescMessage, O extends DescMessage>(
   ) => MessageShape<O> | Promise<MessageShape<O>>,
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public: use publicUnary`);
-  return { kind: "unary", method, call };
+  return { kind: "unary", method, call, isRead: true };
+}
+
+/** An entry for a method that returns its answer, and whose use case counts its calls. */
+export function metered<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  call: (request: MessageShape<I>, exchange: Exchange) => Promise<MessageShape<O>>,
+): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public: use publicUnary`);
+  return { kind: "unary", method, call, isRead: false };
 }
 
 /** An entry for a public method that returns its answer. */
@@ -108,7 +127,7 @@ export function publicUnary<I extends DescMessage, O extends DescMessage>(
   ) => MessageShape<O> | Promise<MessageShape<O>>,
 ): MethodEntry {
   assert(scopeOf(method) === undefined, `${method.name} needs a key: use unary`);
-  return { kind: "unary", method, call };
+  return { kind: "unary", method, call, isRead: false };
 }
 
 /** An entry for a method that writes its answer to a sink, which has it translated if need be. */
@@ -119,4 +138,13 @@ export function answered<I extends DescMessage>(
 ): MethodEntry {
   assert(scopeOf(method) !== undefined, `${method.name} is public`);
   return { kind: "answer", method, call, translate };
+}
+
+/** An entry for a method that streams rows. Iterating ends where the client has gone. */
+export function rows<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  call: (request: MessageShape<I>, exchange: Exchange) => AsyncIterable<MessageShape<O>>,
+): MethodEntry {
+  assert(scopeOf(method) !== undefined, `${method.name} is public`);
+  return { kind: "rows", method, call };
 }

@@ -36,7 +36,7 @@ export type ListenOptions = {
   readonly sniffTimeoutMs?: number;
   /** For the header of an HTTP/1.1 request. Default 10,000, as it fits one packet or a few. */
   readonly headersTimeoutMs?: number;
-  /** For a whole request. Default 60,000: 32 MiB at 4.5 Mbit/s. At least `headersTimeoutMs`. */
+  /** From an HTTP/1.1 head to the end of its body, and for a whole HTTP/2 request. Default 60,000: 32 MiB at 4.5 Mbit/s. At least `headersTimeoutMs`. */
   readonly requestTimeoutMs?: number;
   /** For a connection without a running request. Default 65,000: above the 60 s of common balancers. */
   readonly idleTimeoutMs?: number;

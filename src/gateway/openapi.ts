@@ -150,7 +150,8 @@ function createOperation(alternatives: readonly Route[], schemas: Schemas): Json
   };
 }
 
-function streamNote({ when, sse }: Route): string[] {
+function streamNote({ when, sse, rows }: Route): string[] {
+  if (rows !== undefined) return ["The answer is a stream of lines."];
   if (sse === undefined) return [];
   const condition = when === "" ? "The answer" : `With \`${when}: true\` the answer`;
   const end = sse.done === "" ? "" : ` that ends with \`${sse.done}\``;
@@ -160,8 +161,13 @@ function streamNote({ when, sse }: Route): string[] {
 function createContent(alternatives: readonly Route[], schemas: Schemas): JsonObject {
   const content: JsonObject = {};
   for (const route of alternatives) {
-    const { method, sse } = route;
-    if (sse === undefined) content["application/json"] = { schema: schemas.refer(method.output) };
+    const { method, sse, rows } = route;
+    if (rows?.message !== undefined) {
+      // One line, not the whole stream: OpenAPI 3.1 has no words for a sequence.
+      content["application/x-ndjson"] = { schema: schemas.refer(rows.message) };
+      content["text/csv"] = { schema: { type: "string" } };
+    } else if (sse === undefined)
+      content["application/json"] = { schema: schemas.refer(method.output) };
     else content["text/event-stream"] = { schema: eventSchema(route, sse, schemas) };
   }
   return content;

@@ -25,6 +25,7 @@ import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { readBody } from "./read-body.ts";
 import { endJson, type Reply } from "./reply.ts";
 import { type RestFormat, restFormatOf } from "./rest-format.ts";
+import { writeRows } from "./rest-rows.ts";
 import { RestSink } from "./rest-sink.ts";
 import {
   createRoutes,
@@ -196,14 +197,20 @@ class Visit {
   }
 
   async #answer(route: Route, message: Message, exchange: Exchange, reply: Reply): Promise<void> {
-    const { entry, scope, validate, answers, format } = this.#serving(route);
+    const { entry, validate, answers, format } = this.#serving(route);
     validate(message);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
     if (entry.kind === "unary") {
-      if (scope !== undefined)
-        await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
+      if (entry.isRead) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       endJson(reply, 200, answers.encodeText(await entry.call(input, exchange)));
+      return;
+    }
+    if (entry.kind === "rows") {
+      await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
+      const failure = await writeRows(reply, route, message, entry.call(input, exchange));
+      if (failure !== undefined)
+        this.#report(toOptamilError(failure, exchange.requestId), exchange.requestId);
       return;
     }
     if (format === undefined) throw new Error(`${entry.method.name} has no format`);

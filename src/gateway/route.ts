@@ -11,6 +11,7 @@ import { http } from "../gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "../gen/google/api/http_pb.ts";
 import { access, type ErrorStyle, rest } from "../gen/optamil/options/v1/options_pb.ts";
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
+import type { DescList } from "../platform/json-shape.ts";
 import { type Parameter, pathParameter, queryParameter } from "./parameters.ts";
 import { parseTemplate, type Template } from "./template.ts";
 
@@ -30,9 +31,11 @@ export type Route = {
   readonly when: string;
   /**
    * Text of the last server-sent event, and the key of the messages that names events; empty where there is none.
-   * Undefined if the answer is JSON in one piece.
+   * Undefined if the answer is no such stream.
    */
   readonly sse: { readonly done: string; readonly event: string } | undefined;
+  /** The repeated field of a stream's messages whose items are lines; undefined if the answer is no such stream. */
+  readonly rows: DescList | undefined;
   /** The shape of its refusals. */
   readonly errors: ErrorStyle;
   /** The codec of the request. */
@@ -84,6 +87,7 @@ function toRoute(method: DescMethod, rule: HttpRule): Route {
     body: toBody(method, rule.body),
     when: toWhen(method, rule.body),
     sse: toSse(method),
+    rows: toRows(method),
     errors: getOption(method, rest).errors,
     codec: jsonCodec(method.input),
   };
@@ -109,15 +113,16 @@ function toWhen(method: DescMethod, body: string): string {
 }
 
 function toSse(method: DescMethod): Route["sse"] {
-  const { sse, done, event } = getOption(method, rest);
+  const { sse, done, event, rows } = getOption(method, rest);
   switch (method.methodKind) {
     case "unary":
-      if (sse || done !== "" || event !== "") {
-        throw new Error("sse, done and event are for server streams");
+      if (sse || done !== "" || event !== "" || rows !== "") {
+        throw new Error("sse, done, event and rows are for server streams");
       }
       return undefined;
     case "server_streaming": {
-      if (!sse) throw new Error("a server stream needs option rest.sse");
+      if (sse === (rows !== "")) throw new Error("a server stream needs option rest.sse, or rows");
+      if (!sse) return undefined;
       const named = event === "" || queryParameter(method.output, event) !== undefined;
       if (!named) throw new Error(`event names '${event}', which is no field of the answer`);
       return { done, event };
@@ -125,4 +130,12 @@ function toSse(method: DescMethod): Route["sse"] {
     default:
       throw new Error("REST has no client streams");
   }
+}
+
+function toRows(method: DescMethod): DescList | undefined {
+  const { rows } = getOption(method, rest);
+  if (rows === "") return undefined;
+  const field = method.output.fields.find(({ name }) => name === rows);
+  if (field?.fieldKind === "list" && field.message !== undefined) return field;
+  throw new Error(`rows names '${rows}', which is no repeated message of the answer`);
 }

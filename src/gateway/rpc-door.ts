@@ -178,7 +178,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
     const note: Note = { caller: undefined, view: undefined };
     try {
       const exchange = open(request, context, note);
-      if (entry.kind === "unary" && scope !== undefined) {
+      if (entry.kind === "unary" && entry.isRead) {
         await options.rates.admitRead(exchange.caller, exchange.showRate);
       }
       const answer = await answerOnce(entry, request, context, exchange);
@@ -216,6 +216,7 @@ async function answerOnce(
   const input = request as never;
   if (entry.kind === "unary") return entry.call(input, exchange);
   const setHeader = (name: string, value: string) => context.responseHeader.set(name, value);
+  if (entry.kind === "rows") throw new Error(`${entry.method.name} streams`);
   const sink = new MessageSink(setHeader, entry.translate?.(exchange.requestId, input));
   await entry.call(input, exchange, sink);
   if (sink.answer === undefined) throw new Error(`${entry.method.name} gave no answer`);
@@ -232,6 +233,13 @@ async function* stream(
   const note: Note = { caller: undefined, view: undefined };
   try {
     const exchange = open(request, context, note);
+    if (entry.kind === "rows") {
+      await options.rates.admitRead(exchange.caller, exchange.showRate);
+      showRate(note, options, context.responseHeader);
+      // The entry was made for this method's input by `rows`.
+      yield* entry.call(request as never, exchange);
+      return;
+    }
     if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
     const input = request as never;
     const sink = new MessageSink(

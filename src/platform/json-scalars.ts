@@ -30,10 +30,10 @@ export type ValueCodec = {
 
 /** Digits that a decimal may have and surely be the same after a trip through a double (DBL_DIG). */
 const doubleDigits = 15;
-const decimalPlacesMax = 6;
+const decimalPlacesMax = 9;
 const floatMax = 3.4028234663852886e38;
 
-/** The codec of a scalar; `scale` is the number of decimal places of a 64-bit integer, 0 to 6. */
+/** The codec of a scalar; `scale` is the number of decimal places of a 64-bit integer, 0 to 9. */
 export function scalarCodec(scalar: ScalarType, scale = 0): ValueCodec {
   switch (scalar) {
     case ScalarType.STRING:
@@ -175,11 +175,19 @@ function isReliable(value: unknown): boolean {
 
 function parseDecimal(value: unknown, scale: number): bigint | undefined {
   if (typeof value !== "number" && typeof value !== "string") return undefined;
-  const match = /^(-?)(0|[1-9]\d{0,19})(?:\.(\d+))?$/.exec(String(value));
+  const match = /^(-?)(0|[1-9]\d{0,19})(?:\.(\d+))?$/.exec(toPlainText(value, scale));
   if (match === null) return undefined;
   const [, sign = "", whole = "", fraction = ""] = match;
   if (fraction.length > scale) return undefined;
   return BigInt(`${sign}${whole}${fraction.padEnd(scale, "0")}`);
+}
+
+/** Small numbers without their exponent. */
+function toPlainText(value: number | string, scale: number): string {
+  const text = String(value);
+  if (typeof value === "string" || !text.includes("e-")) return text;
+  const plain = value.toFixed(scale);
+  return Number(plain) === value ? plain : text;
 }
 
 function formatDecimal(value: bigint, scale: number): string {

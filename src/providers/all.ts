@@ -32,6 +32,8 @@ export type OpenProviders = {
   readonly providers: ReadonlyMap<string, Provider>;
   /** By catalogue name of the model; a model without one is not configured. */
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+  /** The same of embedding models. */
+  readonly embeddings: ReadonlyMap<string, readonly Deployment[]>;
   /** What the operator should know, a line each. */
   readonly notices: readonly string[];
   /** How each is reached, in one line that holds its key too. */
@@ -94,7 +96,7 @@ export function openProviders(
   const providers = new Map<string, Provider>();
   const reached = new Map<Provider, string>();
   for (const row of plan.providers) {
-    const { deployments: _, ...connection } = row;
+    const { deployments: _, embeddings: _embeddings, ...connection } = row;
     const how = JSON.stringify(connection);
     const before = previous?.providers.get(row.name);
     const isSame = before !== undefined && previous?.reached.get(before) === how;
@@ -103,10 +105,12 @@ export function openProviders(
     reached.set(provider, how);
   }
   const deployments = plan.providers.flatMap((row) => row.deployments);
+  const embeddings = plan.providers.flatMap((row) => row.embeddings);
   return {
     providers,
     reached,
     deployments: Map.groupBy(deployments, ({ model }) => model),
+    embeddings: Map.groupBy(embeddings, ({ model }) => model),
     notices: plan.notices,
     close: async (but = new Set()) => {
       const closing = [...reached.keys()].filter((provider) => !but.has(provider));

@@ -4,6 +4,7 @@ import type { StreamChatCompletionResponse } from "../gen/optamil/v1/chat_pb.ts"
 import type { Clock } from "../platform/clock.ts";
 import { toChunks, toResponse, toUsage } from "./demo/messages.ts";
 import { type Reply, toReplies } from "./demo/reply.ts";
+import { countInputTokens, toDemoVector } from "./demo/vectors.ts";
 import { timerMsMax, toCancelledFailure, toTimeoutFailure } from "./failure.ts";
 import type {
   Provider,
@@ -12,6 +13,7 @@ import type {
   ProviderStream,
   StreamReceiver,
 } from "./provider.ts";
+import { formOf, toVector } from "./vectors.ts";
 
 /** Chunks delivered in one turn of the event loop: so few that a stream is seen to stream. */
 const chunksPerTurn = 4;
@@ -30,7 +32,7 @@ export type DemoOptions = {
  * It answers at once with a text that says that no model was called and quotes the last user message. It
  * obeys max_tokens, max_completion_tokens, stop, n, JSON mode and tools, and is the same for the same
  * request. With tool_choice "auto" it calls a function when the last user message says `call <name>`.
- * Tokens are counted by its own rule, exactly: each run of letters and digits is one, and so is each other
+ * Its vectors say which words texts share (demo/vectors.ts). Tokens are counted by its own rule, exactly: each run of letters and digits is one, and so is each other
  * character that is no space.
  */
 export function openDemo({ name, clock }: DemoOptions): Provider {
@@ -49,6 +51,15 @@ export function openDemo({ name, clock }: DemoOptions): Provider {
       const stream = new DemoStream(call, receiver, now());
       stream.start();
       return stream;
+    },
+    embed: async (call) => {
+      const { cancelled, reason } = call.cancellation;
+      if (cancelled) return toCancelledFailure(reason, 0);
+      const dimensions = call.request.dimensions ?? call.modelDimensions;
+      const vectors = call.inputs.map((input) =>
+        toVector(toDemoVector(input, dimensions), formOf(call)),
+      );
+      return { ok: true, vectors, promptTokens: countInputTokens(call), dropped: [] };
     },
     close: async () => {},
   };

@@ -1,5 +1,7 @@
 // The port for APIs that are not OpenAI's: what differs, as pure translation; types only.
 
+import type { EmbedCall } from "./provider.ts";
+
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -19,6 +21,20 @@ export interface Dialect {
   answer(value: JsonObject): JsonObject;
   /** A translator for one stream. */
   events(): DialectEvents;
+  /** How it is asked for embeddings. Default: it has none. */
+  readonly embeddings?: EmbeddingsDialect;
+}
+
+/** How an API that is not OpenAI's is asked for embeddings. */
+export interface EmbeddingsDialect {
+  /** Path behind the base URL. */
+  path(upstreamModel: string): string;
+  /** The request in its own words; throws `invalid_request` for what the API cannot be asked. */
+  request(call: EmbedCall): JsonObject;
+  /** Members of a request that the API cannot be told. */
+  dropped(call: EmbedCall): readonly string[];
+  /** An answer as OpenAI's list object. */
+  answer(value: JsonObject): JsonObject;
 }
 
 /** Translates the events of one stream. */

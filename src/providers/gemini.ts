@@ -1,6 +1,7 @@
 // Google's generateContent as a dialect.
 import type { Dialect } from "./dialect.ts";
 import { createEvents, toCompletion } from "./gemini/answer.ts";
+import { geminiEmbeddings } from "./gemini/embeddings.ts";
 import { toDropped, toGenerateRequest } from "./gemini/request.ts";
 
 /** What Gemini does otherwise than OpenAI: the model stands in the path. */
@@ -13,4 +14,5 @@ export const gemini: Dialect = {
   dropped: toDropped,
   answer: toCompletion,
   events: createEvents,
+  embeddings: geminiEmbeddings,
 };

@@ -1,12 +1,13 @@
 // A provider that speaks OpenAI's wire format at any base URL.
 
-import { type Dispatcher, Pool } from "undici";
+import { Pool } from "undici";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import { OptamilError } from "../platform/errors.ts";
 import type { Dialect } from "./dialect.ts";
 import { createGuardedLookup, type EgressOptions } from "./egress.ts";
-import { AnswerCollector } from "./openai/answer.ts";
-import { Exchange, type Timeouts } from "./openai/exchange.ts";
+import { toAnswer } from "./openai/answer.ts";
+import { AnswerCollector, chatBytesMax } from "./openai/answer-body.ts";
+import { type ToRequest, toEmbedding } from "./openai/embeddings.ts";
+import { Exchange, startExchange, type Timeouts } from "./openai/exchange.ts";
 import { createRedact } from "./openai/failure.ts";
 import { StreamRelay } from "./openai/relay.ts";
 import {
@@ -47,12 +48,6 @@ export function openOpenAi(options: OpenAiOptions): Provider {
   const baseUrl = new URL(options.baseUrl);
   const dispatcher = openPool(baseUrl, options);
   const { dialect } = options;
-  const prefix = baseUrl.pathname.replace(/\/+$/, "");
-  const pathOf = ({ upstreamModel }: ProviderCall, isStream: boolean) => {
-    const own = dialect?.path(upstreamModel, isStream) ?? "/chat/completions";
-    const query = own.includes("?") ? baseUrl.search.replace("?", "&") : baseUrl.search;
-    return `${prefix}${own}${query}`;
-  };
   const bearer = dialect === undefined ? options.apiKey : undefined;
   const staticHeaders = [
     ...toStaticHeaders(bearer, options.version ?? "dev"),
@@ -67,36 +62,41 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     doneEndsStreams: dialect === undefined && options.doneEndsStreams === true,
     dialect,
   };
-  const toBody = (exchange: Exchange, call: ProviderCall, isStream: boolean): Uint8Array => {
+  const toRequest: ToRequest = (path, call, body, isStream) => ({
+    path: pathUnder(baseUrl, path),
+    method: "POST",
+    headers: toHeaders(staticHeaders, call, isStream),
+    body,
+    ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
+  });
+  const toChatRequest = (exchange: Exchange, call: ProviderCall, isStream: boolean) => {
+    const path = dialect?.path(call.upstreamModel, isStream) ?? "/chat/completions";
     const { bytes, dropped } =
       dialect === undefined
         ? toUpstreamBody(call, isStream)
         : toTranslatedBody(call, isStream, dialect);
     exchange.dropped = dropped;
-    return bytes;
+    return toRequest(path, call, bytes, isStream);
   };
-  const toRequest = (exchange: Exchange, call: ProviderCall, isStream: boolean) => ({
-    path: pathOf(call, isStream),
-    method: "POST" as const,
-    headers: toHeaders(staticHeaders, call, isStream),
-    body: toBody(exchange, call, isStream),
-    ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
-  });
   return {
     name: options.name,
     ...toTraits(dialect),
     complete: (call) => {
       const { promise, resolve } = Promise.withResolvers<ProviderAnswer | ProviderFailure>();
-      const settle = (result: ProviderAnswer | ProviderFailure) => {
-        const { dropped } = exchange;
-        resolve(result.ok && dropped.length > 0 ? { ...result, dropped } : result);
+      const collecting = {
+        bytesMax: chatBytesMax,
+        read: (bytes: Buffer) => toAnswer(bytes, call, setting),
+        settle: (result: ProviderAnswer | ProviderFailure) => {
+          const { dropped } = exchange;
+          resolve(result.ok && dropped.length > 0 ? { ...result, dropped } : result);
+        },
       };
       const exchange: Exchange = new Exchange(
         call,
         setting,
-        (steer) => new AnswerCollector(steer, call, setting, settle),
+        (steer) => new AnswerCollector(steer, collecting),
       );
-      startExchange(exchange, () => toRequest(exchange, call, false), false);
+      startExchange(exchange, () => toChatRequest(exchange, call, false), false);
       return promise;
     },
     stream: (call, receiver) => {
@@ -105,12 +105,19 @@ export function openOpenAi(options: OpenAiOptions): Provider {
         setting,
         (steer) => new StreamRelay(steer, call, setting, receiver),
       );
-      startExchange(exchange, () => toRequest(exchange, call, true), true);
+      startExchange(exchange, () => toChatRequest(exchange, call, true), true);
       return exchange;
     },
+    ...toEmbedding(setting, toRequest),
     // Not close(): that would wait for answers that nobody reads any more.
     close: () => dispatcher.destroy(),
   };
+}
+
+/** A path of the API under the base URL, whose query stays behind it. */
+function pathUnder(baseUrl: URL, path: string): string {
+  const query = path.includes("?") ? baseUrl.search.replace("?", "&") : baseUrl.search;
+  return `${baseUrl.pathname.replace(/\/+$/, "")}${path}${query}`;
 }
 
 function openPool(baseUrl: URL, options: OpenAiOptions): Pool {
@@ -130,18 +137,4 @@ function toTraits(dialect: Dialect | undefined): Pick<Provider, "json" | "untold
   const untold: Provider["untold"] = (request, upstreamModel) =>
     dialect.dropped(toRequestValue(request, []), upstreamModel);
   return { json: dialect.json, untold };
-}
-
-/** What cannot be said in the API's words fails this deployment; another one may be able to. */
-function startExchange(
-  exchange: Exchange,
-  toRequest: () => Dispatcher.DispatchOptions,
-  isStream: boolean,
-): void {
-  try {
-    exchange.start(toRequest(), isStream);
-  } catch (error) {
-    if (!(error instanceof OptamilError)) throw error;
-    exchange.fail({ ok: false, error, status: 0, errorClass: "unsupported", tryNext: true });
-  }
 }

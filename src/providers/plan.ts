@@ -1,6 +1,6 @@
 // Decides from configuration and environment which providers there are and what each serves.
 
-import type { Catalogue, Model } from "../catalogue/models.ts";
+import type { Catalogue, CatalogueModel } from "../catalogue/models.ts";
 import { type ProviderKind, providerPresets } from "../catalogue/presets.ts";
 import type {
   ProviderConfig,
@@ -23,6 +23,8 @@ export type ProviderPlan = {
   /** Whether `[DONE]` alone ends a stream. Default false. */
   readonly doneEndsStreams?: boolean | undefined;
   readonly deployments: readonly Deployment[];
+  /** The same of embedding models. */
+  readonly embeddings: readonly Deployment[];
 };
 
 /** The providers to open, and what is wrong. */
@@ -53,7 +55,7 @@ export function toPlan(
   const providers = rows.flatMap(({ provider }) => provider ?? []);
   const problems = rows.flatMap((row) => row.problems);
   const notices = providers
-    .filter(({ deployments }) => deployments.length === 0)
+    .filter(({ deployments, embeddings }) => deployments.length + embeddings.length === 0)
     .map(({ name }) => `Provider '${name}' serves no model: list some under its models.`);
   if (configs.length > 0 || providers.length > 0) return { providers, problems, notices };
   const notice = "No provider key is set: the demo provider answers in place of every model.";
@@ -62,7 +64,8 @@ export function toPlan(
 
 function toDemo(catalogue: Catalogue): ProviderPlan {
   const deployments = toDeployments(catalogue.models, "demo", false);
-  return { ...blank, name: "demo", kind: "demo", deployments };
+  const embeddings = toDeployments(catalogue.embeddingModels, "demo", false);
+  return { ...blank, name: "demo", kind: "demo", deployments, embeddings };
 }
 
 const blank = {
@@ -78,9 +81,9 @@ function toPresetRows(sources: KeySources, catalogue: Catalogue): Row[] {
     .map((preset) => {
       const { name, kind, baseUrl, apiKeyEnv } = preset;
       const key = readKeyVariable(sources, apiKeyEnv, apiKeyEnv);
-      const models = catalogue.models.filter(({ provider }) => provider === name);
-      const deployments = toDeployments(models, name, true);
-      const provider = { ...blank, name, kind, baseUrl, apiKey: key.apiKey, deployments };
+      const { apiKey } = key;
+      const served = findOwn(name, true, catalogue);
+      const provider = { ...blank, name, kind, baseUrl, apiKey, ...served };
       return { provider, problems: key.problems };
     });
 }
@@ -108,14 +111,14 @@ function toConfiguredRow(
     problems.push(`${path}.baseUrl: must be an http or https URL without user and password`);
   }
   const key = kind === "demo" ? noKey : findKey(config, preset, sources, path);
-  const served = findModels(config, kind !== "demo", catalogue, path);
+  const served = findModels(config, kind, catalogue, path);
   const relay = config.relay === "normalised" ? "normalised" : "verbatim";
   const { apiKey } = key;
   const { allowPrivateNetwork, maxConcurrent } = config;
-  const deployments =
+  const bounded = (deployments: readonly Deployment[]) =>
     maxConcurrent === undefined
-      ? served.deployments
-      : served.deployments.map((deployment) => ({ ...deployment, maxConcurrent }));
+      ? deployments
+      : deployments.map((deployment) => ({ ...deployment, maxConcurrent }));
   const provider = {
     name,
     kind,
@@ -125,37 +128,55 @@ function toConfiguredRow(
     allowPrivateNetwork,
     ...(config.timeouts !== undefined && { timeouts: config.timeouts }),
     ...(config.doneEndsStreams && { doneEndsStreams: true }),
-    deployments,
+    deployments: bounded(served.deployments),
+    embeddings: bounded(served.embeddings),
   } as const;
   return { provider, problems: [...problems, ...key.problems, ...served.problems] };
 }
 
-type Served = { readonly deployments: readonly Deployment[]; readonly problems: readonly string[] };
+type Served = Pick<ProviderPlan, "deployments" | "embeddings"> & {
+  readonly problems: readonly string[];
+};
+
+/** What a provider serves that lists nothing: its models of the catalogue, and the demo provider all of them. */
+function findOwn(name: string, live: boolean, catalogue: Catalogue): Omit<Served, "problems"> {
+  const isOwn = ({ provider }: CatalogueModel) => !live || provider === name;
+  return {
+    deployments: toDeployments(catalogue.models.filter(isOwn), name, live),
+    embeddings: toDeployments(catalogue.embeddingModels.filter(isOwn), name, live),
+  };
+}
 
 function findModels(
   config: ProviderConfig,
-  live: boolean,
+  kind: ProviderPlan["kind"],
   catalogue: Catalogue,
   path: string,
 ): Served {
   const { name, models } = config;
-  if (models.length === 0) {
-    const own = catalogue.models.filter(({ provider }) => !live || provider === name);
-    return { deployments: toDeployments(own, name, live), problems: [] };
-  }
+  const live = kind !== "demo";
+  if (models.length === 0) return { ...findOwn(name, live, catalogue), problems: [] };
   const deployments: Deployment[] = [];
+  const embeddings: Deployment[] = [];
   const problems: string[] = [];
   for (const [at, entry] of models.entries()) {
     const { modelName, upstreamName, ...details } = readEntry(entry);
-    const model = catalogue.byName(modelName);
+    const embedding = catalogue.embeddingByName(modelName);
+    const model = embedding ?? catalogue.byName(modelName);
     if (model === undefined) {
       problems.push(`${path}.models[${at}]: there is no model '${modelName}'; add it under models`);
       continue;
     }
+    if (embedding !== undefined && kind === "anthropic") {
+      const reason = `'${modelName}' makes embeddings, which the API of kind anthropic does not have`;
+      problems.push(`${path}.models[${at}]: ${reason}`);
+      continue;
+    }
     const upstreamModel = upstreamName || model.upstreamName;
-    deployments.push({ model: model.name, provider: name, upstreamModel, live, ...details });
+    const deployment = { model: model.name, provider: name, upstreamModel, live, ...details };
+    (embedding === undefined ? deployments : embeddings).push(deployment);
   }
-  return { deployments, problems };
+  return { deployments, embeddings, problems };
 }
 
 function readEntry({ kind }: ProviderModel) {
@@ -165,7 +186,11 @@ function readEntry({ kind }: ProviderModel) {
   return { modelName: name, upstreamName, weight, ...(timeouts !== undefined && { timeouts }) };
 }
 
-function toDeployments(models: readonly Model[], provider: string, live: boolean): Deployment[] {
+function toDeployments(
+  models: readonly CatalogueModel[],
+  provider: string,
+  live: boolean,
+): Deployment[] {
   return models.map(({ name, upstreamName }) => ({
     model: name,
     provider,

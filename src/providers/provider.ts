@@ -5,6 +5,7 @@ import type {
   CreateChatCompletionResponse,
   StreamChatCompletionResponse,
 } from "../gen/optamil/v1/chat_pb.ts";
+import type { CreateEmbeddingRequest } from "../gen/optamil/v1/embeddings_pb.ts";
 import type { Cancellation } from "../platform/cancellation.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
@@ -22,12 +23,60 @@ export interface Provider {
   complete(call: ProviderCall): Promise<ProviderAnswer | ProviderFailure>;
   /** Starts a stream and returns at once; everything else goes to the receiver, never before this returns. */
   stream(call: ProviderCall, receiver: StreamReceiver): ProviderStream;
+  /** Turns inputs into vectors; never throws for what an upstream does. Absent: its API has no embeddings. */
+  embed?(call: EmbedCall): Promise<EmbedAnswer | ProviderFailure>;
   /** Closes pooled connections. */
   close(): Promise<void>;
 }
 
-/** One call to a provider. */
-export type ProviderCall = {
+/** What any call to a provider needs, whatever it asks for. */
+export type UpstreamCall = {
+  /** Thrown when nobody waits any more; the provider then closes its upstream. */
+  readonly cancellation: Cancellation;
+  /** Milliseconds that are left for the whole answer. */
+  readonly timeoutMs: number;
+  /** How long this deployment is waited for. Default: as the provider is. */
+  readonly timeouts?: DeploymentTimeouts | undefined;
+  /** Id of the request, sent on as `x-request-id`. */
+  readonly requestId: string;
+  /** W3C trace context to send on, in which our own span is the parent. Default: none is sent. */
+  readonly traceparent?: string | undefined;
+};
+
+/** One call for embeddings. */
+export type EmbedCall = UpstreamCall & {
+  /** Validated request of the client. */
+  readonly request: CreateEmbeddingRequest;
+  /** The client's own JSON bytes, if it came by REST: sent on with edits instead of a new encoding. */
+  readonly body: JsonBody | undefined;
+  /** The inputs of the request, each as a text or as its tokens. */
+  readonly inputs: readonly EmbeddingInput[];
+  /** Parameters that are not to be sent, by name. */
+  readonly omit: readonly string[];
+  /** The provider's name for the model. */
+  readonly upstreamModel: string;
+  /** Numbers of a vector where the request asks for no other length. */
+  readonly modelDimensions: number;
+};
+
+/** A text, or the tokens of one. */
+export type EmbeddingInput = string | readonly number[];
+
+/** A vector: its numbers, or these as little-endian 32-bit floats in base64. */
+export type Vector = readonly number[] | string;
+
+/** Vectors, one for each input, in their order. */
+export type EmbedAnswer = {
+  readonly ok: true;
+  readonly vectors: readonly Vector[];
+  /** Tokens as the provider counted them; undefined if it did not. */
+  readonly promptTokens: number | undefined;
+  /** Parameters that the API cannot be told, by name. */
+  readonly dropped: readonly string[];
+};
+
+/** One call to a provider for an answer. */
+export type ProviderCall = UpstreamCall & {
   /** Validated request of the client. */
   readonly request: CreateChatCompletionRequest;
   /** The client's own JSON bytes, if it came by REST: sent on with edits instead of a new encoding. */
@@ -44,16 +93,6 @@ export type ProviderCall = {
   readonly form: "json" | "messages";
   /** Whether the client asked for the usage chunk of a stream. */
   readonly includeUsage: boolean;
-  /** Thrown when nobody waits any more; the provider then closes its upstream. */
-  readonly cancellation: Cancellation;
-  /** Milliseconds that are left for the whole answer. */
-  readonly timeoutMs: number;
-  /** How long this deployment is waited for. Default: as the provider is. */
-  readonly timeouts?: DeploymentTimeouts | undefined;
-  /** Id of the request, sent on as `x-request-id`. */
-  readonly requestId: string;
-  /** W3C trace context to send on, in which our own span is the parent. Default: none is sent. */
-  readonly traceparent?: string | undefined;
 };
 
 /** A complete answer. */

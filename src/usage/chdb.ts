@@ -3,7 +3,16 @@ import { mkdirSync } from "node:fs";
 import { Session } from "chdb";
 import { invalidRequest } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
-import { identify, readStatement, type StatementName, schemaStatements } from "./statement.ts";
+import type { AnalyticsWarehouse } from "./analytics.ts";
+import { createRollups, type RollupOptions, type Rollups } from "./rollups.ts";
+import {
+  identify,
+  readStatement,
+  rollupStatements,
+  type StatementName,
+  schemaStatements,
+} from "./statement.ts";
+import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
   analystSettings,
   insertSettings,
@@ -21,34 +30,48 @@ import {
 import { rowColumns, toRows } from "./warehouse-row.ts";
 
 /** Opens the warehouse in a folder, and makes what is missing in it. */
-export async function openChdbWarehouse(path: string): Promise<ChdbWarehouse> {
+export async function openChdbWarehouse(
+  path: string,
+  rollups: RollupOptions = {},
+): Promise<ChdbWarehouse> {
   mkdirSync(path, { recursive: true });
-  const warehouse = new ChdbWarehouse(path);
+  const warehouse = new ChdbWarehouse(path, rollups);
   await warehouse.migrate();
   return warehouse;
 }
 
-/** Three connections, as one answers one statement at a time: the consumer's, the audits', the analysts'. */
+/** Connections of their own, as one answers one statement at a time: the consumer, audits, analysts, analytics. */
 export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWarehouse {
   readonly #ingest: Session;
   readonly #audit: Session;
   readonly #analyst: Session;
+  readonly #analytics: Session;
+  readonly analytics: AnalyticsWarehouse;
+  readonly #rollups: Rollups;
   readonly #statements = new Map<StatementName, string>();
 
-  constructor(path: string) {
+  constructor(path: string, rollups: RollupOptions = {}) {
     super();
     this.#ingest = new Session(path);
     this.#audit = new Session(path);
     this.#analyst = new Session(path);
+    this.#analytics = new Session(path);
+    this.analytics = createAnalytics(
+      (name, parameters) => this.#lines(this.#analytics, name, parameters),
+      { hasRollups: true },
+    );
+    this.#rollups = createRollups((name, parameters) => this.ask(name, parameters), rollups);
   }
 
   async migrate(): Promise<void> {
-    for (const name of schemaStatements) await this.#ingest.queryAsync(readStatement(name));
+    for (const name of [...schemaStatements, ...rollupStatements]) {
+      await this.#ingest.queryAsync(readStatement(name));
+    }
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#ingest.queryAsync(identify);
+    await this.#rollups.seed();
     await this.#analyst.queryAsync("USE optamil");
-    // The connection keeps them.
-    const bounds = Object.entries(analystSettings).map(([name, value]) => `${name} = ${value}`);
-    await this.#analyst.queryAsync(`SET ${bounds.join(", ")}`);
+    await this.#analyst.queryAsync(toBounds(analystSettings));
+    await this.#analytics.queryAsync(toBounds(analyticsSettings));
   }
 
   async insert(batch: EventBatch): Promise<void> {
@@ -77,18 +100,39 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     }
   }
 
+  /** Rolls one day of a large account up, for its charts; whether there was one. Not while rows are inserted. */
+  rollUp(): Promise<boolean> {
+    return this.#rollups.next();
+  }
+
   close(): Promise<void> {
-    for (const session of [this.#ingest, this.#audit, this.#analyst]) session.close();
+    const sessions = [this.#ingest, this.#audit, this.#analyst, this.#analytics];
+    for (const session of sessions) session.close();
     return Promise.resolve();
   }
 
   protected async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
+    const session = name === "sums" ? this.#ingest : this.#audit;
+    return parseRows(await this.#lines(session, name, parameters));
+  }
+
+  /** Statements with parameters run one after the other, whatever their connections: the engine confuses them else. */
+  async #lines(
+    session: Session,
+    name: StatementName,
+    parameters: Record<string, unknown>,
+  ): Promise<string> {
     const statement = this.#statements.get(name) ?? readStatement(name);
     this.#statements.set(name, statement);
-    const session = name === "sums" ? this.#ingest : this.#audit;
     const answer = await session.queryBindAsync(statement, parameters, { format: "JSONEachRow" });
-    return parseRows(answer.text());
+    return answer.text();
   }
+}
+
+/** Sets bounds that the connection keeps. */
+function toBounds(settings: Readonly<Record<string, string | number>>): string {
+  const bounds = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+  return `SET ${bounds.join(", ")}`;
 }
 
 function codeOf(error: unknown): number {

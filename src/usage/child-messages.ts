@@ -1,4 +1,5 @@
 // What the gateway and its consumer child tell each other. Structured clone carries it: bigints and bytes too.
+import type { AnalyticsAnswer, AnalyticsQuestion } from "./analytics.ts";
 import type { Finding } from "./audit.ts";
 import type { Confirmation } from "./consumer-parts.ts";
 import type { LastExit } from "./trial.ts";
@@ -42,21 +43,25 @@ export type FromChild =
 export type Question =
   | { readonly kind: "sql"; readonly text: string; readonly format: string | undefined }
   | { readonly kind: "event"; readonly accountId: string; readonly eventId: string }
+  | { readonly kind: "event-of-request"; readonly accountId: string; readonly requestId: string }
   | {
       readonly kind: "sums";
       readonly accountIds: readonly string[];
       readonly periodIds: readonly string[];
     }
   | { readonly kind: "bases"; readonly asked: readonly AskedBase[] }
-  | { readonly kind: "audit" };
+  | { readonly kind: "audit" }
+  | AnalyticsQuestion;
 
 /** The answer to the question of the same kind. */
 export type Answer =
   | { readonly kind: "sql"; readonly text: string }
   | { readonly kind: "event"; readonly event: StoredEvent | undefined }
+  | { readonly kind: "event-of-request"; readonly event: StoredEvent | undefined }
   | { readonly kind: "sums"; readonly sums: readonly PeriodSums[] }
   | { readonly kind: "bases"; readonly bases: readonly StoredBase[] }
-  | { readonly kind: "audit"; readonly findings: readonly Finding[] };
+  | { readonly kind: "audit"; readonly findings: readonly Finding[] }
+  | AnalyticsAnswer;
 
 /** Whether a message is from the gateway. Both ends are this program: only the outer shape is checked. */
 export function isToChild(message: unknown): message is ToChild {

@@ -1,6 +1,7 @@
 // The consumer's own process: the driver of its steps, and the answers to questions about the warehouse.
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
+import { type AnalyticsWarehouse, findAnswer } from "./analytics.ts";
 import { audit } from "./audit.ts";
 import {
   type Answer,
@@ -31,7 +32,15 @@ export interface ChildPort {
 /** What the child opens; closed by it at the end. */
 export type ChildParts = {
   readonly log: UsageLogReader;
-  readonly warehouse: Warehouse & StoredLogs & BaseSource & AuditedWarehouse & QueriedWarehouse;
+  readonly warehouse: Warehouse &
+    StoredLogs &
+    BaseSource &
+    AuditedWarehouse &
+    QueriedWarehouse & {
+      readonly analytics: AnalyticsWarehouse;
+      /** Makes charts of large accounts cheaper by a bit; whether there may be more to do. */
+      rollUp?(): Promise<boolean>;
+    };
   readonly store: ConsumerStore & ConsumerRecords;
 };
 
@@ -67,6 +76,10 @@ export async function runConsumerChild(
 type Start = Extract<ToChild, { type: "start" }>;
 type Asked = Extract<ToChild, { type: "ask" }>;
 
+/** Rest between two looks for days to roll up, and between two such days: at most one core of two is busy with them. */
+const rollUpIdleMs = 10_000;
+const rollUpRestMs = 1_000;
+
 class ConsumerChild {
   readonly #port: ChildPort;
   readonly #options: ChildOptions;
@@ -75,6 +88,8 @@ class ConsumerChild {
   /** Audits wait for the end of a step, as nothing may be inserted meanwhile. */
   #audits: Asked[] = [];
   #stopped = false;
+  /** Monotonic milliseconds. */
+  #rollUpAtMs = 0;
   #wake = () => {};
 
   constructor(port: ChildPort, options: ChildOptions) {
@@ -111,6 +126,7 @@ class ConsumerChild {
         await this.#answerAudits(consumer, parts);
         const step = await consumer.step();
         retryMs = retryMinMs;
+        await this.#rollUp(parts);
         if (step.records > 0) this.#port.send({ type: "progress", ...pick(step) });
         if (step.records === 0 && !step.confirmed) await this.#rest(idleMs);
       } catch (error) {
@@ -119,6 +135,14 @@ class ConsumerChild {
         retryMs = Math.min(2 * retryMs, retryMaxMs);
       }
     }
+  }
+
+  /** Between two steps, as nothing may be inserted meanwhile; now and then, so that steps are not held up. */
+  async #rollUp({ warehouse }: ChildParts): Promise<void> {
+    const { clock } = this.#options;
+    if (warehouse.rollUp === undefined || clock.monotonicMs() < this.#rollUpAtMs) return;
+    this.#rollUpAtMs = clock.monotonicMs() + rollUpIdleMs;
+    if (await warehouse.rollUp()) this.#rollUpAtMs = clock.monotonicMs() + rollUpRestMs;
   }
 
   #take(message: ToChild): void {
@@ -175,6 +199,11 @@ class ConsumerChild {
           kind: "event",
           event: await warehouse.event(question.accountId, question.eventId),
         };
+      case "event-of-request":
+        return {
+          kind: "event-of-request",
+          event: await warehouse.eventOfRequest(question.accountId, question.requestId),
+        };
       case "sums":
         return {
           kind: "sums",
@@ -184,6 +213,8 @@ class ConsumerChild {
         return { kind: "bases", bases: await warehouse.bases(question.asked) };
       case "audit":
         throw new Error("audits are answered between two steps");
+      default:
+        return findAnswer(warehouse.analytics, question);
     }
   }
 

@@ -10,14 +10,17 @@ import {
 } from "@clickhouse/client";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
-import { toClusterStatements } from "./cluster-schema.ts";
+import type { AnalyticsWarehouse } from "./analytics.ts";
+import { toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
 import {
+  accessStatements,
   identify,
   readStatement,
   type StatementName,
   schemaStatements,
   schemaVersion,
 } from "./statement.ts";
+import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
   analystSettings,
   insertSettings,
@@ -65,6 +68,8 @@ type Call = {
 const unavailableCodes: readonly number[] = [202, 203, 209, 210, 236, 242, 252, 279, 319, 999];
 /** Codes for a table and a database that are gone. */
 const goneCodes: readonly number[] = [60, 81];
+/** Codes for a user that may not manage access, and a server without a place for roles. */
+const noAccessCodes: readonly number[] = [497, 514];
 /** The server's own bound comes first, and says more. */
 const analystTimeoutMs = analystSettings.max_execution_time * 1_000 + 5_000;
 
@@ -87,6 +92,10 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   readonly #client: ClickHouseClient;
   /** With connections of its own: analysts never keep the consumer waiting. */
   readonly #analyst: ClickHouseClient;
+  readonly analytics: AnalyticsWarehouse = createAnalytics(
+    (name, parameters) => this.#askAnalytics(name, parameters),
+    { hasRollups: false },
+  );
   readonly #cluster: string | undefined;
   readonly #timeoutMs: number;
 
@@ -126,6 +135,23 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#call(identify);
     if (found === schemaVersion) return;
     await this.#call(`INSERT INTO optamil.schema_versions (version) VALUES (${schemaVersion})`);
+  }
+
+  /**
+   * Makes the role and the row policies for analysts. False: this user may not manage access, or the server keeps no
+   * users of its own; analysts of single accounts can then have the API only.
+   */
+  async makeAnalystRole(): Promise<boolean> {
+    try {
+      for (const name of accessStatements) {
+        const statements = toAccessStatements(name, this.#cluster);
+        for (const statement of statements) await this.#call(statement);
+      }
+      return true;
+    } catch (error) {
+      if (!noAccessCodes.includes(codeOf(error))) throw error;
+      return false;
+    }
   }
 
   async insert(batch: EventBatch): Promise<void> {
@@ -190,6 +216,16 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     const settings = { wait_end_of_query: 1, distributed_product_mode: "global" } as const;
     const format = "JSONEachRow";
     return parseRows(await this.#call(readStatement(name), { parameters, settings, format }));
+  }
+
+  #askAnalytics(name: StatementName, parameters: Record<string, unknown>): Promise<string> {
+    return this.#call(readStatement(name), {
+      client: this.#analyst,
+      format: "JSONEachRow",
+      parameters,
+      settings: { ...analyticsSettings, wait_end_of_query: 1, distributed_product_mode: "global" },
+      timeoutMs: analyticsSettings.max_execution_time * 1_000 + 5_000,
+    });
   }
 
   async #make(name: StatementName): Promise<void> {

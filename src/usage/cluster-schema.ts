@@ -1,6 +1,6 @@
 // The schema of a ClickHouse cluster, made from the statements for one server.
 import assert from "node:assert/strict";
-import { readStatement, type StatementName } from "./statement.ts";
+import { type accessStatements, readStatement, type StatementName } from "./statement.ts";
 
 /** Tables with rows, each of them local to a shard, with a table over all shards in front. */
 const shardKeys: Partial<Record<StatementName, string>> = {
@@ -12,7 +12,7 @@ const shardKeys: Partial<Record<StatementName, string>> = {
 
 /** The statements that make on every server of a cluster what the named one makes on a single server. */
 export function toClusterStatements(name: StatementName, cluster: string): readonly string[] {
-  assert(/^[A-Za-z0-9_-]+$/.test(cluster), "the cluster's name is of letters, digits, _ and -");
+  checkName(cluster);
   const statement = readStatement(name);
   const shardKey = shardKeys[name];
   const table = name.replaceAll("-", "_");
@@ -32,6 +32,23 @@ ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
   if (name !== "usage-records-feed") return [onCluster(statement, cluster)];
   const feed = statement.replaceAll(/optamil\.usage_(records|events)(?!_)/g, "$&_local");
   return [onCluster(feed, cluster)];
+}
+
+/** The statements that let analysts in: on one server, or on every server of a cluster and for its rows' own tables. */
+export function toAccessStatements(
+  name: (typeof accessStatements)[number],
+  cluster: string | undefined,
+): readonly string[] {
+  const statement = readStatement(name);
+  if (cluster === undefined) return [statement];
+  checkName(cluster);
+  const front = statement.replace("/* ON CLUSTER */", `ON CLUSTER '${cluster}'`);
+  const local = front.replaceAll(/optamil\.usage_(records|events)\b/g, "$&_local");
+  return local === front ? [front] : [front, local];
+}
+
+function checkName(cluster: string): void {
+  assert(/^[A-Za-z0-9_-]+$/.test(cluster), "the cluster's name is of letters, digits, _ and -");
 }
 
 /** `{uuid}`, `{shard}` and `{replica}` are macros of the servers. */

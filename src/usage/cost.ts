@@ -1,10 +1,10 @@
 // What a request costs at the providers' list prices, in 10^-9 US$.
-import type { Model } from "../catalogue/models.ts";
+import type { CatalogueModel, Model } from "../catalogue/models.ts";
 import { tiers } from "../catalogue/tiers.ts";
 import type { TokenCounts } from "./tokens.ts";
 
 /** List cost of these tokens at a model. Cached tokens cost as much as others where no price is listed. */
-export function costNanoUsd({ cost }: Pick<Model, "cost">, tokens: TokenCounts): bigint {
+export function costNanoUsd({ cost }: Pick<CatalogueModel, "cost">, tokens: TokenCounts): bigint {
   const cachedPrice = cost.cachedInputNanoUsdPerToken ?? cost.inputNanoUsdPerToken;
   return (
     BigInt(tokens.prompt - tokens.cached) * BigInt(cost.inputNanoUsdPerToken) +

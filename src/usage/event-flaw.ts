@@ -1,11 +1,15 @@
 // Tells which events cannot be: decodable, but no gateway of ours could have meant them.
+import { Buffer } from "node:buffer";
 import {
   EventKind,
   type RouteDecision,
+  Thumb,
   Tier,
   type UsageEvent,
 } from "../gen/optamil/v1/event_pb.ts";
 import { costNanoUsdMax, toMicros, toTierName, whole, worthPpmMax } from "./event.ts";
+import { commentBytesMax, thumbName } from "./feedback-event.ts";
+import { operationName } from "./operation.ts";
 import { outcomeName } from "./outcome.ts";
 
 const accountIdCharsMax = 128;
@@ -68,10 +72,12 @@ function findIdFlaw(event: UsageEvent): string | undefined {
 function findKindFlaw(event: UsageEvent): string | undefined {
   const { kind, tier } = event;
   if (outcomeName(event.outcome) === undefined) return "unknown outcome";
+  if (operationName(event.operation) === undefined) return "unknown operation";
   if (tier !== Tier.UNSPECIFIED && toTierName(tier) === undefined) return "unknown tier";
   if (kind === EventKind.THRESHOLD) {
     return event.budgets.length === 1 && event.thresholdPercent <= 100 ? undefined : "no threshold";
   }
+  if (kind === EventKind.FEEDBACK) return findFeedbackFlaw(event);
   if (kind === EventKind.ADJUSTMENT) {
     return event.refEventId.length === 16 ? undefined : "adjusts no event";
   }
@@ -80,6 +86,14 @@ function findKindFlaw(event: UsageEvent): string | undefined {
   const admittedAtMs = Number(event.admittedAtUs) / 1_000;
   const inPeriod = admittedAtMs >= startMs && admittedAtMs < endMs;
   return inPeriod ? undefined : "period is not that of the admission";
+}
+
+function findFeedbackFlaw({ refEventId, feedback }: UsageEvent): string | undefined {
+  if (refEventId.length !== 16 || feedback === undefined) return "feedback on no event";
+  const { thumb, scorePpm = 0, comment } = feedback;
+  const isKnown = thumb === Thumb.UNSPECIFIED || thumbName(thumb) !== "";
+  const isSound = isKnown && scorePpm <= whole && Buffer.byteLength(comment) <= commentBytesMax;
+  return isSound ? undefined : "impossible feedback";
 }
 
 /** First millisecond of a period "2026-04" and of the next one. */
@@ -115,6 +129,7 @@ function findTextFlaw(event: UsageEvent): string | undefined {
   const names = [event.decision, event.shadow].flatMap((one) => one?.ranked ?? []);
   const ranked = names.reduce((sum, { model }) => sum + model.length, event.baselineModel.length);
   const spending = budgets.reduce((sum, { id }) => sum + id.length, tag.length + rootKeyJti.length);
-  const chars = own + requestId.length + route.length + attempts + spending + ranked;
+  const said = event.feedback?.comment.length ?? 0;
+  const chars = said + own + requestId.length + route.length + attempts + spending + ranked;
   return chars > textCharsMax ? "texts are too long" : undefined;
 }

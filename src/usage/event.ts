@@ -17,6 +17,7 @@ import {
   UsageEventSchema,
 } from "../gen/optamil/v1/event_pb.ts";
 import { toUuidText } from "../platform/uuid.ts";
+import { type OperationName, toOperation } from "./operation.ts";
 import type { TokenCounts } from "./tokens.ts";
 
 /** What is known of a request when it is admitted. */
@@ -43,6 +44,8 @@ export type AdmittedRequest = {
   readonly rootKeyId?: string | undefined;
   /** Budgets that the charge counts against. Default: none. */
   readonly budgets?: readonly BudgetLimit[] | undefined;
+  /** What it asks for. Default: a chat. */
+  readonly operation?: OperationName | undefined;
 };
 
 /** A budget as it is at an admission. */
@@ -160,9 +163,10 @@ export function toTierName(tier: Tier): TierName | undefined {
 
 /** The hold of a request: rev 0 at no charge, word for word what stays of it if the gateway dies. */
 export function createHold(admitted: AdmittedRequest): UsageEvent {
-  const { eventId, admittedAtMs, keyId, rootKeyId, budgets, tag, ...same } = admitted;
+  const { eventId, admittedAtMs, keyId, rootKeyId, budgets, tag, operation, ...same } = admitted;
   return create(UsageEventSchema, {
     ...same,
+    operation: toOperation(operation ?? "chat"),
     tag: tag ?? "",
     rootKeyJti: rootKeyId ?? "",
     budgets: toBudgetLimits(budgets),

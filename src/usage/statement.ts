@@ -16,17 +16,49 @@ export const schemaStatements = [
   "view-outcomes",
   "view-spending",
   "view-budget-thresholds",
+  "view-last-feedback",
+  "view-feedback",
   "view-router-outcomes",
   "view-savings",
   "view-shadow-comparison",
 ] as const;
 
+/** What makes the rollups of the embedded warehouse, in order; repeating it changes nothing. */
+export const rollupStatements = [
+  "rollup-touched",
+  "rollup-hours",
+  "rollup-days",
+  "rollup-touched-feed",
+] as const;
+
+/** What analysts of single accounts need on a server, in order; repeating it changes nothing. */
+export const accessStatements = [
+  "analyst-role",
+  "analyst-grant",
+  "everything-policy",
+  "analyst-policy",
+  "records-policy",
+] as const;
+
 /** Version of what they make: one more with each change that an older program cannot work with. */
 export const schemaVersion = 1;
+
+/** What keeps rollups up to date. */
+export type RollupQuestion =
+  | "rollup-seeded"
+  | "rollup-seed"
+  | "rollup-mark"
+  | "rollup-due"
+  | "rollup-fill"
+  | "rollup-done"
+  | "rollup-until";
 
 /** Name of a statement: of its file without the ending. */
 export type StatementName =
   | (typeof schemaStatements)[number]
+  | (typeof accessStatements)[number]
+  | (typeof rollupStatements)[number]
+  | RollupQuestion
   | "schema-version"
   | "warehouse-id"
   | "last-offset"
@@ -35,6 +67,12 @@ export type StatementName =
   | "bases"
   | "budget-bases"
   | "event"
+  | "event-of-request"
+  | "figures"
+  | "figures-rolled"
+  | "logged-requests"
+  | "logged-request"
+  | "savings"
   | "audit-boots"
   | "audit-logs"
   | "audit-events"
@@ -43,7 +81,19 @@ export type StatementName =
 /** Gives a warehouse that was just made its id. */
 export const identify = "INSERT INTO optamil.warehouse_ids (id) VALUES (generateUUIDv4())";
 
+/** Where figures come from: files whose rows are put together in the place of a comment. */
+const sumsOf: Partial<Record<StatementName, readonly string[]>> = {
+  figures: ["figures-rows"],
+  "figures-rolled": ["figures-rows", "figures-hours"],
+};
+
 /** The text of a statement. Placeholders are ClickHouse's own: `{name:Type}`. */
 export function readStatement(name: StatementName): string {
+  const sums = sumsOf[name];
+  if (sums === undefined) return readText(name);
+  return readText("figures").replace("/* SUMS */", sums.map(readText).join("UNION ALL\n"));
+}
+
+function readText(name: string): string {
   return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), "utf8");
 }

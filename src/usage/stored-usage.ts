@@ -59,7 +59,7 @@ export abstract class StoredUsage
     BaseSource,
     StoredLogs,
     Pick<Warehouse, "sums" | "sumsAfter">,
-    Pick<QueriedWarehouse, "event">
+    Pick<QueriedWarehouse, "event" | "eventOfRequest">
 {
   /** The rows that a statement gives with these parameters. */
   protected abstract ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]>;
@@ -138,23 +138,30 @@ export abstract class StoredUsage
   }
 
   async event(accountId: string, eventId: string): Promise<StoredEvent | undefined> {
-    const parameters = { account: accountId, event: eventId };
-    const [row] = await this.ask("event", parameters);
-    return (
-      row && {
-        eventId: text(row, "event_id"),
-        accountId: text(row, "account_id"),
-        periodId: text(row, "period_id"),
-        kind: text(row, "kind"),
-        tier: toTierName(text(row, "tier")),
-        creditsMicro: BigInt(text(row, "credits_micro")),
-        keyId: text(row, "key_id"),
-        rootKeyId: text(row, "root_key_id"),
-        tag: text(row, "tag"),
-        budgets: toBudgets(text(row, "budgets")),
-      }
-    );
+    const [row] = await this.ask("event", { account: accountId, event: eventId });
+    return row && toStoredEvent(row);
   }
+
+  async eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined> {
+    const parameters = { account: accountId, request: requestId };
+    const [row] = await this.ask("event-of-request", parameters);
+    return row && toStoredEvent(row);
+  }
+}
+
+function toStoredEvent(row: Row): StoredEvent {
+  return {
+    eventId: text(row, "event_id"),
+    accountId: text(row, "account_id"),
+    periodId: text(row, "period_id"),
+    kind: text(row, "kind"),
+    tier: toTierName(text(row, "tier")),
+    creditsMicro: BigInt(text(row, "credits_micro")),
+    keyId: text(row, "key_id"),
+    rootKeyId: text(row, "root_key_id"),
+    tag: text(row, "tag"),
+    budgets: toBudgets(text(row, "budgets")),
+  };
 }
 
 /** Rows of JSONEachRow. */

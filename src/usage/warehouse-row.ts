@@ -2,10 +2,12 @@
 import { Buffer } from "node:buffer";
 import { EventKind, type RouteDecision, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import { toEventIdText, toTierName } from "./event.ts";
+import { thumbName } from "./feedback-event.ts";
+import { operationName } from "./operation.ts";
 import { outcomeName } from "./outcome.ts";
 import type { EventBatch, PlacedEvent } from "./warehouse.ts";
 
-type Cell = string | number | boolean | object;
+type Cell = string | number | boolean | object | null;
 
 const noEvent = "00000000-0000-0000-0000-000000000000";
 
@@ -22,6 +24,7 @@ export const rowColumns: readonly string[] = `
   route_weights route_quality_ppm route_lambda_ppm route_need_ppm route_chances_ppm route_output_tokens
   route_ranked route_feasible route_propensity_ppm
   shadow_weights shadow_need_ppm shadow_chances_ppm shadow_output_tokens shadow_ranked
+  operation feedback_thumb feedback_score_ppm feedback_comment
 `
   .trim()
   .split(/\s+/);
@@ -86,6 +89,10 @@ function toCells(
     event.estimatedPromptTokens,
     ...toDecisionCells(event.decision),
     ...toShadowCells(event.shadow),
+    toOperationCell(event),
+    thumbName(event.feedback?.thumb),
+    event.feedback?.scorePpm ?? null,
+    event.feedback?.comment ?? "",
   ];
 }
 
@@ -119,9 +126,16 @@ function toRanked({ ranked }: RouteDecision): object {
   }));
 }
 
+/** What was asked for; what is no request asks for nothing. */
+function toOperationCell({ kind, operation }: UsageEvent): string {
+  const isAsked = kind === EventKind.REQUEST || kind === EventKind.REJECTED;
+  return isAsked ? (operationName(operation) ?? "") : "";
+}
+
 function toKindName(kind: EventKind): string {
   if (kind === EventKind.ADJUSTMENT) return "adjustment";
   if (kind === EventKind.THRESHOLD) return "threshold";
+  if (kind === EventKind.FEEDBACK) return "feedback";
   return kind === EventKind.REJECTED ? "rejected" : "request";
 }
 

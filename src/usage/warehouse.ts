@@ -133,14 +133,16 @@ export interface QueriedWarehouse {
   sql(text: string, format?: string): Promise<string>;
   /** One event as it counts; undefined if the account has none of this id. */
   event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
+  /** The last request of an account with an id as its client saw it; undefined if there is none. */
+  eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
 }
 
-/** An event as it counts, as far as a refund needs it. */
+/** An event as it counts, as far as a refund or a feedback needs it. */
 export type StoredEvent = {
   readonly eventId: string;
   readonly accountId: string;
   readonly periodId: string;
-  /** request, rejected or adjustment. */
+  /** request, rejected, adjustment, threshold or feedback. */
   readonly kind: string;
   /** Undefined where none served. */
   readonly tier: TierName | undefined;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { toModelOverrides } from "../../src/catalogue/model-config.ts";
+import { toCatalogue } from "../../src/catalogue/model-config.ts";
 import { createCatalogue } from "../../src/catalogue/models.ts";
 import { CreateChatCompletionRequestSchema } from "../../src/gen/optamil/v1/chat_pb.ts";
 import { parseConfig } from "../../src/platform/settings.ts";
@@ -70,7 +70,7 @@ it("the configuration adds to what a model cannot take, and takes away", () => {
       { name: "own", tier: "mid", unsupportedParameters: ["seed"] },
     ],
   });
-  const catalogue = createCatalogue(toModelOverrides(parseConfig(text, "test").models));
+  const catalogue = toCatalogue(parseConfig(text, "test").models);
   expect(catalogue.byName("gpt-4.1")?.unsupportedParameters).toEqual(["store"]);
   expect(catalogue.byName("gpt-5.2")).toMatchObject({
     unsupportedParameters: ["presence_penalty", "frequency_penalty"],

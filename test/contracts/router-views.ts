@@ -1,17 +1,22 @@
 /** What every warehouse must tell of the router's decisions: run it with a `home` of the adapter. */
+
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
-import type { RequestEnd } from "../../src/usage/event.ts";
-import type { Warehouse } from "../../src/usage/warehouse.ts";
+import { type RequestEnd, toEventIdText } from "../../src/usage/event.ts";
+import type { Rating } from "../../src/usage/feedback-event.ts";
+import type { QueriedWarehouse, Warehouse } from "../../src/usage/warehouse.ts";
 import {
   admittedAtMs,
   placeEvents,
   type Sample,
   sampleDecision,
   sampleEvent,
+  sampleFeedback,
+  sampleHold,
 } from "../usage/sample-events.ts";
 
-type Asked = Warehouse & { sql(text: string): Promise<string> };
+type Asked = Warehouse & Pick<QueriedWarehouse, "sql" | "eventOfRequest">;
 
 /** Where a warehouse of an adapter lives: one for the whole suite, whose tests use accounts of their own. */
 export type RouterViewsHome = { open(): Promise<Asked>; remove(): Promise<void> };
@@ -24,6 +29,12 @@ const answered: Partial<RequestEnd> = {
   decision: sampleDecision,
   estimatedPromptTokens: 117,
 };
+
+/** What operators run to export outcomes. */
+const ownOutcomes = readFileSync(
+  new URL("../../src/router/training/own-outcomes.sql", import.meta.url),
+  "utf8",
+);
 
 /** The suite. */
 export function describeRouterViews(
@@ -154,6 +165,123 @@ export function describeRouterViews(
       const rows = await ask(`SELECT ${columns} FROM router_outcomes WHERE ${where}`);
       const good = Object.keys(expected).length === 0;
       expect(rows).toEqual([{ ...signs, ...expected, good }]);
+    });
+
+    const down = { thumb: "down" } as const;
+    const up = { thumb: "up" } as const;
+    it.each<[string, readonly [Rating, number][], object]>([
+      ["up", [[up, 1_000]], { feedback_thumb: "up", feedback_score: null, good: true }],
+      ["down", [[down, 1_000]], { feedback_thumb: "down", feedback_score: null, good: false }],
+      ["0.5", [[{ score: 0.5 }, 1_000]], { feedback_thumb: "", feedback_score: 0.5, good: true }],
+      ["0.499999", [[{ score: 0.499_999 }, 1_000]], { feedback_score: 0.499_999, good: false }],
+      ["down, but 0.9", [[{ ...down, score: 0.9 }, 1_000]], { feedback_score: 0.9, good: true }],
+      [
+        "up and then down",
+        [
+          [{ ...up, score: 1 }, 1_000],
+          [down, 2_000],
+        ],
+        { feedback_thumb: "down", feedback_score: null, good: false },
+      ],
+      [
+        "down at first, which came later into the log",
+        [
+          [up, 2_000],
+          [down, 1_000],
+        ],
+        { feedback_thumb: "up", good: true },
+      ],
+      ["only a comment", [[{ comment: "hm" }, 1_000]], { feedback_thumb: "", good: true }],
+    ])("believe a client that says %s of an answer", async (says, ratings, expected) => {
+      const accountId = `says ${says}`;
+      const answer = sampleEvent({ accountId, end: answered });
+      const feedback = ratings.map(([rating, afterMs]) => sampleFeedback(answer, rating, afterMs));
+      await insert([answer, ...feedback]);
+      const rows = await ask(`SELECT * FROM router_outcomes WHERE account_id = '${accountId}'`);
+      expect(rows).toEqual([expect.objectContaining({ ...signs, ...expected })]);
+    });
+
+    it("believe a client rather than the signs", async () => {
+      const accountId = "says and does";
+      const left = { ...answered, outcome: Outcome.CLIENT_CANCEL_PARTIAL };
+      const answer = sampleEvent({ accountId, end: left });
+      await insert([answer, sampleFeedback(answer, up)]);
+      const where = `account_id = '${accountId}'`;
+      const rows = await ask(`SELECT left_early, good FROM router_outcomes WHERE ${where}`);
+      expect(rows).toEqual([{ left_early: true, good: true }]);
+    });
+
+    it("export to the training what clients said, in the form that it reads", async () => {
+      const accountId = "exported";
+      const answer = sampleEvent({ accountId, requestId: "req-7", end: answered });
+      await insert([answer, sampleFeedback(answer, { score: 0.25 })]);
+      const rows = await ask(`SELECT * FROM (${ownOutcomes}) WHERE id = 'req-7'`);
+      expect(rows).toEqual([
+        {
+          ...{ id: "req-7", tier: "budget", good: false, score: 0.25 },
+          chances_ppm: [300_000, 500_000, 700_000, 700_000, 750_000],
+          ...{ ranked_tiers: ["budget", "ultra"], propensity_ppm: 1_000_000 },
+          completion_tokens: 30,
+        },
+      ]);
+    });
+
+    it("do not take embeddings of the same length for a request that was made again", async () => {
+      const accountId = "embeds";
+      const next = { admittedAtMs: admittedAtMs + 900, requestedModel: "bge-m3" };
+      await insert([
+        sampleEvent({ accountId, end: answered }),
+        sampleEvent({ accountId, ...next, operation: "embeddings", end: { ...answered } }),
+      ]);
+      const where = `account_id = '${accountId}'`;
+      expect(await ask(`SELECT retried, good FROM router_outcomes WHERE ${where}`)).toEqual([
+        { retried: false, good: true },
+      ]);
+    });
+
+    it("are found by the id that the client saw: the last request of the account with it", async () => {
+      const one = { accountId: "finder", requestId: "req-found", end: answered };
+      const [first, last] = [
+        sampleEvent({ ...one, tag: "first" }),
+        sampleEvent({ ...one, tag: "last", admittedAtMs: admittedAtMs + 1 }),
+      ];
+      const hold = sampleHold({ accountId: "finder", requestId: "req-swept" });
+      await insert([last, first, sampleFeedback(last, down), hold]);
+      const find = (requestId: string) => warehouse.eventOfRequest("finder", requestId);
+      expect(await find("req-found")).toMatchObject({
+        ...{ eventId: toEventIdText(last.eventId), tag: "last", kind: "request" },
+        ...{ tier: "budget", creditsMicro: 1_000_000n },
+      });
+      expect(await find("req-swept")).toMatchObject({ creditsMicro: 0n, tier: undefined });
+      expect(await find("'; DROP TABLE optamil.usage_events; --")).toBeUndefined();
+      expect(await warehouse.eventOfRequest("other", "req-found")).toBeUndefined();
+    });
+
+    it("join what clients said to their requests, the last word of each, whatever was asked for", async () => {
+      const accountId = "joined";
+      const [chat, vectors] = [
+        sampleEvent({ accountId, requestId: "req-8", tag: "a", end: answered }),
+        sampleEvent({ accountId, requestId: "req-9", operation: "embeddings", end: answered }),
+      ];
+      const stranger = sampleFeedback({ ...chat, accountId: "stranger" }, down);
+      await insert([
+        ...[chat, sampleFeedback(chat, { ...down, comment: "no" }), vectors, stranger],
+        ...[sampleFeedback(chat, { ...up, score: 1 }, 3_000), sampleFeedback(vectors, down)],
+      ]);
+      const where = `account_id IN ('${accountId}', 'stranger') ORDER BY request_id`;
+      const columns = "request_id, operation, tag, served_model, thumb, score, comment, times";
+      expect(await ask(`SELECT ${columns}, given_at FROM feedback WHERE ${where}`)).toEqual([
+        {
+          ...{ request_id: "req-8", operation: "chat", tag: "a", served_model: "deepseek-chat" },
+          ...{ thumb: "up", score: 1, comment: "", times: 2 },
+          given_at: "2026-04-15 12:00:03.000000",
+        },
+        {
+          ...{ request_id: "req-9", operation: "embeddings", tag: "" },
+          ...{ served_model: "deepseek-chat", thumb: "down", score: null, comment: "", times: 1 },
+          given_at: "2026-04-15 12:00:01.000000",
+        },
+      ]);
     });
 
     it("compare the shadow's choices with those that were made, by both weights and by what became of them", async () => {

@@ -1,9 +1,14 @@
 /** What every usage log must do, whatever it is made of: run it with a `home` of the adapter. */
 import { describe, expect, it, onTestFinished } from "vitest";
-import { EventKind, Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
+import { EventKind, Outcome, Thumb, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import type { UsageLog, UsageLogReader } from "../../src/usage/usage-log.ts";
-import { sampleEvent, sampleHold, sampleSettlement } from "../usage/sample-events.ts";
+import {
+  sampleEvent,
+  sampleFeedback,
+  sampleHold,
+  sampleSettlement,
+} from "../usage/sample-events.ts";
 
 /** How a gateway opens its log. */
 export type OpenOptions = {
@@ -66,6 +71,23 @@ export function describeUsageLog(name: string, createHome: () => Promise<UsageLo
       expect(events.map(({ localSeq }) => Number(localSeq))).toEqual(events.map((_, at) => at + 1));
       expect(new Set(events.map(({ bootEpoch }) => bootEpoch)).size).toBe(1);
       expect(events[0]?.gatewayId).toBe("gateway-1");
+      await Promise.all([reader.close(), log.close()]);
+    });
+
+    it("takes feedback whole, which closes no hold", async () => {
+      const { log, openReader } = await createOpenHome();
+      const hold = sampleHold();
+      await log.hold(hold);
+      const rating = { thumb: "down", score: 0.25, comment: "\u{1F642}".repeat(1_024) } as const;
+      await log.append(sampleFeedback(hold, rating));
+      expect(log.status()).toMatchObject({ openHolds: 1, endOffset: 1 });
+      const reader = await openReader();
+      const [event] = await readAll(reader);
+      expect(event).toMatchObject({
+        ...{ kind: EventKind.FEEDBACK, creditsMicro: 0n, localSeq: 1n },
+        feedback: { thumb: Thumb.DOWN, scorePpm: 250_000, comment: rating.comment },
+      });
+      expect(Buffer.compare(event?.refEventId ?? new Uint8Array(), hold.eventId)).toBe(0);
       await Promise.all([reader.close(), log.close()]);
     });
 

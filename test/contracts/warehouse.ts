@@ -16,6 +16,7 @@ import {
   periodId,
   placeEvents,
   sampleEvent,
+  sampleFeedback,
   sampleHold,
 } from "../usage/sample-events.ts";
 
@@ -89,6 +90,15 @@ export function describeWarehouse(name: string, createHome: () => Promise<Wareho
       });
       const both = await warehouse.sums(["sum-2", "sum-1"], [periodId, "2026-05"]);
       expect(both.map(({ accountId }) => accountId).toSorted()).toEqual(["sum-1", "sum-2"]);
+    });
+
+    it("charges nothing for feedback", async () => {
+      const rated = sampleEvent({ accountId: "rated", creditsMicro: 5n });
+      await insert([rated, sampleFeedback(rated, { thumb: "down", score: 0, comment: "no" })]);
+      const sums = await sumsOf("rated");
+      expect(sums?.microByTier).toEqual({ ...nothingUsed, budget: 5n });
+      const [base] = await warehouse.bases([{ accountId: "rated", periodId, eventIds: [] }]);
+      expect(base?.microByTier).toEqual({ ...nothingUsed, budget: 5n });
     });
 
     it("knows nothing of accounts and periods without events", async () => {

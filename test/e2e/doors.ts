@@ -14,6 +14,16 @@ import {
   StreamChatCompletionResponseSchema,
 } from "../../src/gen/optamil/v1/chat_pb.ts";
 import {
+  CreateEmbeddingRequestSchema,
+  CreateEmbeddingResponseSchema,
+  EmbeddingService,
+} from "../../src/gen/optamil/v1/embeddings_pb.ts";
+import {
+  CreateFeedbackRequestSchema,
+  CreateFeedbackResponseSchema,
+  FeedbackService,
+} from "../../src/gen/optamil/v1/feedback_pb.ts";
+import {
   ListModelsResponseSchema,
   ModelSchema,
   ModelService,
@@ -52,6 +62,16 @@ export interface ModelObject {
   description?: string;
 }
 
+/** An embedding list object. */
+export type EmbeddingList = OpenAI.CreateEmbeddingResponse;
+
+/** A feedback that was taken. */
+export interface FeedbackObject {
+  id: string;
+  object: string;
+  event_id: string;
+}
+
 /** A chat request in the JSON form of REST; wrong ones included. */
 export type ChatRequest = Record<string, unknown>;
 
@@ -61,6 +81,8 @@ export interface Door {
   kind: "rest" | "rpc";
   chat(target: Target, request: ChatRequest): Promise<Answer<OpenAI.ChatCompletion>>;
   stream(target: Target, request: ChatRequest): Promise<Answer<OpenAI.ChatCompletionChunk[]>>;
+  embed(target: Target, request: ChatRequest): Promise<Answer<EmbeddingList>>;
+  giveFeedback(target: Target, request: ChatRequest): Promise<Answer<FeedbackObject>>;
   listModels(target: Target): Promise<Answer<{ object: string; data: ModelObject[] }>>;
   getModel(target: Target, id: string): Promise<Answer<ModelObject>>;
 }
@@ -116,6 +138,8 @@ function restDoor(name: string, send: Send): Door {
       expect(events.pop()).toBe("[DONE]");
       return { body: events.map((event) => JSON.parse(event)), headers };
     },
+    embed: (target, body) => askJson(target, { path: "/v1/embeddings", body }),
+    giveFeedback: (target, body) => askJson(target, { path: "/v1/feedback", body }),
     listModels: (target) => askJson(target, { path: "/v1/models" }),
     getModel: (target, id) => askJson(target, { path: `/v1/models/${encodeURIComponent(id)}` }),
   };
@@ -125,6 +149,10 @@ const codecs = {
   request: jsonCodec(CreateChatCompletionRequestSchema),
   completion: jsonCodec(CreateChatCompletionResponseSchema),
   chunk: jsonCodec(StreamChatCompletionResponseSchema),
+  embedding: jsonCodec(CreateEmbeddingRequestSchema),
+  embeddings: jsonCodec(CreateEmbeddingResponseSchema),
+  feedback: jsonCodec(CreateFeedbackRequestSchema),
+  feedbackObject: jsonCodec(CreateFeedbackResponseSchema),
   models: jsonCodec(ListModelsResponseSchema),
   model: jsonCodec(ModelSchema),
 };
@@ -153,6 +181,20 @@ function rpcDoor(name: string, open: (url: string) => Transport): Door {
       for await (const chunk of chunks) body.push(JSON.parse(codecs.chunk.encodeText(chunk)));
       return { body, headers };
     },
+    embed: (target, request) =>
+      toAnswer(target, codecs.embeddings, (options) =>
+        createClient(EmbeddingService, transportTo(target)).createEmbedding(
+          codecs.embedding.decode(request),
+          options,
+        ),
+      ),
+    giveFeedback: (target, request) =>
+      toAnswer(target, codecs.feedbackObject, (options) =>
+        createClient(FeedbackService, transportTo(target)).createFeedback(
+          codecs.feedback.decode(request),
+          options,
+        ),
+      ),
     listModels: (target) =>
       toAnswer(target, codecs.models, (options) => modelsOf(target).listModels({}, options)),
     getModel: (target, model) =>

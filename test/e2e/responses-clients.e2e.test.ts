@@ -1,8 +1,15 @@
 import { afterAll, expect } from "vitest";
-import { message, playAnthropic } from "../fakes/anthropic-upstream.ts";
+import { message, messageStart, playAnthropic, textBlock } from "../fakes/anthropic-upstream.ts";
 import { playClients } from "../fakes/client-upstream.ts";
 import { playGemini, response } from "../fakes/gemini-upstream.ts";
-import { openUpstream, type Play, playJson } from "../fakes/openai-upstream.ts";
+import {
+  chunk,
+  event,
+  openUpstream,
+  type Play,
+  playJson,
+  playStream,
+} from "../fakes/openai-upstream.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { npmPackages } from "../setup/npm-packages.ts";
 import { pythonPackages } from "../setup/python-packages.ts";
@@ -17,17 +24,29 @@ const withSchema =
   (reply, request) =>
     (request.text.includes(asks) ? playJson(200, answer) : play)(reply, request);
 
+/** Closes the connection after these pieces where it is asked to, else answers as always. */
+const breaking =
+  (pieces: readonly string[], play: Play): Play =>
+  async (reply, request) => {
+    if (!request.text.includes("Break off.")) return play(reply, request);
+    await playStream(pieces, "stall")(reply, request);
+    reply.socket?.end();
+  };
+
+const person = JSON.stringify(ada);
 const plays = {
-  openai: playClients,
-  anthropic: withSchema(
-    "JSON of this schema",
-    message([{ type: "text", text: JSON.stringify(ada) }], "end_turn"),
-    playAnthropic,
+  openai: breaking([event(chunk({ role: "assistant", content: "Hel" }))], playClients),
+  anthropic: breaking(
+    [messageStart(), ...textBlock(["Hel"]).slice(0, 2)],
+    withSchema(
+      "JSON of this schema",
+      message([{ type: "text", text: person }], "end_turn"),
+      playAnthropic,
+    ),
   ),
-  gemini: withSchema(
-    "responseJsonSchema",
-    response([{ text: JSON.stringify(ada) }], "STOP"),
-    playGemini,
+  gemini: breaking(
+    [event(response([{ text: "Hel" }]))],
+    withSchema("responseJsonSchema", response([{ text: person }], "STOP"), playGemini),
   ),
 };
 const labs = await Promise.all(
@@ -49,6 +68,7 @@ const gateway = await startGateway({
 
 const demoSays = "This is Optamil's demo provider: no model was called.";
 const error = [404, "model_not_found"];
+const broken = ["Hel", true];
 
 /** What clients are to print of an upstream that says the same words always, and calls the first tool with `a`. */
 const wordy = (tokens: readonly number[]) => {
@@ -58,7 +78,7 @@ const wordy = (tokens: readonly number[]) => {
     ...{ create: hello, stream: { ...hello, many: true } },
     tools: { calls: [["get_weather", { a: 1 }]], text },
     streamedTools: [["get_weather", { a: 1 }]],
-    ...{ structured: ada, vision: text, error },
+    ...{ structured: ada, vision: text, broken, error },
   };
 };
 
@@ -75,7 +95,7 @@ const expected = {
     ...{ create: labHello, stream: { ...labHello, many: true } },
     tools: { calls: labCalls, text: "Paris: 18 degrees. Rome: 18 degrees." },
     streamedTools: labCalls,
-    ...{ structured: ada, vision: `I see ${image}`, error },
+    ...{ structured: ada, vision: `I see ${image}`, broken, error },
   },
   "anthropic-lab": wordy([7, 3]),
   "gemini-lab": wordy([7, 5]),
@@ -85,6 +105,7 @@ const expected = {
     streamedTools: demoCalls,
     structured: { name: expect.any(String), age: expect.any(Number) },
     ...{ vision: `${demoSays} You wrote: "What is this?"`, error },
+    broken: [`${demoSays} You wrote: "Break off."`, false],
   },
 };
 
@@ -98,7 +119,7 @@ const inWordsOfAi = Object.fromEntries(
 
 function test(program: ClientProgram, wanted: Readonly<Record<string, object>> = expected): void {
   const env = { BASE_URL: gateway.baseUrl, API_KEY: gateway.key, ...program.env };
-  const understands = "responses, streams, tools, structured output, images and errors";
+  const understands = "responses, streams, tools, structured output, images, breaks and errors";
   testClient(understands, wanted, { ...program, env });
 }
 

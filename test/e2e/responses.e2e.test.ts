@@ -277,7 +277,10 @@ describe("a request for a response", () => {
         { id: "rs_1", type: "reasoning", summary: [{ type: "summary_text", text: "Hm." }] },
         said("msg_1", [textPart("I look.")]),
         { type: "function_call", call_id: "c1", name: "get", arguments: '{"a":1}', id: "fc_1" },
-        { type: "function_call", call_id: "c2", name: "get", arguments: "{}" },
+        {
+          ...{ type: "function_call", call_id: "c2", name: "get", arguments: "{}" },
+          ...{ namespace: null, caller: { type: "direct" }, created_by: "x", "x-mark": null },
+        },
         { type: "function_call_output", call_id: "c1", output: "18" },
         {
           type: "function_call_output",
@@ -403,6 +406,7 @@ describe("a request for a response", () => {
     [inPart({ type: "input_image" }), "input[0].content[0].image_url"],
     [inPart({ type: "input_image", file_id: "file_1" }), "input[0].content[0].file_id"],
     [{ tools: [{ type: "function" }] }, "tools[0].name"],
+    [{ tools: [{ type: "custom" }] }, "tools[0].name"],
     [{ tool_choice: { type: "web_search" } }, "tool_choice.type"],
     [{ tool_choice: { type: "function" } }, "tool_choice.name"],
     [{ tool_choice: { type: "allowed_tools", mode: "none", tools: [] } }, "tool_choice.mode"],
@@ -423,6 +427,11 @@ describe("a request for a response", () => {
     },
   );
 
+  it("that is too long for every model says so of the input", async () => {
+    const refusal = readRefusal(await ask({ model: "auto", max_output_tokens: 2_000_000_000 }));
+    expect(refusal).toMatchObject({ ...fromRow(rows.tooLong, "rest"), param: "input" });
+  });
+
   it("may say null of what it does not want", async () => {
     const nothing = { previous_response_id: null, conversation: null, background: null };
     expect(await asked({ ...nothing, prompt: null, tools: null, text: null })).toEqual({
@@ -430,6 +439,70 @@ describe("a request for a response", () => {
       output: expect.any(Array),
       usage: usage(7, 3),
     });
+  });
+});
+
+describe("a tool that takes a text", () => {
+  const grammar = { type: "grammar", syntax: "lark", definition: "start: /.+/" };
+  const patch = { type: "custom", name: "patch", description: "Patches.", format: grammar };
+  const asFunction = {
+    name: "patch",
+    description: "Patches.\n\nThe input keeps to this lark grammar:\nstart: /.+/",
+    parameters: {
+      ...{ type: "object", required: ["input"], additionalProperties: false },
+      properties: { input: { type: "string", description: "The input, as it is." } },
+    },
+  };
+  const called = { type: "custom_tool_call", call_id: "c1", name: "patch", input: "a\nb" };
+  const made = { name: "patch", arguments: '{"input":"a\\nb"}' };
+  const tool_calls = [{ id: "c1", type: "function", function: made }];
+
+  it("is a function of one text to every provider", async () => {
+    const input = [
+      { role: "user", content: "Patch it." },
+      called,
+      { type: "custom_tool_call_output", call_id: "c1", output: "done" },
+    ];
+    const tool_choice = { type: "custom", name: "patch" };
+    const body = await sent({ input, tools: [patch], tool_choice });
+    expect(body.tools).toEqual([{ type: "function", function: asFunction }]);
+    expect(body.tool_choice).toEqual({ type: "function", function: { name: "patch" } });
+    expect(body.messages.slice(1)).toEqual([
+      { role: "assistant", tool_calls },
+      { role: "tool", tool_call_id: "c1", content: "done" },
+    ]);
+    const { tools } = await sent({ model: "claude", tools: [patch] }, anthropic);
+    const { parameters, ...rest } = asFunction;
+    expect(tools).toEqual([{ ...rest, input_schema: parameters }]);
+  });
+
+  it("is called with its text, whole and in a stream", async () => {
+    const id = "ctc_upstream_0";
+    const item0 = { id, status: "completed", ...called };
+    const choice = { message: { ...assistant, tool_calls }, finish_reason: "tool_calls" };
+    const whole = JSON.parse(await played(openai, completionOf(choice), { tools: [patch] }));
+    expect(whole).toMatchObject({ tools: [patch], output: [item0] });
+    const delta = (args: string, more: object = {}) =>
+      chunk({ tool_calls: [{ index: 0, ...more, function: { arguments: args, ...more } }] });
+    const first = delta('{"input":', { id: "c1", type: "function", name: "patch" });
+    const pieces = [first, delta('"a\\n'), delta('b"}'), chunk({}, "tool_calls")].map(event);
+    const play = playStream([...pieces, "data: [DONE]\n\n"]);
+    const events = eventsIn(await streamOf(play, { tools: [patch] }));
+    const place = { item_id: id, output_index: 0 };
+    expect(events.slice(2)).toMatchObject([
+      { type: "response.output_item.added", item: { ...item0, status: "in_progress", input: "" } },
+      { type: "response.custom_tool_call_input.delta", ...place, delta: "a\nb" },
+      { type: "response.custom_tool_call_input.done", ...place, input: "a\nb" },
+      { type: "response.output_item.done", output_index: 0, item: item0 },
+      { type: "response.completed", response: { output: [item0] } },
+    ]);
+  });
+
+  it("gets the whole text of a model that does not keep to the form", async () => {
+    const free = [{ id: "c1", type: "function", function: { name: "patch", arguments: "a b" } }];
+    const choice = { message: { ...assistant, tool_calls: free }, finish_reason: "tool_calls" };
+    const { output } = JSON.parse(await played(openai, completionOf(choice), { tools: [patch] }));
+    expect(output).toMatchObject([{ type: "custom_tool_call", input: "a b" }]);
   });
 });
 
@@ -502,6 +575,17 @@ describe("reasoning that its provider signed", () => {
     const asks = { model: "claude", tools, stream: true };
     const streamed = eventsIn(await played(anthropic, playStream(pieces), asks)).at(-1);
     expect(streamed.response.output).toEqual(whole.output);
+  });
+
+  it("is left out for another provider, and told in the header by the client's name", async () => {
+    const play = playJson(200, message([thought, use], "tool_use"));
+    const { output } = JSON.parse(await played(anthropic, play, { model: "claude", tools }));
+    const result = { type: "function_call_output", call_id: "t1", output: "18" };
+    const reply = await ask({ input: [{ role: "user", content: "Get it." }, ...output, result] });
+    expect(reply.headers["x-optamil-dropped-params"]).toBe("input.encrypted_content");
+    const [, answer] = JSON.parse(openai.requests.at(-1)?.text ?? "").messages;
+    expect(answer).not.toHaveProperty("thinking_blocks");
+    expect(answer.reasoning_content).toBe("Hm.");
   });
 
   it("of another server is left out, and told in the header", async () => {

@@ -16,7 +16,7 @@ import { faults, freeOfCharge } from "./wall/faults.ts";
 type Mode = "unary" | "stream";
 type Result = { readonly seen: Seen; readonly requestId: string };
 
-const doors = ["REST", "gRPC", "Messages"] as const;
+const doors = ["REST", "gRPC", "Messages", "Responses"] as const;
 /** A model for each call, so that a circuit that opens is nobody else's. */
 const cases = faults.flatMap((fault, at) =>
   (["unary", "stream"] as const).flatMap((mode) => {
@@ -100,6 +100,14 @@ async function askGrpc(model: string, mode: Mode): Promise<Result> {
   }
 }
 
+/** Named events, and the JSON that they carry. */
+function readNamed(text: string) {
+  return text.split("\n\n").flatMap((frame) => {
+    const [, name, data = ""] = frame.match(/^event: (\S+)\ndata: (.*)$/) ?? [];
+    return name === undefined ? [] : [{ name, data: JSON.parse(data) }];
+  });
+}
+
 /** Anthropic's types by those of the chat door. */
 const anthropicTypes = new Map(
   Object.values(errorTable).map(({ type, anthropicType }) => [type, anthropicType]),
@@ -120,17 +128,35 @@ async function askMessages(model: string, mode: Mode): Promise<Result> {
     const { content }: { content: { text?: string }[] } = JSON.parse(reply.text);
     return { requestId, seen: { end: "complete", text: content.map((one) => one.text).join("") } };
   }
-  const events = reply.text.split("\n\n").flatMap((frame) => {
-    const [, name, data = ""] = frame.match(/^event: (\w+)\ndata: (.*)$/) ?? [];
-    return name === undefined ? [] : [{ name, data: JSON.parse(data) }];
-  });
+  const events = readNamed(reply.text);
   const text = events.map(({ data }) => data.delta?.text ?? "").join("");
   const { name, data } = events.at(-1) ?? {};
   if (name === "message_stop") return { requestId, seen: { end: "complete", text } };
   return { requestId, seen: { end: "broken", text, type: data.error.type } };
 }
 
-const askBy = { REST: askRest, gRPC: askGrpc, Messages: askMessages };
+async function askResponses(model: string, mode: Mode): Promise<Result> {
+  const reply = await sendHttp1(gateway.url, {
+    ...{ path: "/v1/responses", headers },
+    body: { model, input: "Say hello.", ...(mode === "stream" && { stream: true }) },
+  });
+  const requestId = reply.headers["x-request-id"] ?? "";
+  if (reply.status !== 200) {
+    const { type } = readRefusal(reply);
+    return { requestId, seen: { end: "refused", text: "", type } };
+  }
+  const events = readNamed(reply.text);
+  const whole = mode === "unary" ? JSON.parse(reply.text) : events.at(-1)?.data.response;
+  const parts: { text: string }[] = whole.output.flatMap(({ content }: Output) => content);
+  const text = parts.map((part) => part.text).join("");
+  if (whole.status === "completed") return { requestId, seen: { end: "complete", text } };
+  const { data } = events.find(({ name }) => name === "error") ?? {};
+  return { requestId, seen: { end: "broken", text, type: data.error.type } };
+}
+
+type Output = { readonly content: readonly { readonly text: string }[] };
+
+const askBy = { REST: askRest, gRPC: askGrpc, Messages: askMessages, Responses: askResponses };
 const atOnce = 8;
 
 async function run({ door, model, mode }: (typeof cases)[number]): Promise<void> {

@@ -53,6 +53,9 @@ service SseUnary { ${rpc("A", 'get: "/a"', "option (optamil.options.v1.rest) = {
 service BadEvent { rpc A(In) returns (stream Out) {
   option (google.api.http) = {get: "/a"}; option (optamil.options.v1.access) = {public: true};
   option (optamil.options.v1.rest) = {sse: true event: "nothing"}; } }
+service BadRows { rpc A(In) returns (stream In) {
+  option (google.api.http) = {get: "/a"}; option (optamil.options.v1.access) = {public: true};
+  option (optamil.options.v1.rest) = {rows: "tags"}; } }
 service Stream { rpc A(In) returns (stream Out) {
   option (google.api.http) = {get: "/a"}; option (optamil.options.v1.access) = {public: true}; } }
 service Upload { rpc A(stream In) returns (Out) {
@@ -196,8 +199,9 @@ describe("at start", () => {
     ["Nested", "additional_bindings cannot have additional_bindings"],
     ["Twice", "test.v1.Twice.B and test.v1.Twice.A have the same route /a/{cat}"],
     ["BadWhen", "when names 'name', which is no boolean of the body"],
-    ["SseUnary", "sse, done and event are for server streams"],
+    ["SseUnary", "sse, done, event and rows are for server streams"],
     ["BadEvent", "event names 'nothing', which is no field of the answer"],
+    ["BadRows", "rows names 'tags', which is no repeated message of the answer"],
     ["Stream", "a server stream needs option rest.sse"],
     ["Upload", "REST has no client streams"],
   ])("the service %s is refused: %s", (name, reason) => {

@@ -127,6 +127,26 @@ describe("with a configuration", () => {
     expect(notices).toEqual([expect.stringContaining("'own' serves no model")]);
   });
 
+  it("a provider serves its embedding models beside its chat models, or those that it lists", () => {
+    const { deployments, embeddings } = open([], { OPENAI_API_KEY: "k" });
+    expect(embeddings.get("text-embedding-3-small")).toMatchObject([{ provider: "openai" }]);
+    expect([...embeddings.keys()].filter((name) => deployments.has(name))).toEqual([]);
+    const demo = open([]).embeddings;
+    expect([...demo.keys()]).toEqual(catalogue.embeddingModels.map(({ name }) => name));
+    const models = [{ name: "bge-m3", upstreamName: "bge-m3:latest" }];
+    const own = open([{ name: "own", baseUrl: "http://127.0.0.1:9/v1", models }]);
+    expect(own.deployments.size).toBe(0);
+    expect(own.embeddings.get("bge-m3")).toMatchObject([{ upstreamModel: "bge-m3:latest" }]);
+    expect(own.notices).toEqual([]);
+  });
+
+  it("Anthropic's API cannot be given an embedding model", () => {
+    const baseUrl = "http://127.0.0.1:9/v1";
+    expect(problemsOf([{ name: "a", kind: "anthropic", baseUrl, models: ["bge-m3"] }])).toEqual([
+      "providers[0].models[0]: 'bge-m3' makes embeddings, which the API of kind anthropic does not have",
+    ]);
+  });
+
   it("every mistake is told with its path", () => {
     const baseUrl = "http://127.0.0.1:9/v1";
     expect(

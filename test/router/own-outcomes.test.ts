@@ -98,6 +98,24 @@ describe("an operator's own outcomes", () => {
     }
   });
 
+  it("are worth what somebody says, where somebody does", () => {
+    const rows = readFileSync(files.outcomes, "utf8").trim().split("\n");
+    const first = { ...JSON.parse(rows[0] ?? ""), tier: "budget", good: false };
+    const prompt = { id: first.id, prompt: "Say hello." };
+    const scored = { ...files, outcomes: join(folder, "scored.jsonl") };
+    for (const [score, worth] of [
+      [0.75, 0.75],
+      [null, 0],
+    ]) {
+      writeFileSync(scored.outcomes, JSON.stringify({ ...first, score }));
+      writeFileSync(join(folder, "one.jsonl"), JSON.stringify(prompt));
+      const { source } = readOwnOutcomes({ ...scored, prompts: join(folder, "one.jsonl") });
+      expect(source.outcomes[0]?.fifths).toEqual([0.5, worth, 0.5, 0.5, 0.5]);
+    }
+    writeFileSync(scored.outcomes, JSON.stringify({ ...first, score: 2 }));
+    expect(() => readOwnOutcomes(scored)).toThrow("scored.jsonl:1: this is not a row");
+  });
+
   it("train weights that a gateway opens and that know where a strong model is needed", () => {
     const out = join(folder, "weights.bin");
     const words = ["--own", files.outcomes, "--prompts", files.prompts, "--out", out];

@@ -16,6 +16,7 @@ const debianTools = {
   nginx: { package: "nginx-light", path: "usr/sbin/nginx" },
   promtool: { package: "prometheus", path: "usr/bin/promtool" },
   "redis-server": { package: "redis-server", path: "usr/bin/redis-server" },
+  slowhttptest: { package: "slowhttptest", path: "usr/bin/slowhttptest" },
 } as const;
 
 /** The name of a program of the list. */

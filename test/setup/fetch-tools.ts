@@ -15,6 +15,7 @@ const endToEnd: Needs = {
   curl: () => debianTool("curl"),
   nginx: () => debianTool("nginx"),
   promtool: () => debianTool("promtool"),
+  slowhttptest: () => debianTool("slowhttptest"),
   grpcurl: () => goTool("grpcurl"),
   "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
   "go h2spec": () => goProgram(join(projectRoot, "test/e2e/h2spec")),

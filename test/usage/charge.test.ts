@@ -17,6 +17,7 @@ const tiered: Schedule = {
   version: 9,
   unit: "request",
   priceMicro: { free: 0n, budget: 1n, mid: 5n, premium: 20n, ultra: 100n },
+  embeddingsPriceMicro: { free: 0n, budget: 2n, mid: 3n, premium: 4n, ultra: 5n },
 };
 
 describe("by default a chat request costs one credit", () => {
@@ -28,6 +29,36 @@ describe("by default a chat request costs one credit", () => {
   ])("%s", (_case, outcome, servedTier, expected) => {
     const settled = { outcome, servedTier, requestedTier: undefined, tokens };
     expect(charge(settled, defaultSchedule)).toBe(expected);
+  });
+});
+
+describe("embeddings, which have no completion,", () => {
+  const read = { ...noTokens, prompt: 1_000 };
+  const made = { outcome: Outcome.OK, requestedTier: undefined, tokens: read } as const;
+
+  it("cost one credit by default, as a chat does", () => {
+    const settled = { ...made, servedTier: "budget", operation: "embeddings" } as const;
+    expect(charge(settled, defaultSchedule)).toBe(credit);
+    expect(charge({ ...settled, operation: "chat" }, defaultSchedule)).toBe(0n);
+  });
+
+  it("have prices of their own, which is what is held", () => {
+    const settled = { ...made, servedTier: "mid", operation: "embeddings" } as const;
+    expect(charge(settled, tiered)).toBe(3n);
+    expect(priceBounds(["budget", "mid"], 1_000, tiered, "embeddings")).toEqual({
+      lowestMicro: 2n,
+      highestMicro: 3n,
+    });
+  });
+
+  it("cost what their tokens do by a schedule of tokens", () => {
+    const settled = { ...made, servedTier: "budget", operation: "embeddings" } as const;
+    expect(charge(settled, tokenSchedule)).toBe(140n);
+  });
+
+  it("are free where none came", () => {
+    const failed = { ...made, outcome: Outcome.UPSTREAM_ERROR, servedTier: undefined } as const;
+    expect(charge({ ...failed, operation: "embeddings" }, defaultSchedule)).toBe(0n);
   });
 });
 

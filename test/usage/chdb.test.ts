@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
 import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
+import { describeAnalytics } from "../contracts/analytics.ts";
 import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
 import {
@@ -31,6 +32,27 @@ describeRouterViews("chDB", async () => {
   const path = createFolder();
   return {
     open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
+describeAnalytics("chDB", async () => {
+  const path = createFolder();
+  return {
+    questions: 500,
+    open: () => openChdbWarehouse(path),
+    remove: async () => rmSync(path, { recursive: true, force: true }),
+  };
+});
+
+describeAnalytics("chDB with rollups of some days", async () => {
+  const path = createFolder();
+  return {
+    questions: 500,
+    open: () => openChdbWarehouse(path, { rowsMin: 5, quietSeconds: 0 }),
+    async prepare(warehouse) {
+      for (let day = 0; day < 60; day++) expect(await warehouse.rollUp()).toBe(true);
+    },
     remove: async () => rmSync(path, { recursive: true, force: true }),
   };
 });
@@ -133,6 +155,10 @@ describe("the warehouse in chDB", () => {
       shadow_chances_ppm: [300_000, 500_000, 700_000, 700_000, 750_000],
       shadow_output_tokens: 200,
       shadow_ranked: ranked,
+      operation: "chat",
+      feedback_thumb: "",
+      feedback_score_ppm: null,
+      feedback_comment: "",
     });
   });
 
@@ -170,7 +196,7 @@ describe("the warehouse in chDB", () => {
     const views = "SELECT name FROM system.tables WHERE database = 'optamil' AND engine = 'View'";
     const undocumented = await warehouse.sql(`${views} AND comment = ''`);
     expect(undocumented).toBe("");
-    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(9);
+    expect((await warehouse.sql(views)).trim().split("\n")).toHaveLength(11);
   });
 
   it("answers in the format that is asked for", async () => {
@@ -225,6 +251,13 @@ describe("the warehouse in chDB", () => {
       budgets: [{ id: "tag:team-a", limitMicro: 9_007_199_254_740_991n }],
     });
     expect(await warehouse.event("other", eventId)).toBeUndefined();
+  });
+
+  it("finds the last request of an account with an id as its client saw it", async () => {
+    const found = await warehouse.eventOfRequest("acme", "req-1");
+    expect(found).toEqual(await warehouse.event("acme", toEventIdText(event.eventId)));
+    expect(await warehouse.eventOfRequest("acme", "req-2")).toBeUndefined();
+    expect(await warehouse.eventOfRequest("other", "req-1")).toBeUndefined();
   });
 
   it("takes a second refund of an event as the first one", async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClickHouseWarehouse, openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
-import { toClusterStatements } from "../../src/usage/cluster-schema.ts";
-import { schemaStatements } from "../../src/usage/statement.ts";
+import { toAccessStatements, toClusterStatements } from "../../src/usage/cluster-schema.ts";
+import { accessStatements, schemaStatements } from "../../src/usage/statement.ts";
+import { describeAnalytics } from "../contracts/analytics.ts";
 import { describeAudits } from "../contracts/audit.ts";
 import { describeRouterViews } from "../contracts/router-views.ts";
 import { describeWarehouse } from "../contracts/warehouse.ts";
@@ -21,6 +22,15 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
   describeRouterViews("a ClickHouse server", async () => {
     const server = await startClickHouse();
     return {
+      open: () => openClickHouseWarehouse({ url: server.url }),
+      remove: () => server.stop(),
+    };
+  });
+
+  describeAnalytics("a ClickHouse server", async () => {
+    const server = await startClickHouse();
+    return {
+      questions: 100,
       open: () => openClickHouseWarehouse({ url: server.url }),
       remove: () => server.stop(),
     };
@@ -116,6 +126,24 @@ await describeWith("ClickHouse", fetchClickHouse, (startClickHouse) => {
         }
       },
     );
+
+    it.each(accessStatements)(
+      "has a statement for analysts that the server parses: %s",
+      async (name) => {
+        const statements = [undefined, "main"].flatMap((cluster) =>
+          toAccessStatements(name, cluster).map((statement) => ({ cluster, statement })),
+        );
+        for (const { cluster, statement } of statements) {
+          const parsed = await run(`EXPLAIN AST ${statement.replaceAll(/^--.*\n/gm, "")}`);
+          expect(parsed).toMatch(/^(CreateRole|CREATE ROW POLICY|Grant)/);
+          expect(statement.includes("ON CLUSTER 'main'")).toBe(cluster === "main");
+        }
+      },
+    );
+
+    it("says so where roles cannot be made", async () => {
+      expect(await warehouse.makeAnalystRole()).toBe(false);
+    });
 
     it("says that it is unavailable while the server is down, and goes on after", async () => {
       await server.kill();

@@ -3,12 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   EventKind,
+  type Feedback,
   Outcome,
   type RankedModel,
   RankedModelSchema,
   type RouteDecision,
   RouteDecisionSchema,
   Tier,
+  type UsageEvent,
 } from "../../src/gen/optamil/v1/event_pb.ts";
 import {
   createRefund,
@@ -29,6 +31,7 @@ import {
   periodId,
   sampleDecision,
   sampleEvent,
+  sampleFeedback,
   sampleHold,
   sampleSettlement,
 } from "./sample-events.ts";
@@ -250,7 +253,27 @@ describe("an event is poison", () => {
     }
   });
 
+  it.each<[string, Partial<UsageEvent>, Partial<Feedback>]>([
+    ["on no event", { refEventId: new Uint8Array() }, {}],
+    ["that says nothing", { feedback: undefined }, {}],
+    ["with a charge", { creditsMicro: 1n, tier: Tier.BUDGET }, {}],
+    ["with a score above 1", {}, { scorePpm: 1_000_001 }],
+    ["with a comment of more than 4 kB", {}, { comment: "\u00e9".repeat(2_049) }],
+  ])("that is a feedback %s", (_case, change, rating) => {
+    const given = sampleFeedback(sampleEvent(), { score: 1, comment: "\u00e9".repeat(2_048) });
+    expect(findFlaw(given)).toBeUndefined();
+    const feedback = given.feedback && { ...given.feedback, ...rating };
+    expect(findFlaw({ ...given, feedback, ...change })).toEqual(expect.any(String));
+  });
+
+  it("that is a feedback with a thumb of the future", () => {
+    const given = encodeEvent(sampleFeedback(sampleEvent(), { thumb: "up" }));
+    const appended = [0xc2, 0x02, 0x02, 0x08, 0x09];
+    expect(findFlaw(decodeEvent(Uint8Array.from([...given, ...appended])))).toMatch(/feedback/);
+  });
+
   it.each([
+    ["operation", [0xb8, 0x02, 99]],
     ["kind", [0x18, 99]],
     ["outcome", [0xb0, 0x01, 99]],
     ["tier", [0x58, 99]],

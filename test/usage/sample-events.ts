@@ -11,6 +11,8 @@ import {
   type RequestEnd,
   toEventIdText,
 } from "../../src/usage/event.ts";
+import { createFeedback, type Rating } from "../../src/usage/feedback-event.ts";
+import type { OperationName } from "../../src/usage/operation.ts";
 import type { PlacedEvent } from "../../src/usage/warehouse.ts";
 
 /** The moment at which the tests' requests are admitted. */
@@ -35,6 +37,7 @@ export type Sample = {
   readonly admittedAtMs?: number;
   readonly requestedModel?: string;
   readonly requestId?: string;
+  readonly operation?: OperationName;
 };
 
 /** A decision for the cheap one of two models, which is likely to do. */
@@ -74,6 +77,7 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
     rootKeyId: sample.rootKeyId,
     tag: sample.tag,
     budgets: sample.budgets,
+    operation: sample.operation,
   });
 }
 
@@ -107,6 +111,17 @@ export function sampleSettlement(hold: UsageEvent, sample: Sample = {}): UsageEv
 /** A settled event. */
 export function sampleEvent(sample: Sample = {}): UsageEvent {
   return sampleSettlement(sampleHold(sample), sample);
+}
+
+/** What a client says of a sample, so long after its admission. */
+export function sampleFeedback(
+  { eventId, accountId }: UsageEvent,
+  rating: Rating,
+  afterMs = 1_000,
+): UsageEvent {
+  const rated = { eventId: toEventIdText(eventId), accountId, periodId };
+  const giver = { keyId: "0196362b-1000-7000-8000-000000000001", requestId: "req-2" };
+  return createFeedback(uuids.text(), rated, giver, rating, admittedAtMs + afterMs);
 }
 
 /** Events at consecutive offsets. */

@@ -13,6 +13,7 @@ import {
   type ResponsesUsageSchema,
 } from "../../gen/optamil/v1/responses_pb.ts";
 import { readThoughts } from "../thinking-blocks.ts";
+import { customNamesOf } from "./custom-tools.ts";
 import {
   callItem,
   type Init,
@@ -37,7 +38,7 @@ export function toResponse(
   return create(CreateResponseResponseSchema, {
     ...toFrame(request, answer),
     ...toEnding(choice?.finishReason),
-    output: toOutput(choice, toBase(answer.id), wantsSummary(request)),
+    output: toOutput(choice, toBase(answer.id), request),
     usage: toUsage(answer.usage),
     serviceTier: answer.serviceTier,
   });
@@ -55,7 +56,9 @@ export function toFrame(
     ...{ model, background: false, store: false, truncation: "disabled" },
     ...{ instructions, maxOutputTokens, temperature, topP, topLogprobs, metadata },
     ...{ user, safetyIdentifier, promptCacheKey },
-    tools: tools.map((tool) => ({ ...tool, strict: tool.strict ?? false })),
+    tools: tools.map((tool) =>
+      tool.type === "function" ? { ...tool, strict: tool.strict ?? false } : tool,
+    ),
     parallelToolCalls: request.parallelToolCalls ?? true,
     toolChoice: toolChoice ?? { kind: { case: "mode", value: "auto" } },
     text: { format: text?.format ?? { type: "text" }, verbosity: text?.verbosity },
@@ -68,8 +71,11 @@ export function toBase(chatId: string): string {
   return chatId.replace(/^(?:chatcmpl-|resp_)/, "");
 }
 
+/** How ids of items begin. */
+export type ItemKind = "msg" | "rs" | "fc" | "ctc";
+
 /** Ids of items say what they are and where: the same answer has the same ids whenever it is given. */
-export function itemId(kind: "msg" | "rs" | "fc", base: string, at: number): string {
+export function itemId(kind: ItemKind, base: string, at: number): string {
   return `${kind}_${base}_${at}`;
 }
 
@@ -119,12 +125,16 @@ export function logprobsOf(logprobs: { readonly content?: JsonValue } | undefine
   return Array.isArray(content) ? content : [];
 }
 
-function toOutput(choice: ChatChoice | undefined, base: string, isSummary: boolean): Item[] {
+function toOutput(
+  choice: ChatChoice | undefined,
+  base: string,
+  request: CreateResponseRequest,
+): Item[] {
   if (choice?.message === undefined) return [];
   const makers = [
-    ...toReasoning(choice.message, isSummary),
+    ...toReasoning(choice.message, wantsSummary(request)),
     ...toSaid(choice),
-    ...toCalls(choice.message, base),
+    ...toCalls(choice.message, base, customNamesOf(request)),
   ];
   const last = toEnding(choice.finishReason).status;
   return makers.map((make, at) =>
@@ -133,7 +143,7 @@ function toOutput(choice: ChatChoice | undefined, base: string, isSummary: boole
 }
 
 /** Makes an item when its place and its status are known. */
-type Maker = (idOf: (kind: "msg" | "rs" | "fc") => string, status: Status) => Item;
+type Maker = (idOf: (kind: ItemKind) => string, status: Status) => Item;
 
 function toReasoning({ reasoningContent, extra }: AssistantMessage, isSummary: boolean): Maker[] {
   const sealed = sealThoughts(readThoughts(extra));
@@ -153,13 +163,19 @@ function toSaid({ message, logprobs }: ChatChoice): Maker[] {
   return parts.length === 0 ? [] : [(idOf, status) => messageItem(idOf("msg"), status, parts)];
 }
 
-function toCalls({ toolCalls }: AssistantMessage, base: string): Maker[] {
+function toCalls(
+  { toolCalls }: AssistantMessage,
+  base: string,
+  customNames: ReadonlySet<string>,
+): Maker[] {
   return toolCalls.map(({ id, function: called, extra }, at) => {
+    const { name = "" } = called ?? {};
+    const isCustom = customNames.has(name);
     const whole = {
-      ...{ callId: id || callIdOf(base, at), name: called?.name ?? "" },
-      ...{ arguments: called?.arguments || "{}", extra },
+      ...{ callId: id || callIdOf(base, at), name, isCustom, extra },
+      arguments: called?.arguments || (isCustom ? "" : "{}"),
     };
-    return (idOf, status) => callItem(idOf("fc"), status, whole);
+    return (idOf, status) => callItem(idOf(isCustom ? "ctc" : "fc"), status, whole);
   });
 }
 

@@ -1,5 +1,5 @@
 // The contents of items as contents of chat messages.
-import { create } from "@bufbuild/protobuf";
+import { create, type JsonObject } from "@bufbuild/protobuf";
 import {
   type ChatContent,
   type ContentPart,
@@ -42,8 +42,8 @@ export function toSystemContent(content: ResponsesContent, path: string): ChatCo
 
 /** A part as that of a chat message; `path` is its place. Throws `invalid_request` for one that no chat has. */
 export function toChatPart(part: ResponsesPart, path: string): ContentPart {
-  const { type, extra } = part;
-  const marks = extra !== undefined && { extra };
+  const { type } = part;
+  const marks = marksOf(part);
   switch (type) {
     case "input_text":
     case "output_text":
@@ -67,6 +67,19 @@ export function toChatPart(part: ResponsesPart, path: string): ContentPart {
     default:
       throw wrong(`${path}.type`, `there is no part of type '${type.slice(0, 64)}' here`);
   }
+}
+
+/** Keys that only OpenAI's servers know: no chat API takes them. */
+const serverKeys: readonly string[] = ["async", "caller", "created_by", "namespace"];
+
+/** The undeclared keys of an item or a part that go on; a null says nothing. */
+export function marksOf({ extra = {} }: { readonly extra?: JsonObject | undefined }): {
+  readonly extra?: JsonObject;
+} {
+  const kept = Object.entries(extra).filter(
+    ([key, value]) => value !== null && !serverKeys.includes(key),
+  );
+  return kept.length === 0 ? {} : { extra: Object.fromEntries(kept) };
 }
 
 /** The text of a text part; `path` is its place. Throws `invalid_request` without one. */

@@ -28,6 +28,7 @@ import {
   toUsage,
   wantsSummary,
 } from "./answer.ts";
+import { customNamesOf } from "./custom-tools.ts";
 import { responsesNames } from "./names.ts";
 import {
   type Event,
@@ -52,6 +53,7 @@ export class ResponseTranslator implements AnswerTranslator {
   readonly parameter = responsesNames.parameter;
   readonly dropped: readonly string[];
   readonly #request: CreateResponseRequest;
+  readonly #customNames: ReadonlySet<string>;
   #events: StreamResponseResponse[] = [];
   /** Events so far. */
   #count = 0;
@@ -69,6 +71,7 @@ export class ResponseTranslator implements AnswerTranslator {
 
   constructor(request: CreateResponseRequest) {
     this.#request = request;
+    this.#customNames = customNamesOf(request);
     this.dropped = findUnheeded(request);
   }
 
@@ -176,11 +179,11 @@ export class ResponseTranslator implements AnswerTranslator {
   #call({ index = 0, id, function: called, extra }: ToolCall): void {
     let call = this.#calls.get(index);
     if (call === undefined) {
-      const callId = id || callIdOf(this.#base, this.#calls.size);
+      const { name = "" } = called ?? {};
+      const isCustom = this.#customNames.has(name);
+      const known = { callId: id || callIdOf(this.#base, this.#calls.size), name, isCustom, extra };
       this.#closeOpen();
-      call = this.#start(
-        (place) => new OpenCall(place, { callId, name: called?.name ?? "", extra }),
-      );
+      call = this.#start((place) => new OpenCall(place, known));
       this.#calls.set(index, call);
     }
     call.write(called?.arguments ?? "");

@@ -11,6 +11,7 @@ import {
 import type { ResponsesInput, ResponsesItem } from "../../gen/optamil/v1/responses_pb.ts";
 import { toContent } from "../chat-content.ts";
 import {
+  marksOf,
   needed,
   partsOf,
   textOf,
@@ -20,6 +21,7 @@ import {
   toSystemContent,
   wrong,
 } from "./content.ts";
+import { toCustomArguments } from "./custom-tools.ts";
 import { unsealThoughts } from "./thoughts.ts";
 
 /** The chat messages that say what an input says. Throws `invalid_request` with the place of what no chat has. */
@@ -39,8 +41,9 @@ export function toChatMessages({ kind }: ResponsesInput): ChatMessage[] {
     const path = `input[${at}]`;
     const type = typeOf(item);
     const isAnswer = item.role === "assistant" && type === "message";
-    if (isAnswer || type === "function_call" || type === "reasoning") {
-      if (answer !== undefined && type !== "function_call" && isWhole(answer)) end();
+    const isCall = type === "function_call" || type === "custom_tool_call";
+    if (isAnswer || isCall || type === "reasoning") {
+      if (answer !== undefined && !isCall && isWhole(answer)) end();
       answer ??= { parts: [], refusals: [], calls: [], reasoning: [], thoughts: [], extra: {} };
       addTo(answer, type, item, path);
     } else {
@@ -73,9 +76,9 @@ function typeOf({ type, role }: ResponsesItem): string {
 }
 
 function addTo(answer: Answer, type: string, item: ResponsesItem, path: string): void {
-  if (type === "function_call") answer.calls.push(toCall(item, path));
-  else if (type === "reasoning") addReasoning(answer, item, path);
-  else addSaid(answer, item, path);
+  if (type === "reasoning") addReasoning(answer, item, path);
+  else if (type === "message") addSaid(answer, item, path);
+  else answer.calls.push(toCall(type, item, path));
 }
 
 function addSaid(answer: Answer, item: ResponsesItem, path: string): void {
@@ -85,7 +88,7 @@ function addSaid(answer: Answer, item: ResponsesItem, path: string): void {
     if (part.type !== "refusal") answer.parts.push(toChatPart(part, place));
     else answer.refusals.push(needed(part.refusal, `${place}.refusal`));
   }
-  answer.extra = { ...answer.extra, ...item.extra };
+  answer.extra = { ...answer.extra, ...marksOf(item).extra };
 }
 
 /** The whole text goes before its summary. */
@@ -118,14 +121,14 @@ function toAnswerMessage(answer: Answer): ChatMessage | undefined {
   });
 }
 
-function toMessage({ role, content, extra }: ResponsesItem, path: string): ChatMessage {
-  const said = needed(content, `${path}.content`);
-  const speaker = needed(role, `${path}.role`);
+function toMessage(item: ResponsesItem, path: string): ChatMessage {
+  const said = needed(item.content, `${path}.content`);
+  const speaker = needed(item.role, `${path}.role`);
   const toSaid = speaker === "user" ? toChatContent : toSystemContent;
   return create(ChatMessageSchema, {
     role: speaker,
     content: toSaid(said, `${path}.content`),
-    ...(extra !== undefined && { extra }),
+    ...marksOf(item),
   });
 }
 
@@ -134,25 +137,27 @@ function toResult(type: string, item: ResponsesItem, path: string): ChatMessage 
     const remedy = "send the item itself (with the AI SDK: store false)";
     throw wrong(path, `no item is kept on this gateway; ${remedy}`);
   }
-  if (type !== "function_call_output") {
+  if (type !== "function_call_output" && type !== "custom_tool_call_output") {
     const reason = `there are no items of type '${type.slice(0, 64)}' on this gateway; leave it out`;
     throw wrong(`${path}.type`, reason);
   }
-  const { callId, output, extra } = item;
+  const { callId, output } = item;
   return create(ChatMessageSchema, {
     role: "tool",
     toolCallId: needed(callId, `${path}.call_id`),
     content: toChatContent(needed(output, `${path}.output`), `${path}.output`),
-    ...(extra !== undefined && { extra }),
+    ...marksOf(item),
   });
 }
 
-function toCall(item: ResponsesItem, path: string): ToolCall {
+function toCall(type: string, item: ResponsesItem, path: string): ToolCall {
   const called = create(FunctionCallSchema, {
     name: needed(item.name, `${path}.name`),
-    arguments: needed(item.arguments, `${path}.arguments`),
+    arguments:
+      type === "custom_tool_call"
+        ? toCustomArguments(needed(item.input, `${path}.input`))
+        : needed(item.arguments, `${path}.arguments`),
   });
   const call = { id: needed(item.callId, `${path}.call_id`), type: "function", function: called };
-  const { extra } = item;
-  return create(ToolCallSchema, { ...call, ...(extra !== undefined && { extra }) });
+  return create(ToolCallSchema, { ...call, ...marksOf(item) });
 }

@@ -1,7 +1,8 @@
 // The items of a response while they come: each knows its events.
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { StreamResponseResponseSchema } from "../../gen/optamil/v1/responses_pb.ts";
-import { itemId } from "./answer.ts";
+import { type ItemKind, itemId } from "./answer.ts";
+import { readCustomInput } from "./custom-tools.ts";
 import {
   type Called,
   callItem,
@@ -42,7 +43,7 @@ abstract class Begun implements OpenItem {
   readonly #emit: Emit;
   #closedAs: Status | undefined = undefined;
 
-  constructor(kind: "msg" | "rs" | "fc", { base, index, emit }: Place) {
+  constructor(kind: ItemKind, { base, index, emit }: Place) {
     this.id = itemId(kind, base, index);
     this.#index = index;
     this.#emit = emit;
@@ -196,21 +197,22 @@ export class OpenReasoning extends Begun {
   }
 }
 
-/** A call of a function. Calls may come at the same time. */
+/** A call of a tool. Calls may come at the same time. */
 export class OpenCall extends Begun {
   readonly #call: Omit<Called, "arguments">;
   #text = "";
 
   constructor(place: Place, call: Omit<Called, "arguments">) {
-    super("fc", place);
+    super(call.isCustom ? "ctc" : "fc", place);
     this.#call = call;
     this.begin();
   }
 
+  /** The text for a custom tool is told when its JSON is whole. */
   write(delta: string): void {
     if (delta === "") return;
     this.#text += delta;
-    this.tell("function_call_arguments.delta", { delta });
+    if (!this.#call.isCustom) this.tell("function_call_arguments.delta", { delta });
   }
 
   draw(status: Status): Item {
@@ -219,7 +221,13 @@ export class OpenCall extends Begun {
 
   /** Clients parse the arguments: none at all are an empty object. */
   finish(): void {
-    const { name } = this.#call;
+    const { name, isCustom } = this.#call;
+    if (isCustom) {
+      const input = readCustomInput(this.#text);
+      if (input !== "") this.tell("custom_tool_call_input.delta", { delta: input });
+      this.tell("custom_tool_call_input.done", { input });
+      return;
+    }
     if (this.#text === "") this.write("{}");
     this.tell("function_call_arguments.done", { name, arguments: this.#text });
   }

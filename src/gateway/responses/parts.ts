@@ -12,6 +12,7 @@ import type {
   ResponsesItemSchema,
   ResponsesPartSchema,
 } from "../../gen/optamil/v1/responses_pb.ts";
+import { readCustomInput } from "./custom-tools.ts";
 
 /** A message to be made: its fields without those of a message that is. */
 export type Init<Desc extends DescMessage> = Exclude<
@@ -81,11 +82,17 @@ export function reasoningPart(text: string, isSummary: boolean): Part {
 export type Called = {
   readonly callId: string;
   readonly name: string;
+  /** Whether the tool takes a text instead of arguments. */
+  readonly isCustom: boolean;
   readonly arguments: string;
   readonly extra: JsonObject | undefined;
 };
 
-/** A call of a function. */
-export function callItem(id: string, status: Status, { extra, ...called }: Called): Item {
-  return { id, type: "function_call", status, ...called, ...(extra !== undefined && { extra }) };
+/** A call of a tool. */
+export function callItem(id: string, status: Status, called: Called): Item {
+  const { callId, name, isCustom, arguments: text, extra } = called;
+  const marks = extra !== undefined && { extra };
+  return isCustom
+    ? { id, type: "custom_tool_call", status, callId, name, input: readCustomInput(text), ...marks }
+    : { id, type: "function_call", status, callId, name, arguments: text, ...marks };
 }

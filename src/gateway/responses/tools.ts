@@ -14,6 +14,7 @@ import type {
 } from "../../gen/optamil/v1/responses_pb.ts";
 import { isJsonObject } from "../../platform/json-path.ts";
 import { wrong } from "./content.ts";
+import { toCustomFunction } from "./custom-tools.ts";
 
 /** What a chat request says of its tools; nothing where there are none, as chat APIs refuse a choice without tools. */
 export type ToolFields = {
@@ -38,7 +39,7 @@ export function toToolFields(request: CreateResponseRequest): ToolFields {
 function toTool(tool: ResponsesTool, at: number): Tool {
   const { type, name, description, parameters, strict, extra } = tool;
   const place = `tools[${at}]`;
-  if (type !== "function") {
+  if (type !== "function" && type !== "custom") {
     const remedy = "describe a function that your program runs";
     const reason = `tools of type '${cut(type)}' are not offered on this gateway; ${remedy}`;
     throw wrong(`${place}.type`, reason);
@@ -46,8 +47,11 @@ function toTool(tool: ResponsesTool, at: number): Tool {
   if (name === undefined) throw wrong(`${place}.name`, "missing");
   const described = { name, description, parameters, strict };
   return create(ToolSchema, {
-    type,
-    function: create(FunctionDefinitionSchema, described),
+    type: "function",
+    function:
+      type === "custom"
+        ? toCustomFunction(name, tool)
+        : create(FunctionDefinitionSchema, described),
     ...(extra !== undefined && { extra }),
   });
 }
@@ -59,12 +63,12 @@ function toChosen({ kind }: ResponsesToolChoice, tools: Tool[]): Chosen | undefi
   if (kind.case === undefined) return undefined;
   const { type, name } = kind.value;
   if (type === "allowed_tools") return toAllowed(kind.value, tools);
-  if (type !== "function") {
+  if (type !== "function" && type !== "custom") {
     const reason = `there is no tool of type '${cut(String(type))}' to choose on this gateway; name a function`;
     throw wrong("tool_choice.type", reason);
   }
   if (typeof name !== "string") throw wrong("tool_choice.name", "missing");
-  const value = { type, function: { name } };
+  const value = { type: "function", function: { name } };
   return { choice: create(ToolChoiceSchema, { kind: { case: "named", value } }), tools };
 }
 

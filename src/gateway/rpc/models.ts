@@ -1,6 +1,12 @@
 // ModelService: the catalogue as OpenAI's model objects.
 import { create } from "@bufbuild/protobuf";
-import type { AutoModel, Catalogue, Model } from "../../catalogue/models.ts";
+import type {
+  AutoModel,
+  Catalogue,
+  CatalogueModel,
+  EmbeddingModel,
+  Model,
+} from "../../catalogue/models.ts";
 import {
   type ListModelsResponse,
   ListModelsResponseSchema,
@@ -16,6 +22,8 @@ import { type MethodEntry, unary } from "../exchange.ts";
 export type ModelParts = {
   readonly catalogue: Catalogue;
   readonly deployments: ReadonlyMap<string, readonly Deployment[]>;
+  /** The same of embedding models. */
+  readonly embeddings: ReadonlyMap<string, readonly Deployment[]>;
 };
 
 /** The methods of ModelService. Messages are made once for each version of the configuration. */
@@ -44,9 +52,10 @@ type ModelPage = {
 };
 
 function toPage(parts: ModelParts): ModelPage {
-  const { autoModel, models } = parts.catalogue;
+  const { autoModel, models, embeddingModels } = parts.catalogue;
   const byName = new Map<string, ModelMessage>([[autoModel.name, toAutoMessage(autoModel, parts)]]);
   for (const model of models) byName.set(model.name, toMessage(model, parts));
+  for (const model of embeddingModels) byName.set(model.name, toEmbeddingMessage(model, parts));
   const data = [...byName.values()];
   return { byName, list: create(ListModelsResponseSchema, { object: "list", data }) };
 }
@@ -66,15 +75,9 @@ function toAutoMessage(auto: AutoModel, { catalogue, deployments }: ModelParts):
 }
 
 function toMessage(model: Model, { deployments }: ModelParts): ModelMessage {
-  const { cost, capabilities } = model;
+  const { capabilities } = model;
   return create(ModelSchema, {
-    id: model.name,
-    object: "model",
-    created: BigInt(model.createdAt ?? 0),
-    ownedBy: model.ownedBy,
-    tier: model.tier,
-    ...(model.provider !== undefined && { provider: model.provider }),
-    contextLength: model.contextTokens,
+    ...toCommon(model, deployments),
     maxOutputTokens: model.maxOutputTokens,
     capabilities: {
       tools: capabilities.tools,
@@ -83,6 +86,27 @@ function toMessage(model: Model, { deployments }: ModelParts): ModelMessage {
       jsonSchema: capabilities.jsonSchema,
       reasoning: capabilities.reasoning,
     },
+  });
+}
+
+function toEmbeddingMessage(model: EmbeddingModel, { embeddings }: ModelParts): ModelMessage {
+  const { dimensions } = model;
+  return create(ModelSchema, { ...toCommon(model, embeddings), dimensions });
+}
+
+/** What is said of a model of either kind. */
+function toCommon(
+  { name, tier, provider, ownedBy, createdAt, contextTokens, cost }: CatalogueModel,
+  deployments: ModelParts["deployments"],
+) {
+  return {
+    id: name,
+    object: "model",
+    created: BigInt(createdAt ?? 0),
+    ownedBy,
+    tier,
+    ...(provider !== undefined && { provider }),
+    contextLength: contextTokens,
     pricing: {
       prompt: toUsd(cost.inputNanoUsdPerToken),
       completion: toUsd(cost.outputNanoUsdPerToken),
@@ -91,8 +115,8 @@ function toMessage(model: Model, { deployments }: ModelParts): ModelMessage {
       }),
       ...(cost.asOf !== undefined && { asOf: cost.asOf }),
     },
-    status: toStatus(deployments.get(model.name) ?? []),
-  });
+    status: toStatus(deployments.get(name) ?? []),
+  };
 }
 
 function toStatus(deployments: readonly Deployment[]): string {

@@ -4,20 +4,17 @@ import { Buffer } from "node:buffer";
 import { CreateChatCompletionResponseSchema } from "../../gen/optamil/v1/chat_pb.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { jsonCodec } from "../../platform/json.ts";
-import { editMembers, type JsonBody, parseJsonBody } from "../../platform/json-body.ts";
+import { editMembers, type JsonBody } from "../../platform/json-body.ts";
 import type { Dialect } from "../dialect.ts";
 import { isObject, isString, toCount, toFilledString } from "../json-values.ts";
 import type { ProviderAnswer, ProviderCall, ProviderFailure } from "../provider.ts";
+import { parseAnswerBody } from "./answer-body.ts";
 import { toContentText } from "./content-text.ts";
-import type { ExchangeReceiver, ExchangeSteer } from "./exchange.ts";
 import { findErrorFailure, type Redact, toErrorFailure, toProtocolFailure } from "./failure.ts";
 import { toFinishReason } from "./finish-reason.ts";
 import { readUsage } from "./usage.ts";
 
 const answerCodec = jsonCodec(CreateChatCompletionResponseSchema);
-
-/** Largest complete answer: 32 MiB, as large as the largest request. */
-const answerBytesMax = 32 * 1024 * 1024;
 
 /** How answers are read. */
 export type AnswerSetting = {
@@ -28,58 +25,13 @@ export type AnswerSetting = {
   readonly dialect?: Dialect | undefined;
 };
 
-/** Collects the answer of one exchange and settles it once. */
-export class AnswerCollector implements ExchangeReceiver {
-  readonly #steer: ExchangeSteer;
-  readonly #call: ProviderCall;
-  readonly #setting: AnswerSetting;
-  readonly #settle: (outcome: ProviderAnswer | ProviderFailure) => void;
-  #collected: Buffer[] = [];
-  #collectedBytes = 0;
-
-  constructor(
-    steer: ExchangeSteer,
-    call: ProviderCall,
-    setting: AnswerSetting,
-    settle: (outcome: ProviderAnswer | ProviderFailure) => void,
-  ) {
-    this.#steer = steer;
-    this.#call = call;
-    this.#setting = setting;
-    this.#settle = settle;
-  }
-
-  onHead(): void {}
-
-  onBytes(bytes: Buffer): void {
-    this.#collected.push(bytes);
-    this.#collectedBytes += bytes.length;
-    if (this.#collectedBytes > answerBytesMax) {
-      this.#steer.fail(toProtocolFailure(`an answer of more than ${answerBytesMax} bytes`));
-    }
-  }
-
-  onClose(): void {
-    const [first, ...others] = this.#collected;
-    const bytes =
-      first !== undefined && others.length === 0 ? first : Buffer.concat(this.#collected);
-    const outcome = toAnswer(bytes, this.#call, this.#setting);
-    if (outcome.ok && this.#steer.end()) this.#settle(outcome);
-    else if (!outcome.ok) this.#steer.fail(outcome);
-  }
-
-  onFailure(failure: ProviderFailure): void {
-    this.#settle(failure);
-  }
-}
-
 /** The answer in these bytes: an object with choices and no error, else a failure. */
-function toAnswer(
+export function toAnswer(
   bytes: Buffer,
   call: ProviderCall,
   setting: AnswerSetting,
 ): ProviderAnswer | ProviderFailure {
-  const body = parseBody(bytes);
+  const body = parseAnswerBody(bytes);
   if ("ok" in body) return body;
   const failure = findErrorFailure(body.value, setting.redact);
   if (failure !== undefined) return failure;
@@ -101,15 +53,6 @@ function toAnswer(
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     return toProtocolFailure(`an answer has another shape than OpenAI's: ${reason}`);
-  }
-}
-
-function parseBody(bytes: Buffer): JsonBody | ProviderFailure {
-  try {
-    return parseJsonBody(bytes);
-  } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    return toProtocolFailure(`an answer that is no JSON object: ${reason}`);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Dispatcher } from "undici";
 import type { Clock } from "../../platform/clock.ts";
 import { OptamilError, toOptamilError } from "../../platform/errors.ts";
 import { timerMsMax, toCancelledFailure, toTimeoutFailure } from "../failure.ts";
-import type { ProviderCall, ProviderFailure } from "../provider.ts";
+import type { ProviderFailure, UpstreamCall } from "../provider.ts";
 import {
   type Redact,
   readRetryAfterMs,
@@ -64,7 +64,7 @@ export type Timeouts = {
 
 /** A running exchange; undici calls the `on…` methods, the receiver's owner the others. */
 export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
-  readonly #call: ProviderCall;
+  readonly #call: UpstreamCall;
   readonly #setting: ExchangeSetting;
   readonly #receiver: ExchangeReceiver;
   /** Names of the request's members that the API cannot be told. */
@@ -82,7 +82,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   #isPaused = false;
 
   constructor(
-    call: ProviderCall,
+    call: UpstreamCall,
     setting: ExchangeSetting,
     createReceiver: (steer: ExchangeSteer) => ExchangeReceiver,
   ) {
@@ -254,6 +254,20 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
       },
       redact,
     );
+  }
+}
+
+/** What cannot be said in the API's words fails this deployment; another one may be able to. */
+export function startExchange(
+  exchange: Exchange,
+  toRequest: () => Dispatcher.DispatchOptions,
+  isStream: boolean,
+): void {
+  try {
+    exchange.start(toRequest(), isStream);
+  } catch (error) {
+    if (!(error instanceof OptamilError)) throw error;
+    exchange.fail({ ok: false, error, status: 0, errorClass: "unsupported", tryNext: true });
   }
 }
 

@@ -23,6 +23,8 @@ type Row = {
   readonly id: string;
   readonly tier: string;
   readonly good: boolean;
+  /** How good somebody says that it was, 0 to 1; null or absent: nobody did. */
+  readonly score?: number | null;
   readonly chances_ppm: readonly number[];
   readonly ranked_tiers: readonly string[];
   readonly propensity_ppm: number;
@@ -64,7 +66,7 @@ function toOutcome(row: Row, prompt: string): Outcome {
   const importance = Math.min(importanceMax, whole / tierPropensityPpm(row));
   const thoughts = tierNames.map((tier, at) => {
     const chance = (row.chances_ppm[at] ?? 0) / whole;
-    const surprise = tier === row.tier ? Number(row.good) - chance : 0;
+    const surprise = tier === row.tier ? (row.score ?? Number(row.good)) - chance : 0;
     return { fifth: chance + surprise, worth: chance + importance * surprise };
   });
   const [, budget = 0, mid = 0, premium = 0, ultra = 0] = thoughts.map(({ worth }) => worth);
@@ -122,6 +124,7 @@ function isRow(value: unknown): value is Row {
     typeof row["id"] === "string" &&
     isTier(row["tier"]) &&
     typeof row["good"] === "boolean" &&
+    (row["score"] === undefined || row["score"] === null || isWithin(row["score"], 0, 1)) &&
     Array.isArray(chances) &&
     chances.length === tierNames.length &&
     chances.every((part) => isWithin(part, 0, whole)) &&

@@ -19,4 +19,8 @@ ALTER TABLE optamil.usage_events
     ADD COLUMN IF NOT EXISTS shadow_need_ppm Int32 COMMENT 'Need of a strong model as they see it, 10^-6 standard deviations',
     ADD COLUMN IF NOT EXISTS shadow_chances_ppm Array(UInt32) COMMENT 'Chance of a good answer by tier as they see it, 10^-6',
     ADD COLUMN IF NOT EXISTS shadow_output_tokens UInt32 COMMENT 'Length of the answer as they expect it',
-    ADD COLUMN IF NOT EXISTS shadow_ranked Array(Tuple(model String, tier String, worth_ppm Int64, cost_nanousd UInt64)) COMMENT 'What they would have chosen, then the others, best first'
+    ADD COLUMN IF NOT EXISTS shadow_ranked Array(Tuple(model String, tier String, worth_ppm Int64, cost_nanousd UInt64)) COMMENT 'What they would have chosen, then the others, best first',
+    ADD COLUMN IF NOT EXISTS operation LowCardinality(String) DEFAULT if(kind IN ('request', 'rejected'), 'chat', '') COMMENT 'Of requests and refusals: chat, embeddings',
+    ADD COLUMN IF NOT EXISTS feedback_thumb LowCardinality(String) COMMENT 'Of kind feedback: up, down; empty: not said',
+    ADD COLUMN IF NOT EXISTS feedback_score_ppm Nullable(UInt32) COMMENT 'Of kind feedback: how good the answer was, 10^-6; null: not said',
+    ADD COLUMN IF NOT EXISTS feedback_comment String COMMENT 'Of kind feedback: in the words of the client'

@@ -70,6 +70,15 @@ async function vision(model) {
   return (await generateText({ model, messages, providerOptions })).text;
 }
 
+/** What had come when the stream broke, and whether the application is told. */
+async function broken(model) {
+  const answer = streamText({ model, prompt: "Break off.", providerOptions, onError: () => {} });
+  const parts = [];
+  for await (const part of answer.fullStream) parts.push(part);
+  const text = parts.flatMap((part) => (part.type === "text-delta" ? part.text : [])).join("");
+  return [text, parts.some(({ type }) => type === "error")];
+}
+
 async function error() {
   const model = optamil("no-such-model");
   const refused = await generateText({ model, prompt: "Say hello." }).catch((thrown) => thrown);
@@ -85,6 +94,7 @@ for (const name of MODELS.split(" ")) {
     streamedTools: await streamedTools(model),
     structured: await structured(model),
     vision: await vision(model),
+    broken: await broken(model),
     error: await error(),
   };
   console.log(JSON.stringify(came));

@@ -73,6 +73,20 @@ async function vision(model) {
   return (await client.responses.create({ model, input })).output_text;
 }
 
+/** What had come when the stream broke, and whether the application is told. */
+async function broken(model) {
+  let text = "";
+  try {
+    const request = { model, input: "Break off.", stream: true };
+    for await (const event of await client.responses.create(request)) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+    }
+  } catch (thrown) {
+    return [text, thrown instanceof OpenAI.APIError];
+  }
+  return [text, false];
+}
+
 async function error() {
   const request = { model: "no-such-model", input: "Say hello." };
   const refused = await client.responses.create(request).catch((thrown) => thrown);
@@ -87,6 +101,7 @@ for (const model of MODELS.split(" ")) {
     streamedTools: await streamedTools(model),
     structured: await structured(model),
     vision: await vision(model),
+    broken: await broken(model),
     error: await error(),
   };
   console.log(JSON.stringify(came));

@@ -3,7 +3,7 @@
 import json
 import os
 
-from openai import NotFoundError, OpenAI
+from openai import APIError, NotFoundError, OpenAI
 from pydantic import BaseModel
 
 
@@ -82,6 +82,18 @@ def vision(model):
     return client.responses.create(model=model, input=[message]).output_text
 
 
+def broken(model):
+    """What had come when the stream broke, and whether the application is told."""
+    text = ""
+    try:
+        for event in client.responses.create(model=model, input="Break off.", stream=True):
+            if event.type == "response.output_text.delta":
+                text += event.delta
+    except APIError:
+        return [text, True]
+    return [text, False]
+
+
 def error():
     try:
         client.responses.create(model="no-such-model", input="Say hello.")
@@ -99,6 +111,7 @@ for name in os.environ["MODELS"].split():
                 "streamedTools": streamed_tools(name),
                 "structured": structured(name),
                 "vision": vision(name),
+                "broken": broken(name),
                 "error": error(),
             }
         )

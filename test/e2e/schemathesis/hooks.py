@@ -22,8 +22,16 @@ def before_call(context, case, kwargs):
     for name in ("Authorization", "X-API-Key"):
         case.headers.pop(name, None)
     case.cookies.pop("optamil_session", None)
-    if isinstance(case.body, dict) and "messages" in case.body:
+    if case.path == "/v1/embeddings" and isinstance(case.body, dict):
+        case.body["model"] = "text-embedding-3-small"
+        # A bound of the model's own, which the schema does not know.
+        if isinstance(case.body.get("dimensions"), int):
+            case.body["dimensions"] = min(case.body["dimensions"], 1536)
+    elif isinstance(case.body, dict) and ("messages" in case.body or "input" in case.body):
         case.body["model"] = "auto"
+        # What is kept nowhere is refused: a rule that JSON Schema has no words for.
+        for name in ("previous_response_id", "conversation", "background", "prompt"):
+            case.body.pop(name, None)
         # Either of the two limits may be set: a rule that JSON Schema has no words for.
         if "max_completion_tokens" in case.body:
             case.body.pop("max_tokens", None)

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/models.proto.
  */
 export const file_optamil_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChdvcHRhbWlsL3YxL21vZGVscy5wcm90bxIKb3B0YW1pbC52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJVChJMaXN0TW9kZWxzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJwoEZGF0YRgCIAMoCzIRLm9wdGFtaWwudjEuTW9kZWxCBurgGAIIASIyCg9HZXRNb2RlbFJlcXVlc3QSHwoFbW9kZWwYASABKAlCELpIB3IFEAEYgALq4BgCCAEiiwMKBU1vZGVsEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgDIAEoA0IG6uAYAggBEhgKCG93bmVkX2J5GAQgASgJQgbq4BgCCAESGAoLZGVzY3JpcHRpb24YBSABKAlIAIgBARIRCgR0aWVyGAYgASgJSAGIAQESFQoIcHJvdmlkZXIYByABKAlIAogBARIeCg5jb250ZXh0X2xlbmd0aBgIIAEoDUIG6uAYAggBEiEKEW1heF9vdXRwdXRfdG9rZW5zGAkgASgNQgbq4BgCCAESMwoMY2FwYWJpbGl0aWVzGAogASgLMh0ub3B0YW1pbC52MS5Nb2RlbENhcGFiaWxpdGllcxIpCgdwcmljaW5nGAsgASgLMhgub3B0YW1pbC52MS5Nb2RlbFByaWNpbmcSFgoGc3RhdHVzGAwgASgJQgbq4BgCCAFCDgoMX2Rlc2NyaXB0aW9uQgcKBV90aWVyQgsKCV9wcm92aWRlciKVAQoRTW9kZWxDYXBhYmlsaXRpZXMSFQoFdG9vbHMYASABKAhCBurgGAIIARIWCgZ2aXNpb24YAiABKAhCBurgGAIIARIZCglqc29uX21vZGUYAyABKAhCBurgGAIIARIbCgtqc29uX3NjaGVtYRgEIAEoCEIG6uAYAggBEhkKCXJlYXNvbmluZxgFIAEoCEIG6uAYAggBIpQBCgxNb2RlbFByaWNpbmcSFgoGcHJvbXB0GAEgASgJQgbq4BgCCAESGgoKY29tcGxldGlvbhgCIAEoCUIG6uAYAggBEh0KEGlucHV0X2NhY2hlX3JlYWQYAyABKAlIAIgBARISCgVhc19vZhgEIAEoCUgBiAEBQhMKEV9pbnB1dF9jYWNoZV9yZWFkQggKBl9hc19vZjLoAQoMTW9kZWxTZXJ2aWNlEm4KCkxpc3RNb2RlbHMSHS5vcHRhbWlsLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh4ub3B0YW1pbC52MS5MaXN0TW9kZWxzUmVzcG9uc2UiIZACAfLgGAgSBm1vZGVsc4LT5JMCDBIKL3YxL21vZGVscxJoCghHZXRNb2RlbBIbLm9wdGFtaWwudjEuR2V0TW9kZWxSZXF1ZXN0GhEub3B0YW1pbC52MS5Nb2RlbCIskAIB8uAYCBIGbW9kZWxzgtPkkwIXEhUvdjEvbW9kZWxzL3ttb2RlbD0qKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
+  fileDesc("ChdvcHRhbWlsL3YxL21vZGVscy5wcm90bxIKb3B0YW1pbC52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJVChJMaXN0TW9kZWxzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJwoEZGF0YRgCIAMoCzIRLm9wdGFtaWwudjEuTW9kZWxCBurgGAIIASIyCg9HZXRNb2RlbFJlcXVlc3QSHwoFbW9kZWwYASABKAlCELpIB3IFEAEYgALq4BgCCAEiswMKBU1vZGVsEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgDIAEoA0IG6uAYAggBEhgKCG93bmVkX2J5GAQgASgJQgbq4BgCCAESGAoLZGVzY3JpcHRpb24YBSABKAlIAIgBARIRCgR0aWVyGAYgASgJSAGIAQESFQoIcHJvdmlkZXIYByABKAlIAogBARIeCg5jb250ZXh0X2xlbmd0aBgIIAEoDUIG6uAYAggBEiEKEW1heF9vdXRwdXRfdG9rZW5zGAkgASgNQgbq4BgCCAESMwoMY2FwYWJpbGl0aWVzGAogASgLMh0ub3B0YW1pbC52MS5Nb2RlbENhcGFiaWxpdGllcxIpCgdwcmljaW5nGAsgASgLMhgub3B0YW1pbC52MS5Nb2RlbFByaWNpbmcSFwoKZGltZW5zaW9ucxgNIAEoDUgDiAEBEhYKBnN0YXR1cxgMIAEoCUIG6uAYAggBQg4KDF9kZXNjcmlwdGlvbkIHCgVfdGllckILCglfcHJvdmlkZXJCDQoLX2RpbWVuc2lvbnMilQEKEU1vZGVsQ2FwYWJpbGl0aWVzEhUKBXRvb2xzGAEgASgIQgbq4BgCCAESFgoGdmlzaW9uGAIgASgIQgbq4BgCCAESGQoJanNvbl9tb2RlGAMgASgIQgbq4BgCCAESGwoLanNvbl9zY2hlbWEYBCABKAhCBurgGAIIARIZCglyZWFzb25pbmcYBSABKAhCBurgGAIIASKUAQoMTW9kZWxQcmljaW5nEhYKBnByb21wdBgBIAEoCUIG6uAYAggBEhoKCmNvbXBsZXRpb24YAiABKAlCBurgGAIIARIdChBpbnB1dF9jYWNoZV9yZWFkGAMgASgJSACIAQESEgoFYXNfb2YYBCABKAlIAYgBAUITChFfaW5wdXRfY2FjaGVfcmVhZEIICgZfYXNfb2Yy6AEKDE1vZGVsU2VydmljZRJuCgpMaXN0TW9kZWxzEh0ub3B0YW1pbC52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLm9wdGFtaWwudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIiGQAgHy4BgIEgZtb2RlbHOC0+STAgwSCi92MS9tb2RlbHMSaAoIR2V0TW9kZWwSGy5vcHRhbWlsLnYxLkdldE1vZGVsUmVxdWVzdBoRLm9wdGFtaWwudjEuTW9kZWwiLJACAfLgGAgSBm1vZGVsc4LT5JMCFxIVL3YxL21vZGVscy97bW9kZWw9Kip9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
 
 /**
  * Nothing to say.
@@ -146,14 +146,14 @@ export type Model = Message<"optamil.v1.Model"> & {
   contextLength: number;
 
   /**
-   * Most tokens of an answer.
+   * Most tokens of an answer; 0 of an embedding model.
    *
    * @generated from field: uint32 max_output_tokens = 9;
    */
   maxOutputTokens: number;
 
   /**
-   * What it can do.
+   * What it can do; absent for `auto` and for embedding models.
    *
    * @generated from field: optamil.v1.ModelCapabilities capabilities = 10;
    */
@@ -165,6 +165,13 @@ export type Model = Message<"optamil.v1.Model"> & {
    * @generated from field: optamil.v1.ModelPricing pricing = 11;
    */
   pricing?: ModelPricing | undefined;
+
+  /**
+   * Numbers of a vector of an embedding model; absent: it is a chat model.
+   *
+   * @generated from field: optional uint32 dimensions = 13;
+   */
+  dimensions?: number | undefined;
 
   /**
    * "live", "demo" (canned answers stand in) or "not_configured" (requests get 503).

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file optamil/options/v1/options.proto.
  */
 export const file_optamil_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiBvcHRhbWlsL29wdGlvbnMvdjEvb3B0aW9ucy5wcm90bxISb3B0YW1pbC5vcHRpb25zLnYxIi4KC01lc3NhZ2VKc29uEhAKCHVudGFnZ2VkGAEgASgIEg0KBWV4dHJhGAIgASgJIkwKCUZpZWxkSnNvbhIQCghyZXF1aXJlZBgBIAEoCBIQCghudWxsYWJsZRgCIAEoCBIMCgRuYW1lGAMgASgJEg0KBXNjYWxlGAQgASgNIm4KBFJlc3QSDAoEd2hlbhgBIAEoCRILCgNzc2UYAiABKAgSDAoEZG9uZRgDIAEoCRINCgVldmVudBgEIAEoCRIuCgZlcnJvcnMYBSABKA4yHi5vcHRhbWlsLm9wdGlvbnMudjEuRXJyb3JTdHlsZSInCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg0KBXNjb3BlGAIgASgJKj8KCEpzb25LZXlzEhkKFUpTT05fS0VZU19VTlNQRUNJRklFRBAAEhgKFEpTT05fS0VZU19DQU1FTF9DQVNFEAEqRAoKRXJyb3JTdHlsZRIbChdFUlJPUl9TVFlMRV9VTlNQRUNJRklFRBAAEhkKFUVSUk9SX1NUWUxFX0FOVEhST1BJQxABOlkKCWpzb25fa2V5cxIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiNjAMgASgOMhwub3B0YW1pbC5vcHRpb25zLnYxLkpzb25LZXlzUghqc29uS2V5czpcCgdtZXNzYWdlEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGI2MAyABKAsyHy5vcHRhbWlsLm9wdGlvbnMudjEuTWVzc2FnZUpzb25SB21lc3NhZ2U6VAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGI2MAyABKAsyHS5vcHRhbWlsLm9wdGlvbnMudjEuRmllbGRKc29uUgVmaWVsZDpOCgRyZXN0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYjYwDIAEoCzIYLm9wdGFtaWwub3B0aW9ucy52MS5SZXN0UgRyZXN0OlQKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGI6MAyABKAsyGi5vcHRhbWlsLm9wdGlvbnMudjEuQWNjZXNzUgZhY2Nlc3NiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("CiBvcHRhbWlsL29wdGlvbnMvdjEvb3B0aW9ucy5wcm90bxISb3B0YW1pbC5vcHRpb25zLnYxIi4KC01lc3NhZ2VKc29uEhAKCHVudGFnZ2VkGAEgASgIEg0KBWV4dHJhGAIgASgJIkwKCUZpZWxkSnNvbhIQCghyZXF1aXJlZBgBIAEoCBIQCghudWxsYWJsZRgCIAEoCBIMCgRuYW1lGAMgASgJEg0KBXNjYWxlGAQgASgNInwKBFJlc3QSDAoEd2hlbhgBIAEoCRILCgNzc2UYAiABKAgSDAoEZG9uZRgDIAEoCRINCgVldmVudBgEIAEoCRIuCgZlcnJvcnMYBSABKA4yHi5vcHRhbWlsLm9wdGlvbnMudjEuRXJyb3JTdHlsZRIMCgRyb3dzGAYgASgJIicKBkFjY2VzcxIOCgZwdWJsaWMYASABKAgSDQoFc2NvcGUYAiABKAkqPwoISnNvbktleXMSGQoVSlNPTl9LRVlTX1VOU1BFQ0lGSUVEEAASGAoUSlNPTl9LRVlTX0NBTUVMX0NBU0UQASpECgpFcnJvclN0eWxlEhsKF0VSUk9SX1NUWUxFX1VOU1BFQ0lGSUVEEAASGQoVRVJST1JfU1RZTEVfQU5USFJPUElDEAE6WQoJanNvbl9rZXlzEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGI2MAyABKA4yHC5vcHRhbWlsLm9wdGlvbnMudjEuSnNvbktleXNSCGpzb25LZXlzOlwKB21lc3NhZ2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYjYwDIAEoCzIfLm9wdGFtaWwub3B0aW9ucy52MS5NZXNzYWdlSnNvblIHbWVzc2FnZTpUCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYjYwDIAEoCzIdLm9wdGFtaWwub3B0aW9ucy52MS5GaWVsZEpzb25SBWZpZWxkOk4KBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiNjAMgASgLMhgub3B0YW1pbC5vcHRpb25zLnYxLlJlc3RSBHJlc3Q6VAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYjowDIAEoCzIaLm9wdGFtaWwub3B0aW9ucy52MS5BY2Nlc3NSBmFjY2Vzc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * The JSON shape of a message.
@@ -74,7 +74,7 @@ export type FieldJson = Message<"optamil.options.v1.FieldJson"> & {
   name: string;
 
   /**
-   * Decimal places of a scaled integer, 0 to 6: 6 writes 342250000 as the exact number 342.25.
+   * Decimal places of a scaled integer, 0 to 9: 6 writes 342250000 as the exact number 342.25.
    *
    * @generated from field: uint32 scale = 4;
    */
@@ -128,6 +128,14 @@ export type Rest = Message<"optamil.options.v1.Rest"> & {
    * @generated from field: optamil.options.v1.ErrorStyle errors = 5;
    */
   errors: ErrorStyle;
+
+  /**
+   * Name of the repeated field of a stream's messages whose items are lines: of JSON, or of CSV where the request's
+   * field `format` says `csv`.
+   *
+   * @generated from field: string rows = 6;
+   */
+  rows: string;
 };
 
 /**

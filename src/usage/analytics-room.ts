@@ -1,0 +1,87 @@
+// Keeps analytics from everything else: few questions at a time, few that wait, and none for long.
+import { OptamilError } from "../platform/errors.ts";
+import { within } from "../platform/within.ts";
+import type { AnalyticsWarehouse } from "./analytics.ts";
+
+/** Bounds of the room. */
+export type AnalyticsRoomOptions = {
+  /** Questions that are answered at a time. Default 1: the embedded warehouse takes no more. */
+  readonly runningMax?: number | undefined;
+  /** Questions that wait. Default 32: what two dashboards ask at once. */
+  readonly waitingMax?: number | undefined;
+  /** Milliseconds until an answer is given up, the wait included. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+};
+
+/**
+ * The warehouse behind bounds; throws `service_unavailable` beyond them. A question that is given up goes on until the
+ * warehouse's own bound ends it, and keeps its place among the running ones till then.
+ */
+export function boundAnalytics(
+  warehouse: AnalyticsWarehouse,
+  options: AnalyticsRoomOptions = {},
+): AnalyticsWarehouse {
+  const { timeoutMs = 10_000 } = options;
+  const turns = new Turns(options);
+  async function run<Found>(ask: () => Promise<Found>): Promise<Found> {
+    const endMs = performance.now() + timeoutMs;
+    await turns.take(endMs);
+    const asking = ask().finally(() => turns.giveBack());
+    const answer = await within(
+      endMs - performance.now(),
+      asking.then((found) => ({ found })),
+    );
+    if (answer === undefined) throw busy();
+    return answer.found;
+  }
+  return {
+    figures: (question) => run(() => warehouse.figures(question)),
+    requests: (question) => run(() => warehouse.requests(question)),
+    request: (accountId, requestId) => run(() => warehouse.request(accountId, requestId)),
+    savings: (question) => run(() => warehouse.savings(question)),
+  };
+}
+
+/** Who may go on, and who waits, in their order. */
+class Turns {
+  readonly #runningMax: number;
+  readonly #waitingMax: number;
+  readonly #waiting = new Set<() => void>();
+  #running = 0;
+
+  constructor({ runningMax = 1, waitingMax = 32 }: AnalyticsRoomOptions) {
+    this.#runningMax = runningMax;
+    this.#waitingMax = waitingMax;
+  }
+
+  /** Resolves when it is one's turn; throws where that takes too long. */
+  async take(endMs: number): Promise<void> {
+    if (this.#running < this.#runningMax) {
+      this.#running++;
+      return;
+    }
+    if (this.#waiting.size >= this.#waitingMax) throw busy();
+    const { promise, resolve } = Promise.withResolvers<true>();
+    const turn = () => resolve(true);
+    this.#waiting.add(turn);
+    if (await within(endMs - performance.now(), promise)) return;
+    // The turn may have come in the very moment: then it is given back.
+    if (!this.#waiting.delete(turn)) this.giveBack();
+    throw busy();
+  }
+
+  giveBack(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#running--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
+}
+
+function busy(): OptamilError {
+  const message = "Too many questions about usage are being answered: try again later.";
+  return new OptamilError("service_unavailable", message, { retryAfterMs: 2_000 });
+}

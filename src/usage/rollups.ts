@@ -1,0 +1,48 @@
+// Sums by hour of whole days of large accounts, so that their charts need not read every row. Nothing is billed from them.
+import type { RollupQuestion } from "./statement.ts";
+import { toFirstId } from "./stored-analytics.ts";
+import type { Row } from "./stored-usage.ts";
+
+/** What is rolled up, and when. */
+export type RollupOptions = {
+  /** Rows of a day that make an account a large one. Default 5,000: fewer are read in a few milliseconds. */
+  readonly rowsMin?: number | undefined;
+  /** Seconds without a new row after which a day is rolled up. Default 300: more than an insert can take. */
+  readonly quietSeconds?: number | undefined;
+};
+
+/** Keeps rollups up to date. */
+export interface Rollups {
+  /** Notes what there was before there were rollups; once. */
+  seed(): Promise<void>;
+  /** Rolls up one day of one account; false: none is due. */
+  next(): Promise<boolean>;
+}
+
+type Ask = (name: RollupQuestion, parameters: Record<string, unknown>) => Promise<Row[]>;
+
+/** Rollups of the warehouse that is asked. */
+export function createRollups(
+  ask: Ask,
+  { rowsMin = 5_000, quietSeconds = 300 }: RollupOptions,
+): Rollups {
+  return {
+    async seed() {
+      const [row] = await ask("rollup-seeded", {});
+      if (Number(row?.["seeds"]) > 0) return;
+      await ask("rollup-seed", {});
+      await ask("rollup-mark", {});
+    },
+    async next() {
+      const [due] = await ask("rollup-due", { rows: rowsMin, quiet: quietSeconds });
+      if (due === undefined) return false;
+      const day = Number(due["id_day"]);
+      // What is inserted from here on makes the rollup an old one.
+      const rollup = { account: due["account_id"], day, made_at: due["made_at_ms"] };
+      const ids = { first: toFirstId(day), after: toFirstId(day + 1) };
+      await ask("rollup-fill", { ...rollup, ...ids });
+      await ask("rollup-done", rollup);
+      return true;
+    },
+  };
+}

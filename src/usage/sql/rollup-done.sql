@@ -1,0 +1,3 @@
+-- From now on the day's rollup counts.
+INSERT INTO optamil.usage_rolled
+SELECT {account:String}, {day:UInt32}, fromUnixTimestamp64Milli({made_at:Int64}, 'UTC')
