@@ -5,9 +5,9 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { SpanRecord } from "../platform/otlp-json.ts";
 import { outcomeName } from "../usage/outcome.ts";
+import { tierNameOf } from "./event-names.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 import { toSpans } from "./spans.ts";
-import { tierNameOf } from "./tier-name.ts";
 
 /** Told of a request when nothing more is to come of it. */
 export type Observe = (trail: Trail, end: ExchangeEnd) => void;

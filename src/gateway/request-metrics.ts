@@ -3,7 +3,7 @@ import type { AttemptTrail, ExchangeEnd, Trail } from "../chat/trail.ts";
 import { Outcome, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Counter, Histogram, Instrument, Metrics } from "../platform/metrics.ts";
 import { outcomeName } from "../usage/outcome.ts";
-import { tierNameOf } from "./tier-name.ts";
+import { operationName, tierNameOf } from "./event-names.ts";
 
 /** Takes note of requests that are over. */
 export type RequestMetrics = { note(trail: Trail, end: ExchangeEnd): void };
@@ -24,7 +24,6 @@ const overheadBoundsS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
-const chat = "chat";
 const served = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.response.model"];
 const second = (name: string, description: string, attributes: readonly string[]): Instrument => ({
   ...{ name, unit: "s", description, attributes },
@@ -51,7 +50,8 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
     note(trail, end) {
       exchanges.add([trail.door, String(end.status)]);
       if (trail.refusal !== undefined) refusals.add([trail.refusal, trail.door]);
-      for (const attempt of trail.attempts) attempts(attempt);
+      const operation = trail.event === undefined ? "chat" : operationName(trail.event);
+      for (const attempt of trail.attempts) attempts(attempt, operation);
       if (trail.event !== undefined) chats(trail, trail.event, end);
     },
   };
@@ -131,7 +131,7 @@ function noteChat(
   const isWell = event.outcome === Outcome.OK || event.outcome === Outcome.STREAM_OK;
   instruments.ends.add([servedModel, provider, tier, outcome, door]);
   if (event.creditsMicro > 0n) instruments.credits.add([tier], Number(event.creditsMicro) / 1e6);
-  const labels = [chat, provider, servedModel];
+  const labels = [operationName(event), provider, servedModel];
   instruments.duration.record([...labels, isWell ? "" : outcome], durationMs / 1_000);
   if (event.stream && isWell) instruments.firstToken.record(labels, event.ttftMs / 1_000);
   if (servedModel !== "") {
@@ -142,7 +142,9 @@ function noteChat(
   instruments.overhead.record([], Math.max(0, durationMs - upstreamMs) / 1_000);
 }
 
-function createAttemptMetrics(metrics: Metrics): (attempt: AttemptTrail) => void {
+function createAttemptMetrics(
+  metrics: Metrics,
+): (attempt: AttemptTrail, operation: string) => void {
   const duration = metrics.histogram(
     second(
       "gen_ai.client.operation.duration",
@@ -151,6 +153,6 @@ function createAttemptMetrics(metrics: Metrics): (attempt: AttemptTrail) => void
     ),
     durationBoundsS,
   );
-  return ({ model, provider, latencyMs, errorClass }) =>
-    duration.record([chat, provider, model, errorClass ?? ""], latencyMs / 1_000);
+  return ({ model, provider, latencyMs, errorClass }, operation) =>
+    duration.record([operation, provider, model, errorClass ?? ""], latencyMs / 1_000);
 }

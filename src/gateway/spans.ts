@@ -3,7 +3,7 @@ import type { AttemptTrail, ExchangeEnd, Trail } from "../chat/trail.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Attributes, SpanRecord } from "../platform/otlp-json.ts";
 import { outcomeName } from "../usage/outcome.ts";
-import { tierNameOf } from "./tier-name.ts";
+import { operationName, tierNameOf } from "./event-names.ts";
 
 /** The spans of a request that is over; none if its trace is not sampled. */
 export function toSpans(trail: Trail, end: ExchangeEnd, clock: Clock): SpanRecord[] {
@@ -24,13 +24,13 @@ export function toSpans(trail: Trail, end: ExchangeEnd, clock: Clock): SpanRecor
     attributes: { ...toHttpAttributes(end), ...toChatAttributes(trail) },
     error: errorOf(trail, end),
   };
-  const attempts = trail.attempts.map((attempt) => toAttemptSpan(attempt, trace, toWallMs));
+  const attempts = trail.attempts.map((attempt) => toAttemptSpan(attempt, trail, toWallMs));
   return [own, ...attempts];
 }
 
 /** "{operation} {model}" for a chat; any other request is named by its method, as paths hold ids. */
 function nameOf({ event }: Trail, { method }: ExchangeEnd): string {
-  return event === undefined ? method : `chat ${event.requestedModel}`;
+  return event === undefined ? method : `${operationName(event)} ${event.requestedModel}`;
 }
 
 // OpenTelemetry, "Semantic conventions for HTTP spans".
@@ -54,7 +54,7 @@ function toChatAttributes({ door, requestId, caller, event, refusal }: Trail): A
   const isServed = event.servedModel !== "";
   return {
     ...own,
-    "gen_ai.operation.name": "chat",
+    "gen_ai.operation.name": operationName(event),
     "gen_ai.request.model": event.requestedModel,
     "gen_ai.response.model": isServed ? event.servedModel : undefined,
     "gen_ai.provider.name": isServed ? event.provider : undefined,
@@ -76,20 +76,21 @@ function errorOf({ event, refusal }: Trail, { status }: ExchangeEnd): string | u
 
 function toAttemptSpan(
   { spanId, model, provider, startedAtMs, latencyMs, errorClass }: AttemptTrail,
-  { traceId, spanId: parentSpanId }: { readonly traceId: string; readonly spanId: string },
+  { trace, event }: Trail,
   toWallMs: number,
 ): SpanRecord {
+  const operation = event === undefined ? "chat" : operationName(event);
   const startMs = startedAtMs + toWallMs;
   return {
-    traceId,
+    traceId: trace?.traceId ?? "",
     spanId,
-    parentSpanId,
-    name: `chat ${model}`,
+    parentSpanId: trace?.spanId,
+    name: `${operation} ${model}`,
     kind: "client",
     startMs,
     endMs: startMs + latencyMs,
     attributes: {
-      "gen_ai.operation.name": "chat",
+      "gen_ai.operation.name": operation,
       "gen_ai.provider.name": provider,
       "gen_ai.request.model": model,
       "error.type": errorClass,
