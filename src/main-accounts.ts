@@ -191,7 +191,7 @@ function openAlone(path: string): OpenedDirectory {
 const followEveryMs = 1_000;
 
 /** The file of the signing keys. */
-function signingKeysFile({ signingKeys, dataDirectory }: AccountsHome | Settings): string {
+export function signingKeysFile({ signingKeys, dataDirectory }: AccountsHome | Settings): string {
   return signingKeys ?? join(dataDirectory, "signing-keys");
 }
 
@@ -234,7 +234,7 @@ export async function refuseSecondGateway(dataDirectory: string): Promise<void> 
 }
 
 /** The gateway that runs on the data of this environment, and the key to call it with; undefined if none runs. */
-async function findRunning(environment: Environment, { dataDirectory }: Settings) {
+export async function findRunning(environment: Environment, { dataDirectory }: Settings) {
   const url = await findServing(dataDirectory);
   if (url === undefined) return undefined;
   const key =

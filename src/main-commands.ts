@@ -1,5 +1,6 @@
 // Part of the composition root: the commands of a fleet that open no gateway.
 import type { Migration } from "./cli/command.ts";
+import { measureFleetConsumer, openOperatorPort } from "./main-telemetry.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { openLog } from "./platform/log.ts";
 import {
@@ -35,8 +36,18 @@ export async function consumeAlone(
   const log = openLog(settings.logLevel);
   const stopped = untilStopped();
   tell(`Consumer ${settings.gatewayId} is running`);
-  await consumeFleet(fleet, settings.gatewayId, { stopped, log });
-  await log.close();
+  await using resources = new AsyncDisposableStack();
+  resources.defer(() => log.close());
+  const config = () => ({ version: "", loadedAt: "" });
+  await consumeFleet(fleet, settings.gatewayId, {
+    stopped,
+    log,
+    onOpen: async (status) => {
+      const metrics = measureFleetConsumer(status, resources);
+      const parts = { ready: () => true, config, metrics };
+      await openOperatorPort(settings.metrics, parts, { resources, log });
+    },
+  });
 }
 
 /** Makes what a fleet needs before its first replica. */

@@ -5,10 +5,12 @@ import { createDoor } from "./gateway/door.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { createHealth } from "./gateway/health.ts";
 import type { DoorHandler } from "./gateway/listen.ts";
+import { createObserver } from "./gateway/observe.ts";
 import { createOpenApi } from "./gateway/openapi.ts";
 import { createPages, type PageParts } from "./gateway/pages.ts";
 import type { Rates } from "./gateway/rate-headers.ts";
 import { createReflection } from "./gateway/reflection.ts";
+import { createRequestMetrics } from "./gateway/request-metrics.ts";
 import { createRestDoor } from "./gateway/rest.ts";
 import { createRpcDoor } from "./gateway/rpc-door.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
@@ -33,6 +35,8 @@ import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { OptamilError } from "./platform/errors.ts";
 import type { Log } from "./platform/log.ts";
+import type { Metrics } from "./platform/metrics.ts";
+import type { OtlpExporter } from "./platform/otlp.ts";
 import type { Settings } from "./platform/settings.ts";
 import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
 
@@ -71,12 +75,15 @@ export type DoorParts = {
   readonly config: PageParts["config"];
   readonly console: PageParts["console"];
   readonly log: Log;
+  readonly metrics: Metrics;
+  /** Where spans go; undefined: nowhere. */
+  readonly exporter: OtlpExporter | undefined;
   readonly state: DoorState;
 };
 
 /** The doors in front of the methods: REST and RPC behind one handler. */
 export function createDoors(parts: DoorParts): DoorHandler {
-  const { entries, settings, accounts, rates, log, state } = parts;
+  const { entries, settings, accounts, rates, log, metrics, state } = parts;
   const services = servedServices;
   const clock = systemClock;
   const stopping = state.stopping.signal;
@@ -107,6 +114,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
         jwks: accounts.jwks,
         publicUrl: () => state.publicUrl,
         console: parts.console,
+        metrics,
       }),
     }),
     rpc: createRpcDoor({
@@ -119,7 +127,13 @@ export function createDoors(parts: DoorParts): DoorHandler {
     rpcServices: [...services, ...protocolServices].map(({ typeName }) => typeName),
     corsOrigins: settings.corsOrigins,
     clock,
-    log,
+    sampleShare: settings.telemetry?.sampleShare,
+    observe: createObserver({
+      log,
+      metrics: createRequestMetrics(metrics),
+      exporter: parts.exporter,
+      clock,
+    }),
     createRequestId: () => uuids.text(),
   });
 }

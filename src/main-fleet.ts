@@ -33,7 +33,7 @@ import type { Settings } from "./platform/settings.ts";
 import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
-import { openKafkaConsumers } from "./usage/kafka/consumers.ts";
+import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
 import { openKafkaForwarder } from "./usage/kafka/forwarder.ts";
@@ -61,7 +61,7 @@ const countersPollMs = 50;
 const analyticsAtOnce = 4;
 
 /** The connection to the brokers, for any part of this process. */
-function toKafkaConnection(
+export function toKafkaConnection(
   { kafka: { brokers, tls, sasl } }: FleetSettings,
   clientId: string,
 ): KafkaConnection {
@@ -96,6 +96,10 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
       analytics: boundAnalytics(warehouse.analytics, { runningMax: analyticsAtOnce }),
     },
+    status: () => ({
+      countersUp: counters.status().state === "up",
+      degradedEvents: usageLog.degraded(),
+    }),
     async close() {
       ticks.stop();
       await usageLog.close();
@@ -105,7 +109,8 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   });
 }
 
-function toRedis({ redis: { url, password } }: FleetSettings) {
+/** The connection to Redis, with the password that the environment holds. */
+export function toRedis({ redis: { url, password } }: FleetSettings) {
   const commandTimeoutMs = redisTimeoutMs;
   if (password === undefined) return { url, commandTimeoutMs };
   const withPassword = new URL(url);
@@ -169,11 +174,19 @@ async function startTicks(
   return { stop: () => clearInterval(timer) };
 }
 
+/** How a consumer runs. */
+export type ConsumeOptions = {
+  readonly stopped: Promise<void>;
+  readonly log: Log;
+  /** Told, once, how to ask what it does. */
+  readonly onOpen: (status: KafkaConsumers["status"]) => Promise<void>;
+};
+
 /** Consumes as a member of the group until `stopped` resolves. */
 export async function consumeFleet(
   fleet: FleetSettings,
   member: string,
-  { stopped, log }: { readonly stopped: Promise<void>; readonly log: Log },
+  { stopped, log, onOpen }: ConsumeOptions,
 ): Promise<void> {
   const connection = toKafkaConnection(fleet, member);
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
@@ -190,6 +203,7 @@ export async function consumeFleet(
     },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
+  await onOpen(() => consumers.status());
   await stopped;
   await consumers.close();
   await warehouse.close();

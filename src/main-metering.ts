@@ -36,7 +36,7 @@ import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
 import { type RecentRequest, readRecentRequests } from "./usage/recent-requests.ts";
 import { createRefundUsage } from "./usage/refund.ts";
 import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
-import type { UsageLog } from "./usage/usage-log.ts";
+import type { UsageLog, UsageLogStatus } from "./usage/usage-log.ts";
 import { type AskedBase, nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
 
 /** What metering is opened with. */
@@ -68,8 +68,32 @@ export type Metering = {
   /** Within bounds of its own. */
   readonly analytics: AnalyticsWarehouse;
   readonly refund: ReturnType<typeof createRefundUsage>;
+  /** How the parts are, for metrics. */
+  readonly status: () => MeteringStatus;
   readonly giveFeedback: GiveFeedback;
   close(): Promise<void>;
+};
+
+/** How the parts of metering are. */
+export type MeteringStatus = {
+  readonly log: UsageLogStatus;
+  /** The consumer of this machine; undefined in a fleet, where it has its own process. */
+  readonly consumer?: ConsumerStatus | undefined;
+  /** Whether the counters that replicas share can be trusted; undefined: they are this process's own. */
+  readonly countersUp?: boolean | undefined;
+  /** Events so far that ended on the disk alone though Kafka should have had them. */
+  readonly degradedEvents?: number | undefined;
+};
+
+/** The consumer of this machine, as far as this process knows. */
+export type ConsumerStatus = {
+  readonly ready: boolean;
+  /** Records in the log that it has not taken. */
+  lag: number;
+  /** Starts after the first one. */
+  readonly restarts: number;
+  /** Records that no warehouse can take. */
+  dead: number;
 };
 
 /** What metering is put together from. */
@@ -86,6 +110,8 @@ export type MeteringParts = {
     eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
     readonly analytics: AnalyticsWarehouse;
   };
+  /** What is known of the parts beside the usage log. */
+  readonly status: () => Omit<MeteringStatus, "log">;
   /** Closes what the parts are made of, after the last request. */
   readonly close: () => Promise<void>;
 };
@@ -124,7 +150,7 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
     warehouse: { bases: askBases },
   });
   const counters = openCounters({ log: usageLog, records, recent, bases });
-  const consumer = startConsumer(options, counters, usageLog);
+  const { consumer, status } = startConsumer(options, counters, usageLog);
   return assembleMetering(options, {
     counters,
     usageLog,
@@ -145,6 +171,7 @@ export async function openMeter(options: MeteringOptions): Promise<Metering> {
         savings: async (asked) => (await consumer.ask({ kind: "savings", asked })).found,
       }),
     },
+    status: () => ({ consumer: status }),
     async close() {
       await consumer.stop();
       await idempotency.close();
@@ -175,6 +202,7 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     audit: warehouse.audit,
     analytics: warehouse.analytics,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
+    status: () => ({ ...parts.status(), log: usageLog.status() }),
     giveFeedback: createGiveFeedback({
       findEvent: warehouse.event,
       findRequest: warehouse.eventOfRequest,
@@ -260,16 +288,35 @@ function startConsumer(
   { entry, dataDirectory, log }: MeteringOptions,
   counters: MemoryCounters,
   usageLog: LmdbUsageLog,
-): ConsumerSupervisor {
-  return superviseConsumer({
-    start: () => forkConsumer(entry, ["consumer", dataDirectory]),
+): { readonly consumer: ConsumerSupervisor; readonly status: ConsumerStatus } {
+  let starts = 0;
+  const consumer = superviseConsumer({
+    start: () => {
+      starts += 1;
+      return forkConsumer(entry, ["consumer", dataDirectory]);
+    },
     deliveredOffset: () => usageLog.status().confirmedOffset,
     onConfirmed: ({ confirmedOffset, sums }) => {
       for (const sum of sums) counters.confirm(sum);
       void usageLog.confirmed(confirmedOffset);
     },
+    onProgress: (progress) => {
+      status.lag = progress.lag;
+      status.dead += progress.dead;
+    },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
+  const status = {
+    lag: 0,
+    dead: 0,
+    get ready() {
+      return consumer.ready;
+    },
+    get restarts() {
+      return starts - 1;
+    },
+  };
+  return { consumer, status };
 }
 
 const tickMs = 1_000;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The composition root: settings in, rooms opened, port listened on, everything closed again.
 import { readFile, rm } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { EmbedParts } from "./chat/embed.ts";
@@ -10,7 +11,7 @@ import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import { readConsole } from "./gateway/console-files.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
-import { listen } from "./gateway/listen.ts";
+import { type Listener, type ListenOptions, listen } from "./gateway/listen.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
 import { adminMethods } from "./gateway/rpc/admin.ts";
 import { analyticsMethods } from "./gateway/rpc/analytics.ts";
@@ -37,6 +38,7 @@ import {
   rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
+import { backUp, restore } from "./main-backup.ts";
 import { consumeAlone, fleetOf, migrate, untilStopped } from "./main-commands.ts";
 import {
   type Configuration,
@@ -44,6 +46,7 @@ import {
   openConfiguration,
   type Serving,
 } from "./main-config.ts";
+import { diagnose } from "./main-doctor.ts";
 import {
   createDoors,
   createRates,
@@ -52,6 +55,12 @@ import {
   version,
 } from "./main-doors.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
+import {
+  measureGateway,
+  measureListener,
+  openOperatorPort,
+  openTelemetry,
+} from "./main-telemetry.ts";
 import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
@@ -115,22 +124,23 @@ async function compose(
   const metering = await openMetering(rooms, settings);
   resources.defer(() => metering.close());
   const rates = createRates(metering, uuids);
-  const entries = createEntries(settings, { servings, accounts, metering, rates, uuids, log });
+  const { entries, health } = createEntries(settings, {
+    ...{ servings, accounts, metering, rates, uuids, log },
+  });
+  const metrics = measureGateway({ metering, health }, resources);
   const state = { publicUrl: "", stopping: new AbortController() };
   const config = () => servings.current.config;
-  const console = await readConsole(fileURLToPath(consoleUrl), (trouble) =>
-    log.warn({ trouble }, "the web console is not served"),
-  );
-  const door = createDoors({ entries, settings, accounts, rates, config, console, log, state });
-  const listener = await listen(door, {
-    host: settings.host,
-    port: settings.port,
-    ...(settings.tls && { tls: await readTls(settings.tls) }),
-    headersTimeoutMs: settings.limits.headersTimeoutMs,
-    requestTimeoutMs: settings.limits.requestTimeoutMs,
-    idleTimeoutMs: settings.limits.idleTimeoutMs,
+  const console = await openConsole(log);
+  const exporter = openTelemetry(settings, { metrics, resources, log });
+  const door = createDoors({
+    ...{ entries, settings, accounts, rates, config, console, log, metrics, exporter, state },
   });
-  resources.defer(() => listener.close({ drainMs: settings.limits.drainTimeoutMs }));
+  const ready = () => !state.stopping.signal.aborted;
+  // Opened before the doors and closed after them, so that the end can be watched.
+  await openOperatorPort(settings.metrics, { ready, config, metrics }, { resources, log });
+  const listener = await listen(door, await toListenOptions(settings));
+  resources.defer(() => drain(listener, metering, settings.limits));
+  measureListener(metrics, listener);
   state.publicUrl = settings.publicUrl || listener.url;
   await announce(settings.dataDirectory, listener);
   resources.defer(() => rm(servingFile(settings.dataDirectory), { force: true }));
@@ -146,10 +156,31 @@ async function compose(
     reload: () => configuration.reload(),
     async close() {
       state.stopping.abort();
+      await wait(settings.limits.drainDelayMs);
       await resources.disposeAsync();
     },
   };
 }
+
+/** The web console, where it was built. */
+function openConsole(log: Log): ReturnType<typeof readConsole> {
+  const tell = (trouble: string) => log.warn({ trouble }, "the web console is not served");
+  return readConsole(fileURLToPath(consoleUrl), tell);
+}
+
+/** Running requests may end by themselves, then they are told to, and what is left after that is cut off. */
+async function drain(
+  listener: Listener,
+  { meter }: Metering,
+  { drainTimeoutMs }: Settings["limits"],
+): Promise<void> {
+  const timer = setTimeout(() => meter.cutAll(), drainTimeoutMs);
+  await listener.close({ drainMs: drainTimeoutMs + lastWordMs });
+  clearTimeout(timer);
+}
+
+/** Time for the error frames of what did not end in time, whose events are made durable first. */
+const lastWordMs = 2_000;
 
 const noFirstKey = { firstKey: undefined, created: false };
 
@@ -185,7 +216,7 @@ type Rooms = {
 function createEntries(
   settings: Settings,
   { servings, accounts, metering, rates, uuids, log }: Rooms,
-): MethodEntry[] {
+): { entries: MethodEntry[]; health: () => DeploymentHealth } {
   const clock = systemClock;
   const chat = {
     ...metering,
@@ -204,12 +235,12 @@ function createEntries(
     return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
   });
   const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
-  const useEmbedding: UseEmbedParts = (run) => servings.use((serving) => run(partsOf(serving)));
-  return [
+  const embedBy: UseEmbedParts = (run) => servings.use((serving) => run(partsOf(serving)));
+  const entries = [
     ...chatMethods(use),
     ...messageMethods(use),
     ...responseMethods(use),
-    ...embeddingMethods(useEmbedding),
+    ...embeddingMethods(embedBy),
     ...feedbackMethods({ give: metering.giveFeedback, admit: rates.admitFeedback }),
     ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
     ...modelMethods(() => servings.current),
@@ -239,6 +270,7 @@ function createEntries(
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
+  return { entries, health: () => partsOf(servings.current).health };
 }
 
 /** A mapping that is made anew only when its source is another one. */
@@ -248,6 +280,12 @@ function rememberLast<Source, Result>(map: (source: Source) => Result): (source:
     if (last?.source !== source) last = { source, result: map(source) };
     return last.result;
   };
+}
+
+async function toListenOptions({ host, port, tls, limits }: Settings): Promise<ListenOptions> {
+  const { headersTimeoutMs, requestTimeoutMs, idleTimeoutMs } = limits;
+  const keyPair = tls && { tls: await readTls(tls) };
+  return { host, port, ...keyPair, headersTimeoutMs, requestTimeoutMs, idleTimeoutMs };
 }
 
 async function readTls(tls: { certFile: string; keyFile: string }) {
@@ -309,6 +347,9 @@ if (import.meta.main) {
       return (await openFleetRooms()).openFleetDeadLetters(fleet);
     },
     checkConfig: (file) => checkConfiguration({ ...process.env, OPTAMIL_CONFIG: file }),
+    diagnose: () => diagnose(process.env),
+    backUp: (folder) => backUp(process.env, folder),
+    restore: (folder) => restore(process.env, folder, fileURLToPath(import.meta.url)),
     openApi: () => createServedOpenApi("/"),
   };
   process.exitCode = await runCommand(process.argv.slice(2), context);

@@ -117,5 +117,6 @@ function toProviderCall(
     timeoutMs: Math.max(1, call.timeoutMs - trial.elapsedMs),
     timeouts: deployment.timeouts,
     requestId: call.requestId,
+    traceparent: call.trail?.attempting(),
   };
 }

@@ -10,6 +10,7 @@ import type { OptamilError } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
 import type { OperationName } from "../usage/operation.ts";
 import type { RateView } from "./rate.ts";
+import type { Trail } from "./trail.ts";
 
 /** What is admitted and metered of a request, whatever it asks for. */
 export type MeteredCall = {
@@ -33,6 +34,8 @@ export type MeteredCall = {
   readonly tag?: string | undefined;
   /** Id that the request's event is to have. Default: one made at admission. */
   readonly eventId?: string | undefined;
+  /** Where what is learnt of the request is noted for operators. Default: nowhere. */
+  readonly trail?: Trail | undefined;
   /** Tells the door where the caller stands against its limits, for the answer's headers. */
   readonly showRate: (view: RateView) => void;
 };

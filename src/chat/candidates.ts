@@ -60,6 +60,8 @@ export async function tryInOrder<M extends CatalogueModel>(
     const { hasBegun, failure } = await attemptInTurn(call, parts, trial, attempt);
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     parts.health.ended(candidate.deployment, failure, latencyMs);
+    const errorClass = failure?.errorClass;
+    call.trail?.attempted({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
     if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;

@@ -44,6 +44,15 @@ export class DeploymentHealth {
     this.#options = options;
   }
 
+  /** The deployments that have failed lately, and whether they are left alone now. */
+  troubled(): { provider: string; model: string; isResting: boolean }[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return [...this.#circuits].map(([key, { openUntilMs }]) => {
+      const [provider = "", model = ""] = key.split("\n");
+      return { provider, model, isResting: nowMs < openUntilMs };
+    });
+  }
+
   /** Whether none has failed lately. */
   get allWell(): boolean {
     return this.#circuits.size === 0;

@@ -116,6 +116,7 @@ async function attempt(
     timeoutMs: Math.max(1, call.timeoutMs - elapsedMs),
     timeouts: deployment.timeouts,
     requestId: call.requestId,
+    traceparent: call.trail?.attempting(),
   });
   if (!answer.ok) return { hasBegun: false, failure: answer };
   await request.committed;

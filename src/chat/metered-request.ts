@@ -115,6 +115,7 @@ export class MeteredRequest {
     this.committed = opened.committed;
     this.eventId = opened.eventId;
     this.hold = opened.hold;
+    opened.call.trail?.admitted();
     // What is not recorded is not served, so it holds nothing either.
     opened.committed.catch(() => this.#abandon());
   }
@@ -153,8 +154,10 @@ export class MeteredRequest {
     const { counters, usageLog } = this.#parts;
     const { eventId, accountId } = this;
     const { event, tokens } = this.#toEvent(ending);
+    let recorded: UsageEvent | undefined;
     try {
       await usageLog.append(event);
+      recorded = event;
       const { served } = ending;
       const end = { accountId, tokens: tokens.prompt + tokens.completion };
       const done =
@@ -169,6 +172,7 @@ export class MeteredRequest {
       this.#noteBudgets(event.creditsMicro);
     } finally {
       this.#onClosed();
+      this.#opened.call.trail?.ended(recorded);
     }
     return event.creditsMicro;
   }
@@ -187,6 +191,7 @@ export class MeteredRequest {
   #abandon(): void {
     void this.#parts.counters.release(this.eventId, { accountId: this.accountId, tokens: 0 });
     this.#onClosed();
+    this.#opened.call.trail?.ended(undefined);
   }
 
   #toEvent(ending: RequestEnding) {

@@ -39,8 +39,40 @@ export type CommandContext = {
   readonly openDeadLetters: () => Promise<DeadLetterOperations>;
   /** What a gateway would make of a configuration file. Throws SettingsError with every problem. */
   readonly checkConfig: (file: string) => Promise<CheckedConfig>;
+  /** Looks at this machine and at what its processes depend on. */
+  readonly diagnose: () => Promise<readonly Diagnosis[]>;
+  /** Copies all state into a new folder. */
+  readonly backUp: (folder: string) => Promise<Backup>;
+  /** Copies it back into an empty data folder, and audits that. */
+  readonly restore: (folder: string) => Promise<Restored>;
   /** The OpenAPI document of the gateway. */
   readonly openApi: () => object;
+};
+
+/** One thing that was looked at. */
+export type Diagnosis = {
+  readonly part: string;
+  readonly status: "ok" | "notice" | "error";
+  /** One line. */
+  readonly message: string;
+  /** What goes on and what does not while it is so. */
+  readonly meaning?: string | undefined;
+  /** What to do. */
+  readonly remedy?: string | undefined;
+};
+
+/** What was copied, and from where. */
+export type Backup = { readonly from: string; readonly files: number; readonly bytes: number };
+
+/** What was copied back, when it had been copied (ISO 8601), and what its audits found. */
+export type Restored = {
+  readonly to: string;
+  readonly madeAt: string;
+  readonly findings: readonly {
+    readonly severity: "error" | "notice";
+    readonly audit: string;
+    readonly message: string;
+  }[];
 };
 
 /** A configuration that a gateway can start with. */

@@ -4,12 +4,14 @@ import { OptamilError } from "../platform/errors.ts";
 import { SettingsError } from "../platform/settings.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { backup, restore } from "./backup.ts";
 import { budgets } from "./budgets.ts";
 import { changes } from "./changes.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { config } from "./config.ts";
 import { consumer } from "./consumer.ts";
 import { dlq } from "./dlq.ts";
+import { doctor } from "./doctor.ts";
 import { gateway } from "./gateway.ts";
 import { keys } from "./keys.ts";
 import { migrate } from "./migrate.ts";
@@ -34,6 +36,9 @@ const commands: Readonly<Record<string, Command>> = {
   migrate,
   dlq,
   config,
+  doctor,
+  backup,
+  restore,
   openapi,
 };
 

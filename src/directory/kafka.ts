@@ -15,7 +15,7 @@ import { type DirectoryTables, KeptState } from "./kept-state.ts";
 import { createRecordSource } from "./record.ts";
 
 /** Name of the topic. */
-const directoryTopic = "optamil.directory.v1";
+export const directoryTopic = "optamil.directory.v1";
 
 /** How to open the directory of a replica. */
 export type KafkaDirectoryOptions = {

@@ -131,7 +131,7 @@ function toHeaders(name: string, kind: "asset" | "page"): Readonly<Record<string
 }
 
 function toPage(content: Content, own: Readonly<Record<string, string>>): Page {
-  return (response, request) => {
+  const show: Page["show"] = (response, request) => {
     for (const [name, value] of Object.entries(own)) response.setHeader(name, value);
     const { body, encoding } = pickForm(content, request);
     const etag = `"${content.etag}${encoding === undefined ? "" : `-${encoding}`}"`;
@@ -145,6 +145,7 @@ function toPage(content: Content, own: Readonly<Record<string, string>>): Page {
     if (encoding !== undefined) response.setHeader("content-encoding", encoding);
     endWhole(response, body);
   };
+  return { show };
 }
 
 function endWhole(response: Reply, body: Uint8Array): void {

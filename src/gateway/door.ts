@@ -1,22 +1,27 @@
 // What every request passes first: its id, the browser's questions, and the choice between REST and RPC.
+import { type Door, Trail } from "../chat/trail.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Log } from "../platform/log.ts";
+import { openTrace } from "../platform/trace-context.ts";
 import { addressHeader, readAddress } from "./address.ts";
 import { handleCors } from "./cors.ts";
 import { requestIdHeader } from "./headers.ts";
-import type { DoorHandler, DoorRequest } from "./listen.ts";
+import type { DoorHandler, DoorRequest, DoorResponse } from "./listen.ts";
+import type { Observe } from "./observe.ts";
 import type { Reply } from "./reply.ts";
 import { isOwnOrigin, ownOriginHeader } from "./session-cookie.ts";
 
 /** What the front door needs. */
 export type DoorOptions = {
   readonly rest: (request: DoorRequest, reply: Reply, context: RequestContext) => void;
-  readonly rpc: DoorHandler;
+  readonly rpc: (request: DoorRequest, reply: DoorResponse, context: RequestContext) => void;
   /** Type names of the services that are served over RPC. */
   readonly rpcServices: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly clock: Clock;
-  readonly log: Log;
+  /** Part of the traces that begin here and are exported, 0 to 1. Default: nothing is exported. */
+  readonly sampleShare?: number | undefined;
+  /** Told of each request when nothing more is to come of it. */
+  readonly observe: Observe;
   readonly createRequestId: () => string;
 };
 
@@ -27,6 +32,8 @@ export type RequestContext = {
   readonly receivedAtMs: number;
   /** The network that it comes from, as `readAddress` says it. */
   readonly address: string;
+  /** What is learnt of it on its way. */
+  readonly trail: Trail;
 };
 
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
@@ -37,19 +44,22 @@ export function createDoor(options: DoorOptions): DoorHandler {
   return (request, response) => {
     const receivedAtMs = options.clock.monotonicMs();
     const requestId = readRequestId(request) ?? options.createRequestId();
-    const context = { requestId, receivedAtMs, address: readAddress(request) };
-    logWhenDone(request, response, context, options);
+    const url = request.url ?? "/";
+    const isRpc = services.has(url.slice(1, url.indexOf("/", 1)));
+    const trace = openTrace(readTraceparent(request), options.sampleShare);
+    const trail = new Trail(isRpc ? rpcDoorOf(request) : "rest", requestId, receivedAtMs, trace);
+    const context = { requestId, receivedAtMs, address: readAddress(request), trail };
+    observeWhenDone(request, response, trail, options);
     if (handleCors(request, response, options.corsOrigins, requestId)) {
       request.resume();
       return;
     }
-    const url = request.url ?? "/";
-    if (services.has(url.slice(1, url.indexOf("/", 1)))) {
+    if (isRpc) {
       response.setHeader(requestIdHeader, requestId);
       request.headers[requestIdHeader] = requestId;
       request.headers[addressHeader] = context.address;
       request.headers[ownOriginHeader] = String(isOwnOrigin(request));
-      options.rpc(request, response);
+      options.rpc(request, response, context);
     } else {
       options.rest(request, response, context);
     }
@@ -62,25 +72,34 @@ function readRequestId(request: DoorRequest): string | undefined {
   return typeof given === "string" && requestIdPattern.test(given) ? given : undefined;
 }
 
-function logWhenDone(
+function readTraceparent({ headers }: DoorRequest): string | undefined {
+  const given = headers["traceparent"];
+  return typeof given === "string" ? given : undefined;
+}
+
+/** Which of the protocols an RPC speaks, by its content type; Connect also calls by GET. */
+function rpcDoorOf({ headers }: DoorRequest): Door {
+  const type = headers["content-type"] ?? "";
+  if (!type.startsWith("application/grpc")) return "connect";
+  return type.startsWith("application/grpc-web") ? "grpc_web" : "grpc";
+}
+
+function observeWhenDone(
   request: DoorRequest,
   response: Reply,
-  { requestId, receivedAtMs }: RequestContext,
-  { clock, log }: DoorOptions,
+  trail: Trail,
+  { clock, observe }: DoorOptions,
 ): void {
   response.once("close", () => {
-    const { method, url = "/" } = request;
+    const { method = "GET", url = "/" } = request;
     const query = url.indexOf("?");
-    log.info(
-      {
-        request_id: requestId,
-        method,
-        path: query < 0 ? url : url.slice(0, query),
-        status: response.statusCode,
-        complete: response.writableEnded,
-        duration_ms: Math.round((clock.monotonicMs() - receivedAtMs) * 100) / 100,
-      },
-      "request",
-    );
+    const end = {
+      method,
+      path: query < 0 ? url : url.slice(0, query),
+      status: response.statusCode,
+      complete: response.writableEnded,
+      durationMs: clock.monotonicMs() - trail.receivedAtMs,
+    };
+    trail.whenEnded(() => observe(trail, end));
   });
 }

@@ -10,6 +10,7 @@ import type {
 } from "@bufbuild/protobuf";
 import type { AnswerSink } from "../chat/call.ts";
 import type { RateView } from "../chat/rate.ts";
+import type { Trail } from "../chat/trail.ts";
 import type {
   CreateChatCompletionResponse,
   StreamChatCompletionResponse,
@@ -39,6 +40,8 @@ export type Exchange = {
   readonly quality: number | undefined;
   /** What the client calls the work; undefined: nothing. */
   readonly tag: string | undefined;
+  /** Where what is learnt of the call is noted for operators. */
+  readonly trail: Trail;
   /** Sets a header of the answer. */
   readonly setHeader: (name: string, value: string) => void;
   /** Tells the door where the caller stands against its limits; the answer's rate headers show the last word. */

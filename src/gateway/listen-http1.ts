@@ -70,19 +70,11 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       maxHeaderSize: limits.maxHeaderBytes,
     },
     (request, response) => {
-      // A request forgets its socket when that has closed.
       const { socket } = request;
       const connection = connections.get(socket);
       // Its answer could not be sent any more, so it must not cost anybody anything.
       if (connection === undefined || connection.closing) return;
-      connection.running += 1;
-      connection.newest = { request, response };
-      connection.newestAtMs = performance.now();
-      connection.headSinceMs = undefined;
-      response.once("close", () => {
-        connection.running -= 1;
-        connection.bytesAnswered = socket.bytesRead;
-      });
+      begin({ request, response }, connection, socket);
       handler(request, response);
     },
   );
@@ -128,6 +120,18 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       server.close();
     },
   };
+}
+
+function begin(exchange: Exchange, connection: Connection, socket: Socket): void {
+  connection.running += 1;
+  connection.newest = exchange;
+  connection.newestAtMs = performance.now();
+  connection.headSinceMs = undefined;
+  exchange.response.once("close", () => {
+    connection.running -= 1;
+    // The request has forgotten its socket if that has closed.
+    connection.bytesAnswered = socket.bytesRead;
+  });
 }
 
 function openConnection(): Connection {

@@ -1,9 +1,16 @@
 // The pages that no service stands behind: health, documents and the front page.
-import type { DoorRequest } from "./listen.ts";
+import { OptamilError, toErrorBody } from "../platform/errors.ts";
+import type { Metrics } from "../platform/metrics.ts";
+import { prometheusContentType, toPrometheusText } from "../platform/prometheus.ts";
+import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { endJson, type Reply } from "./reply.ts";
 
 /** Answers one path. */
-export type Page = (response: Reply, request: Pick<DoorRequest, "headers">) => void;
+export type Page = {
+  readonly show: (response: Reply, request: Pick<DoorRequest, "headers">) => void;
+  /** What a caller must be allowed to. Default: everybody sees it. */
+  readonly scope?: string | undefined;
+};
 
 /** What the pages show. */
 export type PageParts = {
@@ -18,32 +25,73 @@ export type PageParts = {
   readonly publicUrl: () => string;
   /** The web console by path; undefined where it was not built: one plain page stands in. */
   readonly console: ReadonlyMap<string, Page> | undefined;
+  readonly metrics: Metrics;
 };
 
-/** The pages by path. All of them are GET, and open to everybody. */
+/** The pages by path. All of them are GET; metrics tell of everybody's traffic, and are for admins. */
 export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
   const openApi = JSON.stringify(parts.openApi);
   return new Map<string, Page>([
-    ["/", (response) => endHtml(response, frontPage(parts.publicUrl()))],
+    ["/", { show: (response) => endHtml(response, frontPage(parts.publicUrl())) }],
     ...(parts.console ?? []),
-    ["/healthz", (response) => endJson(response, 200, '{"status":"ok"}')],
-    [
-      "/readyz",
-      (response) => {
-        const ready = parts.ready();
-        const body = { status: ready ? "ready" : "not_ready", config: parts.config() };
-        endJson(response, ready ? 200 : 503, JSON.stringify(body));
-      },
-    ],
-    ["/openapi.json", (response) => endJson(response, 200, openApi)],
+    ...createStatusPages(parts),
+    ["/metrics", { show: (response) => endMetrics(response, parts.metrics), scope: "admin" }],
+    ["/openapi.json", { show: (response) => endJson(response, 200, openApi) }],
     [
       "/.well-known/jwks.json",
-      (response) => {
-        response.setHeader("cache-control", "public, max-age=300");
-        endJson(response, 200, JSON.stringify(parts.jwks()));
+      {
+        show: (response) => {
+          response.setHeader("cache-control", "public, max-age=300");
+          endJson(response, 200, JSON.stringify(parts.jwks()));
+        },
       },
     ],
   ]);
+}
+
+/** The pages that say how a process is. */
+function createStatusPages({
+  ready,
+  config,
+}: Pick<PageParts, "ready" | "config">): readonly [string, Page][] {
+  const showReadiness = (response: Reply) => {
+    const isReady = ready();
+    const body = { status: isReady ? "ready" : "not_ready", config: config() };
+    endJson(response, isReady ? 200 : 503, JSON.stringify(body));
+  };
+  return [
+    ["/healthz", { show: (response) => endJson(response, 200, '{"status":"ok"}') }],
+    ["/readyz", { show: showReadiness }],
+  ];
+}
+
+function endMetrics(response: Reply, metrics: Metrics): void {
+  const text = toPrometheusText(metrics.collect());
+  response.writeHead(200, {
+    "content-type": prometheusContentType,
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+/** A handler for a port of its own, which only the operator reaches: health and metrics without a key. */
+export function createOperatorDoor(
+  parts: Pick<PageParts, "ready" | "config" | "metrics">,
+): DoorHandler {
+  const pages = new Map<string, Page>([
+    ...createStatusPages(parts),
+    ["/metrics", { show: (response) => endMetrics(response, parts.metrics) }],
+  ]);
+  return (request, response) => {
+    request.resume();
+    const page = request.method === "GET" ? pages.get(request.url ?? "") : undefined;
+    if (page !== undefined) page.show(response, request);
+    else endJson(response, 404, JSON.stringify(toErrorBody(nothingHere())));
+  };
+}
+
+function nothingHere(): OptamilError {
+  return new OptamilError("not_found", "Here are GET /healthz, /readyz and /metrics.");
 }
 
 function endHtml(response: Reply, html: string): void {

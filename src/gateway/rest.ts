@@ -9,7 +9,7 @@ import { invalidRequest, OptamilError, toOptamilError } from "../platform/errors
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, type Gate, scopeOf } from "./access.ts";
+import { authorize, type Claimant, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
 import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
@@ -120,19 +120,22 @@ class Visit {
     };
     try {
       const { path, query } = splitUrl(request.url ?? "/");
-      if (this.#showPage(request, reply, path, requestId)) return;
-      const { method = "GET" } = request;
-      match = this.#routes.match(method, path);
-      if (errorsOf(match) === ErrorStyle.ANTHROPIC) head.set("request-id", requestId);
-      const found = theFound(match, method, path);
-      const served = this.#serving(found.alternatives[0]);
       const claimant = {
         header: (name: string) => header(request, name),
         address: context.address,
         ownOrigin: () => isOwnOrigin(request),
       };
+      if (this.#showPage(request, reply, path, { claimant, requestId })) return;
+      const { method = "GET" } = request;
+      match = this.#routes.match(method, path);
+      if (errorsOf(match) === ErrorStyle.ANTHROPIC) head.set("request-id", requestId);
+      const found = theFound(match, method, path);
+      const served = this.#serving(found.alternatives[0]);
       const known = authorize(served.scope, claimant, this.#options.gate);
-      if (served.scope !== undefined) caller = known;
+      if (served.scope !== undefined) {
+        caller = known;
+        context.trail.caller = known;
+      }
       const reading = this.#bytes(request, found);
       const body = reading && parseJsonBody(await reading);
       const route = pickRoute(found.alternatives, body);
@@ -156,6 +159,7 @@ class Visit {
       }
       const error = toOptamilError(thrown, requestId);
       await holdRefusal(error);
+      context.trail.refused(error.row.type);
       this.#refuse(request, { reply, head }, error, { requestId, errors: errorsOf(match) });
     }
   }
@@ -167,14 +171,20 @@ class Visit {
     return isShort ? timeoutMs : undefined;
   }
 
-  #showPage(request: DoorRequest, reply: Reply, path: string, requestId: string): boolean {
+  #showPage(
+    request: DoorRequest,
+    reply: Reply,
+    path: string,
+    { claimant, requestId }: { readonly claimant: Claimant; readonly requestId: string },
+  ): boolean {
     const page = this.#options.pages.get(path);
     if (page === undefined) return false;
     const { method = "GET" } = request;
     if (method !== "GET" && method !== "HEAD") throw wrongMethod(method, "GET, HEAD");
     request.resume();
+    authorize(page.scope, claimant, this.#options.gate);
     reply.setHeader(requestIdHeader, requestId);
-    page(reply, request);
+    page.show(reply, request);
     return true;
   }
 

@@ -7,9 +7,17 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { RateView } from "../chat/rate.ts";
+import type { Trail } from "../chat/trail.ts";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Caller } from "../keys/verify.ts";
 import { Cancellation } from "../platform/cancellation.ts";
@@ -18,11 +26,12 @@ import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts
 import { validatorOf } from "../platform/validate.ts";
 import { authorize, type Gate, scopeOf } from "./access.ts";
 import { addressHeader } from "./address.ts";
+import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
-import type { DoorHandler, DoorRequest } from "./listen.ts";
+import type { DoorRequest, DoorResponse } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
 import { readQuality } from "./quality-header.ts";
 import { type Rates, setRateHeaders } from "./rate-headers.ts";
@@ -46,9 +55,21 @@ export type RpcDoorOptions = {
   readonly onError: (error: OptamilError, requestId: string) => void;
 };
 
+/** Handles one request. */
+export type RpcDoor = (
+  request: DoorRequest,
+  response: DoorResponse,
+  context: Pick<RequestContext, "trail">,
+) => void;
+
+/** The trail of a call, which connect-node hands on to its method. */
+const trailKey = createContextKey<Trail | undefined>(undefined);
+
 /** A handler for requests whose path is a registered method; it expects `x-request-id` in the request. */
-export function createRpcDoor(options: RpcDoorOptions): DoorHandler {
+export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
+  const trails = new WeakMap<DoorRequest, Trail>();
   const serve = connectNodeAdapter({
+    contextValues: (request) => createContextValues().set(trailKey, trails.get(request)),
     readMaxBytes: options.bodyBytesMax,
     // Small messages are dearer to compress than to send.
     compressMinBytes: 16 * 1024,
@@ -59,9 +80,11 @@ export function createRpcDoor(options: RpcDoorOptions): DoorHandler {
     fallback: refuseUnknownMethod,
   });
   const readOnly = new Set(options.entries.filter(isReadOnly).map(pathOf));
-  return (request, response) => {
+  return (request, response, { trail }) => {
+    trails.set(request, trail);
     const refusal = refuseByHead(request, readOnly);
     if (refusal !== undefined) {
+      trail.refused(refusal.row.type);
       endRefusal(request, response, refusal);
       return;
     }
@@ -121,7 +144,11 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
     const address = header(addressHeader) ?? "";
     const ownOrigin = () => header(ownOriginHeader) === "true";
     const caller = authorize(scope, { header, address, ownOrigin }, options.gate);
-    if (scope !== undefined) note.caller = caller;
+    const trail = trailOf(context);
+    if (scope !== undefined) {
+      note.caller = caller;
+      trail.caller = caller;
+    }
     validate(request);
     return {
       requestId: requestIdOf(context),
@@ -135,6 +162,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
       idempotencyKey: readIdempotencyKey(header),
       quality: readQuality(header),
       tag: readTag(header),
+      trail,
       setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
       showRate: (view: RateView) => {
         note.view = view;
@@ -231,6 +259,12 @@ function requestIdOf(context: HandlerContext): string {
   return context.requestHeader.get(requestIdHeader) ?? "";
 }
 
+function trailOf(context: HandlerContext): Trail {
+  const trail = context.values.get(trailKey);
+  if (trail === undefined) throw new Error("the front door gave no trail");
+  return trail;
+}
+
 function cancellationOf(context: HandlerContext): Cancellation {
   const cancellation = new Cancellation();
   const { signal } = context;
@@ -265,6 +299,7 @@ async function toConnectError(
   setErrorHeaders(error, (name, value) => result.metadata.set(name, value));
   // Headers that went out with the first message are not said again at the end.
   if (context.responseHeader.has("x-optamil-model")) return result;
+  trailOf(context).refused(type);
   if (note.view === undefined && note.caller !== undefined) {
     note.view = await options.rates.current(note.caller).catch(() => undefined);
   }

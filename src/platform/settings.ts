@@ -11,6 +11,7 @@ import {
 } from "../gen/optamil/config/v1/config_pb.ts";
 import { type FleetSettings, readFleet } from "./fleet-settings.ts";
 import { jsonCodec } from "./json.ts";
+import { readTelemetry, type TelemetrySettings } from "./telemetry-settings.ts";
 import { violationsOf } from "./validate.ts";
 
 /** Environment variables by name. */
@@ -46,6 +47,10 @@ export type Settings = {
   /** Who may open an account without a key: everybody, who is invited, or nobody. */
   readonly signUp: "open" | "invitation" | "closed";
   readonly logLevel: string;
+  /** Export of traces and metrics; undefined: there is none. */
+  readonly telemetry: TelemetrySettings | undefined;
+  /** A port for operators alone; undefined: there is none. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** What becomes of request parameters that a model cannot take, unless the key says otherwise. */
   readonly parameterPolicy: ParameterPolicy;
   /** How `auto` decides. */
@@ -76,6 +81,7 @@ export type Settings = {
     readonly connectTimeoutMs: number;
     readonly providerSilenceTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    readonly drainDelayMs: number;
     readonly failedAuthPerMinute: number;
   };
 };
@@ -140,7 +146,7 @@ function toSettings(
   return {
     configFile,
     host,
-    port: readPort(environment["PORT"]) ?? config.port ?? 8080,
+    port: readPort("PORT", environment) ?? config.port ?? 8080,
     dataDirectory: environment["OPTAMIL_DATA"] || config.data || ".optamil",
     publicUrl: config.publicUrl.replace(/\/+$/, ""),
     tls: tls && { certFile: tls.certFile, keyFile: tls.keyFile },
@@ -162,6 +168,8 @@ function toSettings(
     fleet,
     signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
+    metrics: readOperatorPort(config, environment),
+    telemetry: readTelemetry(config, environment),
     limits: {
       bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
       headersTimeoutMs: limits?.headersTimeoutMs ?? 10_000,
@@ -171,6 +179,7 @@ function toSettings(
       connectTimeoutMs: limits?.connectTimeoutMs ?? 5_000,
       providerSilenceTimeoutMs: limits?.providerSilenceTimeoutMs ?? 120_000,
       drainTimeoutMs: limits?.drainTimeoutMs ?? 30_000,
+      drainDelayMs: limits?.drainDelayMs ?? 0,
       failedAuthPerMinute: limits?.failedAuthPerMinute ?? 600,
     },
   };
@@ -201,11 +210,17 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-function readPort(text: string | undefined): number | undefined {
+function readOperatorPort({ metrics }: Config, environment: Environment): Settings["metrics"] {
+  const port = readPort("OPTAMIL_METRICS_PORT", environment) ?? metrics?.port;
+  return port === undefined ? undefined : { host: metrics?.host || "127.0.0.1", port };
+}
+
+function readPort(variable: string, environment: Environment): number | undefined {
+  const text = environment[variable];
   if (text === undefined || text === "") return undefined;
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65535) return port;
-  throw new SettingsError([`PORT: must be a whole number from 0 to 65535, got "${text}"`]);
+  throw new SettingsError([`${variable}: must be a whole number from 0 to 65535, got "${text}"`]);
 }
 
 const logLevels = ["debug", "info", "warn", "error", "silent"];

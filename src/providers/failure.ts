@@ -45,5 +45,9 @@ export function toCancelledFailure(
 function toCancelledError(reason: CancelReason | undefined): OptamilError {
   if (reason === "deadline") return new OptamilError("timeout", "The request's deadline passed.");
   if (reason === "revoked") return new OptamilError("unauthenticated", "The API key was revoked.");
+  if (reason === "shutdown") {
+    const message = "The gateway is being stopped. Please try again.";
+    return new OptamilError("service_unavailable", message, { retryAfterMs: 1_000 });
+  }
   return new OptamilError("service_unavailable", "The request was cancelled.");
 }

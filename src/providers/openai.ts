@@ -65,7 +65,7 @@ export function openOpenAi(options: OpenAiOptions): Provider {
   const toRequest: ToRequest = (path, call, body, isStream) => ({
     path: pathUnder(baseUrl, path),
     method: "POST",
-    headers: toHeaders(staticHeaders, call.requestId, isStream),
+    headers: toHeaders(staticHeaders, call, isStream),
     body,
     ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
   });

@@ -39,6 +39,8 @@ export type UpstreamCall = {
   readonly timeouts?: DeploymentTimeouts | undefined;
   /** Id of the request, sent on as `x-request-id`. */
   readonly requestId: string;
+  /** W3C trace context to send on, in which our own span is the parent. Default: none is sent. */
+  readonly traceparent?: string | undefined;
 };
 
 /** One call for embeddings. */

@@ -85,6 +85,16 @@ await describeWith("three replicas under load", fetchClickHouse, (startClickHous
     await fleet.stop();
   }, 120_000);
 
+  it("and all that they share are well by `optamil doctor`", async () => {
+    const { code, stdout } = await fleet.run(["doctor", "--json"]);
+    const diagnoses: { part: string; status: string }[] = JSON.parse(stdout);
+    expect(diagnoses.filter(({ status }) => status === "error")).toEqual([]);
+    expect(code).toBe(0);
+    const parts = diagnoses.map(({ part }) => part);
+    for (const part of ["counters", "kafka", "consumers", "clickhouse", "clock", "redis"])
+      expect(parts).toContain(part);
+  }, 60_000);
+
   it("refuse a key within a second of its revocation at one of them", async () => {
     const [first, ...others] = gateways;
     if (first === undefined) throw new Error("no gateway");

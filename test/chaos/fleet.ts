@@ -92,6 +92,14 @@ export class Fleet {
     this.consumers[number] = await this.#startConsumer(number);
   }
 
+  /** Runs `optamil <words…>` beside a replica. */
+  run(words: readonly string[], replica = 0): ReturnType<typeof run> {
+    const { command, args } = runtimeCommand(main, words);
+    const { dataDirectory } = this.#replica(replica);
+    const own = { OPTAMIL_DATA: dataDirectory, OPTAMIL_GATEWAY_ID: "command" };
+    return run(command, args, { env: { ...this.#env, ...own, OPTAMIL_API_KEY: this.key } });
+  }
+
   /** A new account on a plan; its key. */
   async openAccount(plan: string): Promise<string> {
     const { url, key } = await this.address();

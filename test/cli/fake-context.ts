@@ -50,6 +50,9 @@ export async function runWith(
     openDeadLetters: async () => ({ ...noDeadLetters, ...deadLetters }),
     openMetering: async () => metering && { ...noMetering, ...metering },
     checkConfig: checkConfig ?? refuse,
+    diagnose: refuse,
+    backUp: refuse,
+    restore: refuse,
     openApi: refuse,
   };
   return { code: await runCommand(words, context), printed, warned };

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { completion, openUpstream } from "../fakes/openai-upstream.ts";
+import { openOtlpCollector } from "../fakes/otlp-collector.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
 import { runOptamil, startGateway, temporaryFolder } from "./gateway.ts";
 import { hitsIn, hitsOnDisk, logLines, partsOfKey } from "./leaks.ts";
@@ -21,10 +22,13 @@ const upstream = await openUpstream((response, { text }) => {
   response.end(JSON.stringify(status === 200 ? completion(answer) : error));
 });
 afterAll(upstream.close);
+const collector = await openOtlpCollector();
+afterAll(collector.close);
 const keyFile = join(await temporaryFolder(), "provider-key");
 await writeFile(keyFile, fileKey);
 const gateway = await startGateway({
   config: {
+    telemetry: { endpoint: collector.endpoint, metricsEveryMs: 200, spansEveryMs: 50 },
     providers: [
       {
         name: "lab",
@@ -134,6 +138,18 @@ describe("after every secret was used, well and badly", () => {
     const lines = logLines(log);
     expect(lines.length).toBeGreaterThan(40);
     expect(hitsIn(lines.join("\n"), canaries)).toEqual([]);
+  });
+
+  it("the metrics hold none, and neither do the traces that a collector gets", async () => {
+    const { text } = await send({ path: "/metrics", headers: admin });
+    expect(text).toContain("optamil_chat_requests_total");
+    expect(hitsIn(text, canaries)).toEqual([]);
+    await send({ path: "/v1/the-last-span" });
+    const exported = () => collector.bodies.join("\n");
+    await expect.poll(exported).toContain("/v1/the-last-span");
+    expect(collector.spans.length).toBeGreaterThan(40);
+    expect(hitsIn(exported(), canaries)).toEqual([]);
+    expect(collector.problems).toEqual([]);
   });
 
   it("the providers were sent their keys", () => {

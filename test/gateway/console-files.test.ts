@@ -33,7 +33,7 @@ function get(path: string, headers: Record<string, string> = {}): Answer {
   const never = () => {
     throw new Error("the page does not need this");
   };
-  page(
+  page.show(
     {
       ...{ statusCode: 200, headersSent: false, destroyed: false, writableEnded: false },
       setHeader: (name, value) => (answer.headers[name] = value),

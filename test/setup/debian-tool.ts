@@ -9,9 +9,12 @@ import { type RunOptions, run } from "./process.ts";
 const debianTools = {
   chromium: { package: "chromium", path: "usr/bin/chromium" },
   curl: { package: "curl", path: "usr/bin/curl" },
+  "docker-compose": { package: "docker-compose", path: "usr/bin/docker-compose" },
   "fiu-run": { package: "fiu-utils", path: "usr/bin/fiu-run" },
   java: { package: "default-jre-headless", path: "usr/lib/jvm/default-java/bin/java" },
   mvn: { package: "maven", path: "usr/share/maven/bin/mvn" },
+  nginx: { package: "nginx-light", path: "usr/sbin/nginx" },
+  promtool: { package: "prometheus", path: "usr/bin/promtool" },
   "redis-server": { package: "redis-server", path: "usr/bin/redis-server" },
   slowhttptest: { package: "slowhttptest", path: "usr/bin/slowhttptest" },
 } as const;

@@ -1,7 +1,7 @@
 /** Global set-up: fetches what the chosen projects need before their tests start to count time. */
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { buildConsole, consoleIsFresh } from "../../build/console.ts";
+import { buildConsole, consoleIsFresh } from "../../deploy/console.ts";
 import { debianTool } from "./debian-tool.ts";
 import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
@@ -20,6 +20,8 @@ const builtConsole = async () => {
 const endToEnd: Needs = {
   "web console": builtConsole,
   curl: () => debianTool("curl"),
+  nginx: () => debianTool("nginx"),
+  promtool: () => debianTool("promtool"),
   slowhttptest: () => debianTool("slowhttptest"),
   grpcurl: () => goTool("grpcurl"),
   "go retry": () => goProgram(join(projectRoot, "test/e2e/retry")),
@@ -36,9 +38,14 @@ const endToEnd: Needs = {
 };
 
 const brokers: Needs = { kafka: kafkaTool };
+const deployment: Needs = {
+  "docker-compose": () => debianTool("docker-compose"),
+  promtool: () => debianTool("promtool"),
+};
 
 const needsOf: Record<string, Needs> = {
   engines: brokers,
+  unit: { ...brokers, ...deployment },
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
   console: {

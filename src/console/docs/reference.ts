@@ -1,4 +1,4 @@
-// What the docs know of the API. The build (build/reference.ts) puts the tables of the sources here.
+// What the docs know of the API. The build (deploy/reference.ts) puts the tables of the sources here.
 import type { Token } from "./markdown.tsx";
 
 /** One service of the API. */

@@ -12,7 +12,7 @@ import { editMembers, type JsonBody, readMember } from "../../platform/json-body
 import type { Dialect, JsonObject } from "../dialect.ts";
 import { isObject } from "../json-values.ts";
 import { hasMarks, takeMarks } from "../marks.ts";
-import type { ProviderCall } from "../provider.ts";
+import type { ProviderCall, UpstreamCall } from "../provider.ts";
 
 const requestCodec = jsonCodec(CreateChatCompletionRequestSchema);
 
@@ -147,9 +147,10 @@ export function toStaticHeaders(apiKey: string | undefined, version: string): re
 /** Headers of one upstream request. */
 export function toHeaders(
   staticHeaders: readonly string[],
-  requestId: string,
+  { requestId, traceparent }: Pick<UpstreamCall, "requestId" | "traceparent">,
   isStream: boolean,
 ): string[] {
   const accept = isStream ? "text/event-stream" : "application/json";
-  return [...staticHeaders, "accept", accept, "x-request-id", requestId];
+  const trace = traceparent === undefined ? [] : ["traceparent", traceparent];
+  return [...staticHeaders, "accept", accept, "x-request-id", requestId, ...trace];
 }

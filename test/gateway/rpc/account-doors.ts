@@ -105,7 +105,7 @@ export async function openAccountDoors({ signUpOpen = true } = {}): Promise<Acco
       rpcServices: services.map(({ typeName }) => typeName),
       corsOrigins: [],
       clock: systemClock,
-      log,
+      observe: () => {},
       createRequestId: () => "request",
     }),
   );

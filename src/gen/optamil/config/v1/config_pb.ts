@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/config/v1/config.proto.
  */
 export const file_optamil_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIuQGCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEjIKB3NpZ25fdXAYDSABKAlCIbpIHnIcUgBSBG9wZW5SCmludml0YXRpb25SBmNsb3NlZBItCgVrYWZrYRgOIAEoCzIeLm9wdGFtaWwuY29uZmlnLnYxLkthZmthQ29uZmlnEjcKCmNsaWNraG91c2UYDyABKAsyIy5vcHRhbWlsLmNvbmZpZy52MS5DbGlja0hvdXNlQ29uZmlnEi0KBXJlZGlzGBAgASgLMh4ub3B0YW1pbC5jb25maWcudjEuUmVkaXNDb25maWcSPwoKZ2F0ZXdheV9pZBgRIAEoCUIrukgo2AEBciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjN9JBIUCgxzaWduaW5nX2tleXMYEiABKAkSOAoQcGFyYW1ldGVyX3BvbGljeRgTIAEoCUIeukgbchlSAFIHZm9yd2FyZFIEZHJvcFIGcmVqZWN0Ei8KBnJvdXRlchgoIAEoCzIfLm9wdGFtaWwuY29uZmlnLnYxLlJvdXRlckNvbmZpZ0IHCgVfcG9ydCKGAgoMUm91dGVyQ29uZmlnEi0KB3F1YWxpdHkYASABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESDwoHd2VpZ2h0cxgCIAEoCRIWCg5zaGFkb3dfd2VpZ2h0cxgDIAEoCRIyCgxzaGFkb3dfc2hhcmUYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAGIAQESNwoRZXhwbG9yYXRpb25fc2hhcmUYBSABKAFCF7pIFBISGZqZmZmZmak/KQAAAAAAAAAASAKIAQFCCgoIX3F1YWxpdHlCDwoNX3NoYWRvd19zaGFyZUIUChJfZXhwbG9yYXRpb25fc2hhcmUi8wEKC0thZmthQ29uZmlnEjMKB2Jyb2tlcnMYASADKAlCIrpIH5IBHAgBIhhyFjIUXlteXHM6XSs6WzAtOV17MSw1fSQSCwoDdGxzGAIgASgIEisKBHNhc2wYAyABKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5TYXNsQ29uZmlnEiMKCnBhcnRpdGlvbnMYBCABKA1CCrpIByoFGOgHKAFIAIgBARIqChJyZXBsaWNhdGlvbl9mYWN0b3IYBSABKA1CCbpIBioEGAkoAUgBiAEBQg0KC19wYXJ0aXRpb25zQhUKE19yZXBsaWNhdGlvbl9mYWN0b3IilwEKClNhc2xDb25maWcSQwoJbWVjaGFuaXNtGAEgASgJQjC6SCdyJVIFcGxhaW5SDXNjcmFtLXNoYS0yNTZSDXNjcmFtLXNoYS01MTLq4BgCCAESHwoIdXNlcm5hbWUYAiABKAlCDbpIBHICEAHq4BgCCAESIwoMcGFzc3dvcmRfZW52GAMgASgJQg26SARyAhAB6uAYAggBIokBChBDbGlja0hvdXNlQ29uZmlnEhsKA3VybBgBIAEoCUIOukgFcgOIAQHq4BgCCAESEAoIdXNlcm5hbWUYAiABKAkSFAoMcGFzc3dvcmRfZW52GAMgASgJEjAKB2NsdXN0ZXIYBCABKAlCH7pIHNgBAXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiSgoLUmVkaXNDb25maWcSJQoDdXJsGAEgASgJQhi6SA9yDTILXnJlZGlzcz86Ly/q4BgCCAESFAoMcGFzc3dvcmRfZW52GAIgASgJIkgKA1RscxIgCgljZXJ0X2ZpbGUYASABKAlCDbpIBHICEAHq4BgCCAESHwoIa2V5X2ZpbGUYAiABKAlCDbpIBHICEAHq4BgCCAEiywMKDlByb3ZpZGVyQ29uZmlnEjUKBG5hbWUYASABKAlCJ7pIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjN9JOrgGAIIARI2CgRraW5kGAIgASgJQii6SCVyI1IAUgZvcGVuYWlSCWFudGhyb3BpY1IGZ2VtaW5pUgRkZW1vEh0KCGJhc2VfdXJsGAMgASgJQgu6SAjYAQFyA4gBARITCgthcGlfa2V5X2VudhgEIAEoCRIwCgZtb2RlbHMYBSADKAsyIC5vcHRhbWlsLmNvbmZpZy52MS5Qcm92aWRlck1vZGVsEiwKBXJlbGF5GAYgASgJQh26SBpyGFIAUgh2ZXJiYXRpbVIKbm9ybWFsaXNlZBIUCgxhcGlfa2V5X2ZpbGUYKCABKAkSHQoVYWxsb3dfcHJpdmF0ZV9uZXR3b3JrGCkgASgIEiQKDm1heF9jb25jdXJyZW50GCogASgNQge6SAQqAigBSACIAQESLQoIdGltZW91dHMYKyABKAsyGy5vcHRhbWlsLmNvbmZpZy52MS5UaW1lb3V0cxIZChFkb25lX2VuZHNfc3RyZWFtcxgsIAEoCEIRCg9fbWF4X2NvbmN1cnJlbnQi0gEKCFRpbWVvdXRzEiAKCmNvbm5lY3RfbXMYASABKA1CB7pIBCoCKApIAIgBARIkCg5maXJzdF90b2tlbl9tcxgCIAEoDUIHukgEKgIoCkgBiAEBEiAKCnNpbGVuY2VfbXMYAyABKA1CB7pIBCoCKApIAogBARIeCgh0b3RhbF9tcxgEIAEoDUIHukgEKgIoCkgDiAEBQg0KC19jb25uZWN0X21zQhEKD19maXJzdF90b2tlbl9tc0INCgtfc2lsZW5jZV9tc0ILCglfdG90YWxfbXMiZAoNUHJvdmlkZXJNb2RlbBIOCgRuYW1lGAEgASgJSAASMwoKZGVwbG95bWVudBgCIAEoCzIdLm9wdGFtaWwuY29uZmlnLnYxLkRlcGxveW1lbnRIADoG6uAYAggBQgYKBGtpbmQipQEKCkRlcGxveW1lbnQSGwoEbmFtZRgBIAEoCUINukgEcgIQAergGAIIARIVCg11cHN0cmVhbV9uYW1lGAIgASgJEh8KBndlaWdodBgDIAEoDUIKukgHKgUY6AcoAUgAiAEBEjcKCHRpbWVvdXRzGAQgASgLMiUub3B0YW1pbC5jb25maWcudjEuRGVwbG95bWVudFRpbWVvdXRzQgkKB193ZWlnaHQiqwEKEkRlcGxveW1lbnRUaW1lb3V0cxIkCg5maXJzdF90b2tlbl9tcxgBIAEoDUIHukgEKgIoCkgAiAEBEiAKCnNpbGVuY2VfbXMYAiABKA1CB7pIBCoCKApIAYgBARIeCgh0b3RhbF9tcxgDIAEoDUIHukgEKgIoCkgCiAEBQhEKD19maXJzdF90b2tlbl9tc0INCgtfc2lsZW5jZV9tc0ILCglfdG90YWxfbXMi8AQKC01vZGVsQ29uZmlnEh4KBG5hbWUYASABKAlCELpIB3IFEAEYgALq4BgCCAESOAoEdGllchgCIAEoCUIqukgnciVSAFIEZnJlZVIGYnVkZ2V0UgNtaWRSB3ByZW1pdW1SBXVsdHJhEhAKCHByb3ZpZGVyGAMgASgJEiQKDmNvbnRleHRfdG9rZW5zGAQgASgNQge6SAQqAigBSACIAQESJwoRbWF4X291dHB1dF90b2tlbnMYBSABKA1CB7pIBCoCKAFIAYgBARISCgV0b29scxgGIAEoCEgCiAEBEhMKBnZpc2lvbhgHIAEoCEgDiAEBEhYKCWpzb25fbW9kZRgIIAEoCEgEiAEBEhAKCG93bmVkX2J5GAkgASgJEnYKFnVuc3VwcG9ydGVkX3BhcmFtZXRlcnMYCiADKAlCVrpIU5IBUBgBIkxySjIWXlthLXpdW2EtejAtOV9dezAsNjN9JFoFbW9kZWxaCG1lc3NhZ2VzWgZzdHJlYW1aDnN0cmVhbV9vcHRpb25zWgdvcHRhbWlsEiYKFHN1cHBvcnRlZF9wYXJhbWV0ZXJzGAsgAygJQgi6SAWSAQIYARIkCgpkaW1lbnNpb25zGAwgASgNQgu6SAgqBhiAgAQoAUgFiAEBEiMKCmlucHV0c19tYXgYDSABKA1CCrpIByoFGIAQKAFIBogBAUIRCg9fY29udGV4dF90b2tlbnNCFAoSX21heF9vdXRwdXRfdG9rZW5zQggKBl90b29sc0IJCgdfdmlzaW9uQgwKCl9qc29uX21vZGVCDQoLX2RpbWVuc2lvbnNCDQoLX2lucHV0c19tYXgi7QIKClBsYW5Db25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEk0KF2NyZWRpdHNfcGVyX21vbnRoX21pY3JvGAIgASgDQie6SA0iCxiAgJqm6q/jASgA6uAYExoPY3JlZGl0c1Blck1vbnRoIAZIAIgBARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAMgASgNQge6SAQqAigBSAGIAQESJgoQcmVxdWVzdHNfcGVyX2RheRgEIAEoDUIHukgEKgIoAUgCiAEBEicKEXRva2Vuc19wZXJfbWludXRlGAUgASgNQge6SAQqAigBSAOIAQFCGgoYX2NyZWRpdHNfcGVyX21vbnRoX21pY3JvQhYKFF9yZXF1ZXN0c19wZXJfbWludXRlQhMKEV9yZXF1ZXN0c19wZXJfZGF5QhQKEl90b2tlbnNfcGVyX21pbnV0ZSLPBAoGTGltaXRzEiUKDmJvZHlfYnl0ZXNfbWF4GAEgASgNQgi6SAUqAyiACEgAiAEBEigKEmhlYWRlcnNfdGltZW91dF9tcxgCIAEoDUIHukgEKgIoZEgBiAEBEigKEnJlcXVlc3RfdGltZW91dF9tcxgDIAEoDUIHukgEKgIoZEgCiAEBEiUKD2lkbGVfdGltZW91dF9tcxgEIAEoDUIHukgEKgIoZEgDiAEBEicKEWFuc3dlcl90aW1lb3V0X21zGAUgASgNQge6SAQqAihkSASIAQESKAoSY29ubmVjdF90aW1lb3V0X21zGAYgASgNQge6SAQqAihkSAWIAQESMQobcHJvdmlkZXJfc2lsZW5jZV90aW1lb3V0X21zGAcgASgNQge6SAQqAihkSAaIAQESHQoQZHJhaW5fdGltZW91dF9tcxgIIAEoDUgHiAEBEiwKFmZhaWxlZF9hdXRoX3Blcl9taW51dGUYCSABKA1CB7pIBCoCKAFICIgBAUIRCg9fYm9keV9ieXRlc19tYXhCFQoTX2hlYWRlcnNfdGltZW91dF9tc0IVChNfcmVxdWVzdF90aW1lb3V0X21zQhIKEF9pZGxlX3RpbWVvdXRfbXNCFAoSX2Fuc3dlcl90aW1lb3V0X21zQhUKE19jb25uZWN0X3RpbWVvdXRfbXNCHgocX3Byb3ZpZGVyX3NpbGVuY2VfdGltZW91dF9tc0ITChFfZHJhaW5fdGltZW91dF9tc0IZChdfZmFpbGVkX2F1dGhfcGVyX21pbnV0ZUIE6OAYAWIGcHJvdG8z", [file_buf_validate_validate, file_optamil_options_v1_options]);
+  fileDesc("Ch5vcHRhbWlsL2NvbmZpZy92MS9jb25maWcucHJvdG8SEW9wdGFtaWwuY29uZmlnLnYxIs0HCgZDb25maWcSDAoEaG9zdBgBIAEoCRIcCgRwb3J0GAIgASgNQgm6SAYqBBj//wNIAIgBARIMCgRkYXRhGAMgASgJEh8KCnB1YmxpY191cmwYBCABKAlCC7pICNgBAXIDiAEBEiMKA3RscxgFIAEoCzIWLm9wdGFtaWwuY29uZmlnLnYxLlRscxIUCgxjb3JzX29yaWdpbnMYBiADKAkSNAoJcHJvdmlkZXJzGAcgAygLMiEub3B0YW1pbC5jb25maWcudjEuUHJvdmlkZXJDb25maWcSLgoGbW9kZWxzGAggAygLMh4ub3B0YW1pbC5jb25maWcudjEuTW9kZWxDb25maWcSKQoGbGltaXRzGAkgASgLMhkub3B0YW1pbC5jb25maWcudjEuTGltaXRzEjwKCWxvZ19sZXZlbBgKIAEoCUIpukgmciRSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgZzaWxlbnQSLAoFcGxhbnMYCyADKAsyHS5vcHRhbWlsLmNvbmZpZy52MS5QbGFuQ29uZmlnEjEKCmR1cmFiaWxpdHkYDCABKAlCHbpIGnIYUgBSBWZzeW5jUgV3cml0ZVIGcXVvcnVtEjIKB3NpZ25fdXAYDSABKAlCIbpIHnIcUgBSBG9wZW5SCmludml0YXRpb25SBmNsb3NlZBItCgVrYWZrYRgOIAEoCzIeLm9wdGFtaWwuY29uZmlnLnYxLkthZmthQ29uZmlnEjcKCmNsaWNraG91c2UYDyABKAsyIy5vcHRhbWlsLmNvbmZpZy52MS5DbGlja0hvdXNlQ29uZmlnEi0KBXJlZGlzGBAgASgLMh4ub3B0YW1pbC5jb25maWcudjEuUmVkaXNDb25maWcSPwoKZ2F0ZXdheV9pZBgRIAEoCUIrukgo2AEBciMyIV5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsNjN9JBIUCgxzaWduaW5nX2tleXMYEiABKAkSOAoQcGFyYW1ldGVyX3BvbGljeRgTIAEoCUIeukgbchlSAFIHZm9yd2FyZFIEZHJvcFIGcmVqZWN0Ei8KBnJvdXRlchgoIAEoCzIfLm9wdGFtaWwuY29uZmlnLnYxLlJvdXRlckNvbmZpZxIwCgdtZXRyaWNzGC0gASgLMh8ub3B0YW1pbC5jb25maWcudjEuT3BlcmF0b3JQb3J0EjUKCXRlbGVtZXRyeRguIAEoCzIiLm9wdGFtaWwuY29uZmlnLnYxLlRlbGVtZXRyeUNvbmZpZ0IHCgVfcG9ydCKWAgoPVGVsZW1ldHJ5Q29uZmlnEh0KCGVuZHBvaW50GAEgASgJQgu6SAjYAQFyA4gBARITCgtoZWFkZXJzX2VudhgCIAEoCRIUCgxzZXJ2aWNlX25hbWUYAyABKAkSMgoMc2FtcGxlX3NoYXJlGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEiYKEG1ldHJpY3NfZXZlcnlfbXMYBSABKA1CB7pIBCoCKGRIAYgBARIkCg5zcGFuc19ldmVyeV9tcxgGIAEoDUIHukgEKgIoCkgCiAEBQg8KDV9zYW1wbGVfc2hhcmVCEwoRX21ldHJpY3NfZXZlcnlfbXNCEQoPX3NwYW5zX2V2ZXJ5X21zIkMKDE9wZXJhdG9yUG9ydBIMCgRob3N0GAEgASgJEhwKBHBvcnQYAiABKA1CCbpIBioEGP//A0gAiAEBQgcKBV9wb3J0IoYCCgxSb3V0ZXJDb25maWcSLQoHcXVhbGl0eRgBIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARIPCgd3ZWlnaHRzGAIgASgJEhYKDnNoYWRvd193ZWlnaHRzGAMgASgJEjIKDHNoYWRvd19zaGFyZRgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAYgBARI3ChFleHBsb3JhdGlvbl9zaGFyZRgFIAEoAUIXukgUEhIZmpmZmZmZqT8pAAAAAAAAAABIAogBAUIKCghfcXVhbGl0eUIPCg1fc2hhZG93X3NoYXJlQhQKEl9leHBsb3JhdGlvbl9zaGFyZSLzAQoLS2Fma2FDb25maWcSMwoHYnJva2VycxgBIAMoCUIiukgfkgEcCAEiGHIWMhReW15cczpdKzpbMC05XXsxLDV9JBILCgN0bHMYAiABKAgSKwoEc2FzbBgDIAEoCzIdLm9wdGFtaWwuY29uZmlnLnYxLlNhc2xDb25maWcSIwoKcGFydGl0aW9ucxgEIAEoDUIKukgHKgUY6AcoAUgAiAEBEioKEnJlcGxpY2F0aW9uX2ZhY3RvchgFIAEoDUIJukgGKgQYCSgBSAGIAQFCDQoLX3BhcnRpdGlvbnNCFQoTX3JlcGxpY2F0aW9uX2ZhY3RvciKXAQoKU2FzbENvbmZpZxJDCgltZWNoYW5pc20YASABKAlCMLpIJ3IlUgVwbGFpblINc2NyYW0tc2hhLTI1NlINc2NyYW0tc2hhLTUxMurgGAIIARIfCgh1c2VybmFtZRgCIAEoCUINukgEcgIQAergGAIIARIjCgxwYXNzd29yZF9lbnYYAyABKAlCDbpIBHICEAHq4BgCCAEiiQEKEENsaWNrSG91c2VDb25maWcSGwoDdXJsGAEgASgJQg66SAVyA4gBAergGAIIARIQCgh1c2VybmFtZRgCIAEoCRIUCgxwYXNzd29yZF9lbnYYAyABKAkSMAoHY2x1c3RlchgEIAEoCUIfukgc2AEBchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JCJKCgtSZWRpc0NvbmZpZxIlCgN1cmwYASABKAlCGLpID3INMgtecmVkaXNzPzovL+rgGAIIARIUCgxwYXNzd29yZF9lbnYYAiABKAkiSAoDVGxzEiAKCWNlcnRfZmlsZRgBIAEoCUINukgEcgIQAergGAIIARIfCghrZXlfZmlsZRgCIAEoCUINukgEcgIQAergGAIIASLLAwoOUHJvdmlkZXJDb25maWcSNQoEbmFtZRgBIAEoCUInukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2M30k6uAYAggBEjYKBGtpbmQYAiABKAlCKLpIJXIjUgBSBm9wZW5haVIJYW50aHJvcGljUgZnZW1pbmlSBGRlbW8SHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEhMKC2FwaV9rZXlfZW52GAQgASgJEjAKBm1vZGVscxgFIAMoCzIgLm9wdGFtaWwuY29uZmlnLnYxLlByb3ZpZGVyTW9kZWwSLAoFcmVsYXkYBiABKAlCHbpIGnIYUgBSCHZlcmJhdGltUgpub3JtYWxpc2VkEhQKDGFwaV9rZXlfZmlsZRgoIAEoCRIdChVhbGxvd19wcml2YXRlX25ldHdvcmsYKSABKAgSJAoObWF4X2NvbmN1cnJlbnQYKiABKA1CB7pIBCoCKAFIAIgBARItCgh0aW1lb3V0cxgrIAEoCzIbLm9wdGFtaWwuY29uZmlnLnYxLlRpbWVvdXRzEhkKEWRvbmVfZW5kc19zdHJlYW1zGCwgASgIQhEKD19tYXhfY29uY3VycmVudCLSAQoIVGltZW91dHMSIAoKY29ubmVjdF9tcxgBIAEoDUIHukgEKgIoCkgAiAEBEiQKDmZpcnN0X3Rva2VuX21zGAIgASgNQge6SAQqAigKSAGIAQESIAoKc2lsZW5jZV9tcxgDIAEoDUIHukgEKgIoCkgCiAEBEh4KCHRvdGFsX21zGAQgASgNQge6SAQqAigKSAOIAQFCDQoLX2Nvbm5lY3RfbXNCEQoPX2ZpcnN0X3Rva2VuX21zQg0KC19zaWxlbmNlX21zQgsKCV90b3RhbF9tcyJkCg1Qcm92aWRlck1vZGVsEg4KBG5hbWUYASABKAlIABIzCgpkZXBsb3ltZW50GAIgASgLMh0ub3B0YW1pbC5jb25maWcudjEuRGVwbG95bWVudEgAOgbq4BgCCAFCBgoEa2luZCKlAQoKRGVwbG95bWVudBIbCgRuYW1lGAEgASgJQg26SARyAhAB6uAYAggBEhUKDXVwc3RyZWFtX25hbWUYAiABKAkSHwoGd2VpZ2h0GAMgASgNQgq6SAcqBRjoBygBSACIAQESNwoIdGltZW91dHMYBCABKAsyJS5vcHRhbWlsLmNvbmZpZy52MS5EZXBsb3ltZW50VGltZW91dHNCCQoHX3dlaWdodCKrAQoSRGVwbG95bWVudFRpbWVvdXRzEiQKDmZpcnN0X3Rva2VuX21zGAEgASgNQge6SAQqAigKSACIAQESIAoKc2lsZW5jZV9tcxgCIAEoDUIHukgEKgIoCkgBiAEBEh4KCHRvdGFsX21zGAMgASgNQge6SAQqAigKSAKIAQFCEQoPX2ZpcnN0X3Rva2VuX21zQg0KC19zaWxlbmNlX21zQgsKCV90b3RhbF9tcyLwBAoLTW9kZWxDb25maWcSHgoEbmFtZRgBIAEoCUIQukgHcgUQARiAAurgGAIIARI4CgR0aWVyGAIgASgJQiq6SCdyJVIAUgRmcmVlUgZidWRnZXRSA21pZFIHcHJlbWl1bVIFdWx0cmESEAoIcHJvdmlkZXIYAyABKAkSJAoOY29udGV4dF90b2tlbnMYBCABKA1CB7pIBCoCKAFIAIgBARInChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoDUIHukgEKgIoAUgBiAEBEhIKBXRvb2xzGAYgASgISAKIAQESEwoGdmlzaW9uGAcgASgISAOIAQESFgoJanNvbl9tb2RlGAggASgISASIAQESEAoIb3duZWRfYnkYCSABKAkSdgoWdW5zdXBwb3J0ZWRfcGFyYW1ldGVycxgKIAMoCUJWukhTkgFQGAEiTHJKMhZeW2Etel1bYS16MC05X117MCw2M30kWgVtb2RlbFoIbWVzc2FnZXNaBnN0cmVhbVoOc3RyZWFtX29wdGlvbnNaB29wdGFtaWwSJgoUc3VwcG9ydGVkX3BhcmFtZXRlcnMYCyADKAlCCLpIBZIBAhgBEiQKCmRpbWVuc2lvbnMYDCABKA1CC7pICCoGGICABCgBSAWIAQESIwoKaW5wdXRzX21heBgNIAEoDUIKukgHKgUYgBAoAUgGiAEBQhEKD19jb250ZXh0X3Rva2Vuc0IUChJfbWF4X291dHB1dF90b2tlbnNCCAoGX3Rvb2xzQgkKB192aXNpb25CDAoKX2pzb25fbW9kZUINCgtfZGltZW5zaW9uc0INCgtfaW5wdXRzX21heCLtAgoKUGxhbkNvbmZpZxI1CgRuYW1lGAEgASgJQie6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYzfSTq4BgCCAESTQoXY3JlZGl0c19wZXJfbW9udGhfbWljcm8YAiABKANCJ7pIDSILGICAmqbqr+MBKADq4BgTGg9jcmVkaXRzUGVyTW9udGggBkgAiAEBEikKE3JlcXVlc3RzX3Blcl9taW51dGUYAyABKA1CB7pIBCoCKAFIAYgBARImChByZXF1ZXN0c19wZXJfZGF5GAQgASgNQge6SAQqAigBSAKIAQESJwoRdG9rZW5zX3Blcl9taW51dGUYBSABKA1CB7pIBCoCKAFIA4gBAUIaChhfY3JlZGl0c19wZXJfbW9udGhfbWljcm9CFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCEwoRX3JlcXVlc3RzX3Blcl9kYXlCFAoSX3Rva2Vuc19wZXJfbWludXRlIv8ECgZMaW1pdHMSJQoOYm9keV9ieXRlc19tYXgYASABKA1CCLpIBSoDKIAISACIAQESKAoSaGVhZGVyc190aW1lb3V0X21zGAIgASgNQge6SAQqAihkSAGIAQESKAoScmVxdWVzdF90aW1lb3V0X21zGAMgASgNQge6SAQqAihkSAKIAQESJQoPaWRsZV90aW1lb3V0X21zGAQgASgNQge6SAQqAihkSAOIAQESJwoRYW5zd2VyX3RpbWVvdXRfbXMYBSABKA1CB7pIBCoCKGRIBIgBARIoChJjb25uZWN0X3RpbWVvdXRfbXMYBiABKA1CB7pIBCoCKGRIBYgBARIxChtwcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXMYByABKA1CB7pIBCoCKGRIBogBARIdChBkcmFpbl90aW1lb3V0X21zGAggASgNSAeIAQESGwoOZHJhaW5fZGVsYXlfbXMYKCABKA1ICIgBARIsChZmYWlsZWRfYXV0aF9wZXJfbWludXRlGAkgASgNQge6SAQqAigBSAmIAQFCEQoPX2JvZHlfYnl0ZXNfbWF4QhUKE19oZWFkZXJzX3RpbWVvdXRfbXNCFQoTX3JlcXVlc3RfdGltZW91dF9tc0ISChBfaWRsZV90aW1lb3V0X21zQhQKEl9hbnN3ZXJfdGltZW91dF9tc0IVChNfY29ubmVjdF90aW1lb3V0X21zQh4KHF9wcm92aWRlcl9zaWxlbmNlX3RpbWVvdXRfbXNCEwoRX2RyYWluX3RpbWVvdXRfbXNCEQoPX2RyYWluX2RlbGF5X21zQhkKF19mYWlsZWRfYXV0aF9wZXJfbWludXRlQgTo4BgBYgZwcm90bzM", [file_buf_validate_validate, file_optamil_options_v1_options]);
 
 /**
  * The whole file. Every field has a default.
@@ -169,6 +169,21 @@ export type Config = Message<"optamil.config.v1.Config"> & {
    * @generated from field: optamil.config.v1.RouterConfig router = 40;
    */
   router?: RouterConfig | undefined;
+
+  /**
+   * A port for operators alone: /metrics, /healthz and /readyz without a key. Default: none; /metrics of the main port
+   * needs a key with the scope admin.
+   *
+   * @generated from field: optamil.config.v1.OperatorPort metrics = 45;
+   */
+  metrics?: OperatorPort | undefined;
+
+  /**
+   * Export of traces and metrics to an OpenTelemetry collector. Default: none, which costs nothing.
+   *
+   * @generated from field: optamil.config.v1.TelemetryConfig telemetry = 46;
+   */
+  telemetry?: TelemetryConfig | undefined;
 };
 
 /**
@@ -177,6 +192,91 @@ export type Config = Message<"optamil.config.v1.Config"> & {
  */
 export const ConfigSchema: GenMessage<Config> = /*@__PURE__*/
   messageDesc(file_optamil_config_v1_config, 0);
+
+/**
+ * Export of traces and metrics by OTLP over HTTP, JSON-encoded. Prompts and answers are never part of it.
+ *
+ * @generated from message optamil.config.v1.TelemetryConfig
+ */
+export type TelemetryConfig = Message<"optamil.config.v1.TelemetryConfig"> & {
+  /**
+   * Base URL of the collector, such as http://127.0.0.1:4318. Environment: OTEL_EXPORTER_OTLP_ENDPOINT.
+   *
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * Environment variable with headers for the collector, "name=value,name=value". Default OTEL_EXPORTER_OTLP_HEADERS.
+   *
+   * @generated from field: string headers_env = 2;
+   */
+  headersEnv: string;
+
+  /**
+   * Name of the service. Default "optamil". Environment: OTEL_SERVICE_NAME.
+   *
+   * @generated from field: string service_name = 3;
+   */
+  serviceName: string;
+
+  /**
+   * Part of the traces that begin here and are exported, 0 to 1; of a trace that a caller began, the caller decides.
+   * Default 1.
+   *
+   * @generated from field: optional double sample_share = 4;
+   */
+  sampleShare?: number | undefined;
+
+  /**
+   * Between two exports of metrics, milliseconds. Default 60000.
+   *
+   * @generated from field: optional uint32 metrics_every_ms = 5;
+   */
+  metricsEveryMs?: number | undefined;
+
+  /**
+   * A span waits for so long at most, milliseconds. Default 5000.
+   *
+   * @generated from field: optional uint32 spans_every_ms = 6;
+   */
+  spansEveryMs?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.config.v1.TelemetryConfig.
+ * Use `create(TelemetryConfigSchema)` to create a new message.
+ */
+export const TelemetryConfigSchema: GenMessage<TelemetryConfig> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 1);
+
+/**
+ * A port for operators alone, without keys and without TLS.
+ *
+ * @generated from message optamil.config.v1.OperatorPort
+ */
+export type OperatorPort = Message<"optamil.config.v1.OperatorPort"> & {
+  /**
+   * Address to listen on. Default 127.0.0.1: who opens it to others says so.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * Port to listen on; 0: any free one, which the log names. Environment: OPTAMIL_METRICS_PORT.
+   *
+   * @generated from field: optional uint32 port = 2;
+   */
+  port?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.config.v1.OperatorPort.
+ * Use `create(OperatorPortSchema)` to create a new message.
+ */
+export const OperatorPortSchema: GenMessage<OperatorPort> = /*@__PURE__*/
+  messageDesc(file_optamil_config_v1_config, 2);
 
 /**
  * How `auto` decides.
@@ -227,7 +327,7 @@ export type RouterConfig = Message<"optamil.config.v1.RouterConfig"> & {
  * Use `create(RouterConfigSchema)` to create a new message.
  */
 export const RouterConfigSchema: GenMessage<RouterConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 1);
+  messageDesc(file_optamil_config_v1_config, 3);
 
 /**
  * The event backbone of a fleet.
@@ -276,7 +376,7 @@ export type KafkaConfig = Message<"optamil.config.v1.KafkaConfig"> & {
  * Use `create(KafkaConfigSchema)` to create a new message.
  */
 export const KafkaConfigSchema: GenMessage<KafkaConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 2);
+  messageDesc(file_optamil_config_v1_config, 4);
 
 /**
  * How to sign in to Kafka.
@@ -311,7 +411,7 @@ export type SaslConfig = Message<"optamil.config.v1.SaslConfig"> & {
  * Use `create(SaslConfigSchema)` to create a new message.
  */
 export const SaslConfigSchema: GenMessage<SaslConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 3);
+  messageDesc(file_optamil_config_v1_config, 5);
 
 /**
  * The warehouse of a fleet.
@@ -353,7 +453,7 @@ export type ClickHouseConfig = Message<"optamil.config.v1.ClickHouseConfig"> & {
  * Use `create(ClickHouseConfigSchema)` to create a new message.
  */
 export const ClickHouseConfigSchema: GenMessage<ClickHouseConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 4);
+  messageDesc(file_optamil_config_v1_config, 6);
 
 /**
  * The counters of a fleet.
@@ -381,7 +481,7 @@ export type RedisConfig = Message<"optamil.config.v1.RedisConfig"> & {
  * Use `create(RedisConfigSchema)` to create a new message.
  */
 export const RedisConfigSchema: GenMessage<RedisConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 5);
+  messageDesc(file_optamil_config_v1_config, 7);
 
 /**
  * Certificate and key of the port.
@@ -409,7 +509,7 @@ export type Tls = Message<"optamil.config.v1.Tls"> & {
  * Use `create(TlsSchema)` to create a new message.
  */
 export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 6);
+  messageDesc(file_optamil_config_v1_config, 8);
 
 /**
  * A provider and the models that it serves.
@@ -509,7 +609,7 @@ export type ProviderConfig = Message<"optamil.config.v1.ProviderConfig"> & {
  * Use `create(ProviderConfigSchema)` to create a new message.
  */
 export const ProviderConfigSchema: GenMessage<ProviderConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 7);
+  messageDesc(file_optamil_config_v1_config, 9);
 
 /**
  * How long a provider is waited for.
@@ -553,7 +653,7 @@ export type Timeouts = Message<"optamil.config.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 8);
+  messageDesc(file_optamil_config_v1_config, 10);
 
 /**
  * A model's name, or its details.
@@ -588,7 +688,7 @@ export type ProviderModel = Message<"optamil.config.v1.ProviderModel"> & {
  * Use `create(ProviderModelSchema)` to create a new message.
  */
 export const ProviderModelSchema: GenMessage<ProviderModel> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 9);
+  messageDesc(file_optamil_config_v1_config, 11);
 
 /**
  * A model at a provider.
@@ -630,7 +730,7 @@ export type Deployment = Message<"optamil.config.v1.Deployment"> & {
  * Use `create(DeploymentSchema)` to create a new message.
  */
 export const DeploymentSchema: GenMessage<Deployment> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 10);
+  messageDesc(file_optamil_config_v1_config, 12);
 
 /**
  * How long a model is waited for at one provider, whose connections are shared by its models.
@@ -665,7 +765,7 @@ export type DeploymentTimeouts = Message<"optamil.config.v1.DeploymentTimeouts">
  * Use `create(DeploymentTimeoutsSchema)` to create a new message.
  */
 export const DeploymentTimeoutsSchema: GenMessage<DeploymentTimeouts> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 11);
+  messageDesc(file_optamil_config_v1_config, 13);
 
 /**
  * A model that adds to or overrides the catalogue's.
@@ -770,7 +870,7 @@ export type ModelConfig = Message<"optamil.config.v1.ModelConfig"> & {
  * Use `create(ModelConfigSchema)` to create a new message.
  */
 export const ModelConfigSchema: GenMessage<ModelConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 12);
+  messageDesc(file_optamil_config_v1_config, 14);
 
 /**
  * A plan that adds to or overrides the catalogue's. What is left out is the plan's of that name.
@@ -819,7 +919,7 @@ export type PlanConfig = Message<"optamil.config.v1.PlanConfig"> & {
  * Use `create(PlanConfigSchema)` to create a new message.
  */
 export const PlanConfigSchema: GenMessage<PlanConfig> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 13);
+  messageDesc(file_optamil_config_v1_config, 15);
 
 /**
  * Time-outs and bounds, each with its default.
@@ -885,6 +985,14 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
   drainTimeoutMs?: number | undefined;
 
   /**
+   * After a stop signal /readyz says so for this long while connections are still taken, milliseconds: as long as a load
+   * balancer needs to notice. Default 0.
+   *
+   * @generated from field: optional uint32 drain_delay_ms = 40;
+   */
+  drainDelayMs?: number | undefined;
+
+  /**
    * Requests with a bad key or session that one address may send in a minute until they are answered with 429. An
    * IPv6 address is its first 64 bits; behind a proxy all clients have the proxy's. Good keys are not held up.
    * Default 600.
@@ -899,5 +1007,5 @@ export type Limits = Message<"optamil.config.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_optamil_config_v1_config, 14);
+  messageDesc(file_optamil_config_v1_config, 16);
 

@@ -17,7 +17,7 @@ const sources = [
   "src/console/**",
   "src/gen/**/*.ts",
   "proto/optamil/v1/*.proto",
-  "build/*.ts",
+  "deploy/{console,reference}.ts",
   "docs/router.md",
   "src/catalogue/{plans,tiers}.ts",
   "src/platform/errors.ts",
