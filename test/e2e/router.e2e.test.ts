@@ -175,6 +175,8 @@ describe("the usage event of a request", () => {
         chances_ppm: decided.route_chances_ppm,
         ranked_tiers: decided.route_ranked.map(({ tier }: { tier: string }) => tier),
         completion_tokens: decided.completion_tokens,
+        // Nobody said what the answer was worth.
+        score: null,
       },
     ]);
     expect(decided.request_id).toBe(auto.headers["x-request-id"]);

@@ -45,7 +45,7 @@ const deployment: Needs = {
 
 const needsOf: Record<string, Needs> = {
   engines: brokers,
-  unit: { ...brokers, ...deployment },
+  unit: deployment,
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
   console: {
