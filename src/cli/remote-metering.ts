@@ -1,5 +1,6 @@
 // The metering operations, through a gateway that runs.
-import { createClient } from "@connectrpc/connect";
+import { setTimeout } from "node:timers/promises";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
 import { BudgetService } from "../gen/optamil/v1/budgets_pb.ts";
@@ -8,6 +9,23 @@ import type { MeteringOperations } from "./command.ts";
 
 /** Above what the gateway waits for its warehouse: 70 seconds. */
 const timeoutMs = 80_000;
+
+/** A gateway serves before its warehouse is there: for so long a question waits for it, milliseconds. */
+const startMs = 15_000;
+const againMs = 500;
+
+async function onceThere<Result>(ask: () => Promise<Result>): Promise<Result> {
+  const endMs = performance.now() + startMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isAway = error instanceof ConnectError && error.code === Code.Unavailable;
+      if (!isAway || performance.now() > endMs) throw error;
+    }
+    await setTimeout(againMs);
+  }
+}
 
 /** UsageService, BudgetService and AdminService of the gateway at `url`, called with `key`. */
 export function openRemoteMetering(url: string, key: string): MeteringOperations {
@@ -39,8 +57,9 @@ export function openRemoteMetering(url: string, key: string): MeteringOperations
         : admin.deleteAccountBudget({ budgetId, accountId }, options));
       return id;
     },
-    sql: async (text, format) => (await admin.queryWarehouse({ sql: text, format }, options)).text,
-    audit: async () => (await admin.audit({}, options)).data,
+    sql: (text, format) =>
+      onceThere(async () => (await admin.queryWarehouse({ sql: text, format }, options)).text),
+    audit: () => onceThere(async () => (await admin.audit({}, options)).data),
     refund: (accountId, eventId) => admin.refundUsage({ accountId, eventId }, options),
   };
 }
