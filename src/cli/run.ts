@@ -12,6 +12,7 @@ import { config } from "./config.ts";
 import { consumer } from "./consumer.ts";
 import { dlq } from "./dlq.ts";
 import { doctor } from "./doctor.ts";
+import { examplesCommand } from "./examples.ts";
 import { gateway } from "./gateway.ts";
 import { keys } from "./keys.ts";
 import { migrate } from "./migrate.ts";
@@ -40,6 +41,7 @@ const commands: Readonly<Record<string, Command>> = {
   backup,
   restore,
   openapi,
+  examples: examplesCommand,
 };
 
 /** Runs `optamil <words…>`; resolves with the exit code: 0 done, 1 failed, 2 called wrongly. */

@@ -34,5 +34,7 @@ function banner(gateway: ServingGateway): string[] {
     `    -H "Content-Type: application/json" \\`,
     `    -d '{"model": "auto", "messages": [{"role": "user", "content": "Say hello."}]}'`,
     "",
+    "Programs for each API: npm run --silent optamil -- examples",
+    "",
   ];
 }
