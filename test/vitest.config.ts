@@ -7,6 +7,7 @@ import { isCi } from "./setup/missing-tool.ts";
 /** Real Kafka, ClickHouse and Redis, and thousands of random histories: minutes, where the rest takes seconds. */
 const engines = [
   "test/**/kafka*.test.ts",
+  "test/**/chdb*.test.ts",
   "test/**/clickhouse*.test.ts",
   "test/admission/{fleet-counters,model,rebuild,redis}.test.ts",
   "test/simulation/**/*.test.ts",
