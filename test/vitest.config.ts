@@ -4,11 +4,12 @@ import { defineConfig } from "vitest/config";
 import { createReporter } from "./reporter.ts";
 import { isCi } from "./setup/missing-tool.ts";
 
-/** Real Kafka, ClickHouse and Redis, and thousands of random histories: minutes, where the rest takes seconds. */
+/** Real Kafka, ClickHouse, Redis and the embedded engine, and thousands of random histories: minutes, where the rest takes seconds. */
 const engines = [
   "test/**/kafka*.test.ts",
   "test/**/chdb*.test.ts",
   "test/**/clickhouse*.test.ts",
+  "test/usage/supervisor.test.ts",
   "test/admission/{fleet-counters,model,rebuild,redis}.test.ts",
   "test/simulation/**/*.test.ts",
 ];
