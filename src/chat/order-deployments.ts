@@ -1,13 +1,11 @@
 // Keeps the requests of one conversation at one deployment, whose provider may have their prompt in its cache.
 import type { CreateChatCompletionRequest } from "../gen/optamil/v1/chat_pb.ts";
+import { hashText, mixBits } from "../platform/hash.ts";
 import type { Deployment } from "../providers/deployment.ts";
 import { readText } from "../router/features.ts";
 
 /** Messages that open a conversation: the system's, and the user's first. */
 const openersMax = 2;
-/** FNV-1a's, 32 bits. */
-const hashStart = -2128831035;
-const hashFactor = 16777619;
 
 /** What the requests of a conversation share: `prompt_cache_key`, else the user, else how it opens. */
 export function affinityOf(request: CreateChatCompletionRequest): string {
@@ -29,7 +27,7 @@ export function orderDeployments(
   affinity: string,
 ): readonly Deployment[] {
   if (deployments.length < 2) return deployments;
-  const start = hash(affinity, hashStart);
+  const start = hashText(affinity);
   return deployments
     .map((deployment) => ({ deployment, distance: distanceOf(deployment, start) }))
     .toSorted((one, other) => one.distance - other.distance)
@@ -37,21 +35,6 @@ export function orderDeployments(
 }
 
 function distanceOf({ provider, upstreamModel, weight }: Deployment, start: number): number {
-  const mixed = mix(hash(upstreamModel, hash(provider, start)));
+  const mixed = mixBits(hashText(upstreamModel, hashText(provider, start)));
   return -Math.log((mixed + 0.5) / 2 ** 32) / weight;
-}
-
-function hash(text: string, start: number): number {
-  let value = start;
-  for (let at = 0; at < text.length; at += 1) {
-    value = Math.imul(value ^ text.charCodeAt(at), hashFactor);
-  }
-  return value;
-}
-
-/** Spreads what differs in few bits over all 32; 0 up to 2^32. */
-function mix(value: number): number {
-  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }

@@ -1,13 +1,11 @@
 // Vectors of the demo provider: no model makes them, but texts with words in common are near each other.
 
+import { hashText, mixBits } from "../../platform/hash.ts";
 import type { EmbedCall, EmbeddingInput } from "../provider.ts";
 import { countTokens, toTokens } from "./word-tokens.ts";
 
 /** Places that a word has in a vector: few, so that two words seldom share one. */
 const placesPerWord = 8;
-/** FNV-1a's, 32 bits. */
-const hashStart = -2128831035;
-const hashFactor = 16777619;
 
 /**
  * A vector of unit length, the same for the same input: each word adds 1 or takes 1 at eight places that follow from
@@ -16,9 +14,9 @@ const hashFactor = 16777619;
 export function toDemoVector(input: EmbeddingInput, dimensions: number): number[] {
   const sums = new Array<number>(dimensions).fill(0);
   for (const word of wordsOf(input)) {
-    let state = hash(word);
+    let state = hashText(word);
     for (let place = 0; place < placesPerWord; place += 1) {
-      state = mix(state + place);
+      state = mixBits(state + place);
       const at = (state >>> 1) % dimensions;
       sums[at] = (sums[at] ?? 0) + ((state & 1) === 1 ? 1 : -1);
     }
@@ -40,19 +38,4 @@ function countOf(input: EmbeddingInput): number {
 function wordsOf(input: EmbeddingInput): readonly string[] {
   if (typeof input !== "string") return input.map(String);
   return toTokens(input.toLowerCase()).map((token) => token.trim());
-}
-
-function hash(text: string): number {
-  let value = hashStart;
-  for (let at = 0; at < text.length; at += 1) {
-    value = Math.imul(value ^ text.charCodeAt(at), hashFactor);
-  }
-  return value;
-}
-
-/** Spreads what differs in few bits over all 32. */
-function mix(value: number): number {
-  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
