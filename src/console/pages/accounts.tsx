@@ -12,7 +12,7 @@ import { InviteForm, NewAccountForm } from "../parts/account-forms.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Card, Loaded, PageHead } from "../ui/layout.tsx";
-import { Secret } from "../ui/secret.tsx";
+import { SecretDialog } from "../ui/secret.tsx";
 import { Table } from "../ui/table.tsx";
 import { Tag } from "../ui/tier.tsx";
 
@@ -134,14 +134,5 @@ function AccountDialog({ open, onClose, onCreated }: DialogProps) {
       </Dialog>
     );
   }
-  return (
-    <Dialog title="The account's first key" onClose={onClose}>
-      <Secret secret={open.secret} />
-      <div className="row end">
-        <Button kind="primary" onClick={onClose}>
-          I have kept it
-        </Button>
-      </div>
-    </Dialog>
-  );
+  return <SecretDialog title="The account's first key" secret={open.secret} onClose={onClose} />;
 }

@@ -1,4 +1,5 @@
 // The audit log: who changed which account or key, when, and how it was before.
+
 import { createClient } from "@connectrpc/connect";
 import { useState } from "react";
 import { AdminService, type Change } from "../../gen/optamil/v1/admin_pb.ts";
@@ -6,8 +7,8 @@ import { useLoad } from "../api/load.ts";
 import { transport } from "../api/transport.ts";
 import { toMinute } from "../format/time.ts";
 import { useQuery } from "../navigation.tsx";
-import { Button } from "../ui/button.tsx";
 import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
+import { Pager } from "../ui/pager.tsx";
 import { Table } from "../ui/table.tsx";
 import { Tag } from "../ui/tier.tsx";
 
@@ -42,24 +43,12 @@ export default function Changes() {
           {({ data, hasMore }) => (
             <>
               <ChangeTable changes={data} />
-              {(hasMore || befores.length > 0) && (
-                <div className="row between pager">
-                  <Button
-                    slim
-                    disabled={befores.length === 0}
-                    onClick={() => setBefores(befores.slice(0, -1))}
-                  >
-                    Newer
-                  </Button>
-                  <Button
-                    slim
-                    disabled={!hasMore}
-                    onClick={() => setBefores([...befores, data.at(-1)?.sequence ?? 0])}
-                  >
-                    Older
-                  </Button>
-                </div>
-              )}
+              <Pager
+                onNewer={befores.length === 0 ? undefined : () => setBefores(befores.slice(0, -1))}
+                onOlder={
+                  hasMore ? () => setBefores([...befores, data.at(-1)?.sequence ?? 0]) : undefined
+                }
+              />
             </>
           )}
         </Loaded>

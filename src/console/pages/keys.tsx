@@ -10,7 +10,7 @@ import { KeyTable } from "../parts/key-table.tsx";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
-import { Secret } from "../ui/secret.tsx";
+import { SecretDialog } from "../ui/secret.tsx";
 
 const keyClient = createClient(KeyService, transport);
 
@@ -88,16 +88,7 @@ function KeyDialog({ open, onClose, onSecret, onChange }: KeyDialogProps) {
         </Dialog>
       );
     case "secret":
-      return (
-        <Dialog title="The new key" onClose={onClose}>
-          <Secret secret={open.secret} />
-          <div className="row end">
-            <Button kind="primary" onClick={onClose}>
-              I have kept it
-            </Button>
-          </div>
-        </Dialog>
-      );
+      return <SecretDialog title="The new key" secret={open.secret} onClose={onClose} />;
     case "rotate":
       return (
         <RotateDialog

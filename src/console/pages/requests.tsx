@@ -12,6 +12,7 @@ import { Outcome } from "../parts/outcome.tsx";
 import { RequestDetail } from "../parts/request-detail.tsx";
 import { Button } from "../ui/button.tsx";
 import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
+import { Pager } from "../ui/pager.tsx";
 import { Table } from "../ui/table.tsx";
 import { Tier } from "../ui/tier.tsx";
 
@@ -57,24 +58,10 @@ function RequestLog() {
           {({ data, nextCursor }) => (
             <>
               <LogTable requests={data} />
-              {(nextCursor !== "" || cursors.length > 0) && (
-                <div className="row between pager">
-                  <Button
-                    slim
-                    disabled={cursors.length === 0}
-                    onClick={() => setCursors(cursors.slice(0, -1))}
-                  >
-                    Newer
-                  </Button>
-                  <Button
-                    slim
-                    disabled={nextCursor === ""}
-                    onClick={() => setCursors([...cursors, nextCursor])}
-                  >
-                    Older
-                  </Button>
-                </div>
-              )}
+              <Pager
+                onNewer={cursors.length === 0 ? undefined : () => setCursors(cursors.slice(0, -1))}
+                onOlder={nextCursor === "" ? undefined : () => setCursors([...cursors, nextCursor])}
+              />
             </>
           )}
         </Loaded>

@@ -1,6 +1,8 @@
 // Why the router chose a model.
+
 import { toPercent } from "../format/credits.ts";
 import { readExplanation } from "../format/route.ts";
+import { FactList } from "../ui/facts.tsx";
 import { tierNames } from "../ui/tier.tsx";
 
 /** The explanation of one decision, with the chances as bars. */
@@ -9,14 +11,7 @@ export function RouteExplanation({ text }: { readonly text: string }) {
   return (
     <div className="stack">
       {chances.length === tierNames.length && <ChanceBars chances={chances} />}
-      <dl className="facts">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList facts={facts} />
     </div>
   );
 }

@@ -1,4 +1,5 @@
 // One request: when which provider was called, what came of it, and how the router decided.
+
 import type {
   GetLoggedRequestResponse,
   LoggedAttempt,
@@ -11,6 +12,7 @@ import { toCount, toCreditsText } from "../format/credits.ts";
 import { toDollars } from "../format/figures.ts";
 import { toDuration, toSecond } from "../format/time.ts";
 import { Link } from "../navigation.tsx";
+import { FactList } from "../ui/facts.tsx";
 import { Card, Loaded, PageHead } from "../ui/layout.tsx";
 import { Table } from "../ui/table.tsx";
 import { Tag, Tier } from "../ui/tier.tsx";
@@ -80,14 +82,7 @@ function Facts({ request }: { readonly request: LoggedRequest }) {
         </span>
       }
     >
-      <dl className="facts">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList facts={facts} />
     </Card>
   );
 }

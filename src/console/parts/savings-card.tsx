@@ -1,9 +1,11 @@
 // What routing saved, with the footnote that says how far the figure can be trusted.
+
 import type { Savings } from "../../gen/optamil/v1/analytics_pb.ts";
 import { analyticsClient, timeZone } from "../api/analytics.ts";
 import { useLoad } from "../api/load.ts";
 import { toCount, toPercent } from "../format/credits.ts";
 import { toDollars } from "../format/figures.ts";
+import { FactList } from "../ui/facts.tsx";
 import { Card, Empty, Loaded } from "../ui/layout.tsx";
 
 type SavingsProps = { readonly range: string; readonly from: string };
@@ -48,14 +50,5 @@ function SavingsFacts({ total }: { readonly total: Savings }) {
     ["Chance of a good answer", quality === undefined ? "–" : `${toPercent(quality)}${interval}`],
     ["With the ultra tier", strongestQuality === undefined ? "–" : toPercent(strongestQuality)],
   ] as const;
-  return (
-    <dl className="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }

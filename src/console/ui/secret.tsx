@@ -1,5 +1,27 @@
 // A key that is shown once.
+import { Button } from "./button.tsx";
 import { CopyButton } from "./copy.tsx";
+import { Dialog } from "./dialog.tsx";
+
+type SecretDialogProps = {
+  readonly title: string;
+  readonly secret: string;
+  readonly onClose: () => void;
+};
+
+/** Shows a new key until its reader has kept it. */
+export function SecretDialog({ title, secret, onClose }: SecretDialogProps) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <Secret secret={secret} />
+      <div className="row end">
+        <Button kind="primary" onClick={onClose}>
+          I have kept it
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
 
 /** A new key, with a button that copies it. */
 export function Secret({ secret }: { readonly secret: string }) {
