@@ -79,7 +79,6 @@ async function attempt(
     ? provider.complete(providerCall)
     : completeJson(provider, providerCall, json));
   if (!result.ok) return { hasBegun: false, failure: result };
-  await request.committed;
   const { cancelled } = call.cancellation;
   const creditsMicro = await request.settle({
     by: cancelled ? endedBy(call.cancellation) : "complete",

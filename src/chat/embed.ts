@@ -119,7 +119,6 @@ async function attempt(
     traceparent: call.trail?.attempting(),
   });
   if (!answer.ok) return { hasBegun: false, failure: answer };
-  await request.committed;
   const { cancelled } = call.cancellation;
   const promptTokens = answer.promptTokens ?? route.features.promptTokens;
   const counts = { promptTokens, completionTokens: 0, totalTokens: promptTokens };

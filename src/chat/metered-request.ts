@@ -91,7 +91,10 @@ type Opened = {
 
 /** An admitted request. */
 export class MeteredRequest {
-  /** Resolves when the admission survives the process: no byte goes out before. Rejects if it cannot. */
+  /**
+   * Resolves when the admission survives the process: no byte goes out before. Rejects if it cannot. Who waits for it
+   * says so by `hurry`; `settle` needs neither.
+   */
   readonly committed: Promise<void>;
   readonly eventId: string;
   readonly hold: UsageEvent;
@@ -104,6 +107,7 @@ export class MeteredRequest {
   readonly #onClosed: () => void;
   readonly #attempts: AttemptRecord[] = [];
   #settled = false;
+  #refused = false;
 
   constructor(parts: Parts, opened: Opened, onClosed: () => void) {
     this.#parts = parts;
@@ -116,7 +120,6 @@ export class MeteredRequest {
     this.eventId = opened.eventId;
     this.hold = opened.hold;
     opened.call.trail?.admitted();
-    // What is not recorded is not served, so it holds nothing either.
     opened.committed.catch(() => this.#abandon());
   }
 
@@ -138,6 +141,11 @@ export class MeteredRequest {
     return this.#opened.admitted.heldMicro;
   }
 
+  /** Has the admission recorded now. */
+  hurry(): void {
+    this.#parts.usageLog.hurry();
+  }
+
   /** Notes a call to a provider. */
   attempted(attempt: AttemptRecord): void {
     this.#attempts.push(attempt);
@@ -145,10 +153,10 @@ export class MeteredRequest {
 
   /**
    * Makes the end durable, then turns the hold into usage. Resolves with the charge in micro-credits. Throws
-   * `service_unavailable` when the end cannot be recorded: the answer must not end well then.
+   * `service_unavailable` when the admission or the end cannot be recorded: the answer must not end well then.
    */
   async settle(ending: RequestEnding): Promise<bigint> {
-    await this.committed;
+    if (this.#refused) await this.committed;
     if (this.#settled) assert.fail("a request ends once");
     this.#settled = true;
     const { counters, usageLog } = this.#parts;
@@ -171,6 +179,7 @@ export class MeteredRequest {
       if (done instanceof Promise) await done;
       this.#noteBudgets(event.creditsMicro);
     } finally {
+      if (recorded === undefined) this.#releaseUnrecorded();
       this.#onClosed();
       this.#opened.call.trail?.ended(recorded);
     }
@@ -189,9 +198,17 @@ export class MeteredRequest {
   }
 
   #abandon(): void {
-    void this.#parts.counters.release(this.eventId, { accountId: this.accountId, tokens: 0 });
+    this.#refused = true;
+    // Its end is on its way to the disk, and decides.
+    if (this.#settled) return;
+    this.#releaseUnrecorded();
     this.#onClosed();
     this.#opened.call.trail?.ended(undefined);
+  }
+
+  /** What is not recorded is not served, so it holds nothing either. */
+  #releaseUnrecorded(): void {
+    void this.#parts.counters.release(this.eventId, { accountId: this.accountId, tokens: 0 });
   }
 
   #toEvent(ending: RequestEnding) {

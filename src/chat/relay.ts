@@ -160,6 +160,7 @@ class Relay implements StreamReceiver {
   /** Keeps what comes before the admission is recorded, and asks the provider to wait. */
   #isEarly(again: () => void): boolean {
     if (this.#early === undefined) return false;
+    if (this.#early.length === 0) this.#parts.request.hurry();
     this.#early.push(again);
     this.#stream?.pause();
     return true;

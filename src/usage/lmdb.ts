@@ -4,8 +4,9 @@ import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { commit, hasRoom, isNoSpace, requireRoom } from "../platform/lmdb-commit.ts";
-import { decodeEvent, encodeEvent, toEventIdText } from "./event.ts";
+import { decodeEvent, encodeEvent } from "./event.ts";
 import { AdmissionCounts } from "./lmdb-admissions.ts";
+import { CommitQueue, tellDone, tellFailed, type Waiting } from "./lmdb-queue.ts";
 import { lmdbLogName } from "./lmdb-reader.ts";
 import { createReserve, type Reserve } from "./lmdb-reserve.ts";
 import {
@@ -38,10 +39,10 @@ export type LmdbUsageLogOptions = {
   readonly spoolEventsMax?: number | undefined;
   /** How long confirmed events are kept. Default 7 days. */
   readonly retentionMs?: number | undefined;
+  /** How long a hold waits for the end of its request, so that both take one commit. Default 10 ms. */
+  readonly holdDelayMs?: number | undefined;
 };
 
-/** Events that share one commit: enough to be quick, few enough for a small first answer. */
-const roundEventsMax = 1_000;
 /** Records and holds that wait for a commit; holds beyond are refused, as the disk must be stuck. */
 const waitingMax = 100_000;
 /** Records removed in one commit, so that nobody waits long for it. */
@@ -52,13 +53,6 @@ const reserveRetryMs = 1_000;
 /** What a record takes at most: ten times the usual, split pages and the removed hold included. */
 const roomPerRecordBytes = 4_096;
 const dayMs = 86_400_000;
-
-type Waiting = {
-  readonly kind: "hold" | "append";
-  readonly event: UsageEvent;
-  resolve(): void;
-  reject(reason: unknown): void;
-};
 
 /** Opens the log and ends what an older gateway left open; waits until that is recorded. */
 export async function openLmdbUsageLog(options: LmdbUsageLogOptions): Promise<LmdbUsageLog> {
@@ -86,11 +80,11 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   readonly #bootEpoch: number;
   readonly #bootEpochInEvents: bigint;
   readonly #spoolEventsMax: number;
+  readonly #queue: CommitQueue;
   #endOffset: number;
   #localSeq = 0;
   #confirmedOffset: number;
   #day: number;
-  #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #diskFull: boolean;
   #reserveTriedAtMs = 0;
@@ -101,6 +95,9 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   constructor(options: LmdbUsageLogOptions) {
     this.#options = options;
     this.#spoolEventsMax = options.spoolEventsMax ?? 4_000_000;
+    this.#queue = new CommitQueue(options.holdDelayMs ?? 10, () => {
+      this.#writing ??= this.#writeAll();
+    });
     this.#env = open({
       path: options.path,
       maxDbs: 8,
@@ -131,12 +128,16 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   }
 
   hold(event: UsageEvent): Promise<void> {
-    const refusal = this.#refusal();
-    return refusal === undefined ? this.#enqueue("hold", event) : Promise.reject(refusal);
+    const refusal = this.#refusal() ?? this.#broken;
+    return refusal === undefined ? this.#queue.hold(event) : Promise.reject(refusal);
+  }
+
+  hurry(): void {
+    this.#queue.hurry();
   }
 
   append(event: UsageEvent): Promise<void> {
-    return this.#enqueue("append", event);
+    return this.#broken === undefined ? this.#queue.append(event) : Promise.reject(this.#broken);
   }
 
   status(): UsageLogStatus {
@@ -179,7 +180,9 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   }
 
   async close(): Promise<void> {
+    this.#queue.hurry();
     await this.#writing;
+    this.#queue.close();
     await this.#env.close();
   }
 
@@ -202,7 +205,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     if (this.#diskFull) this.#refillReserve();
     const unconfirmed = this.#endOffset - this.#confirmedOffset;
     const full = this.#diskFull || unconfirmed >= this.#spoolEventsMax;
-    if (!full && this.#waiting.length < waitingMax) return undefined;
+    if (!full && this.#queue.size < waitingMax) return undefined;
     return new OptamilError("service_unavailable", "Usage cannot be recorded at the moment.", {
       retryAfterMs: 2_000,
     });
@@ -215,19 +218,13 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.#diskFull = !this.#reserve.fill();
   }
 
-  #enqueue(kind: Waiting["kind"], event: UsageEvent): Promise<void> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ kind, event, resolve, reject });
-      this.#writing ??= this.#writeAll();
-    });
-  }
-
   async #writeAll(): Promise<void> {
     // What comes in the same turn of the event loop shares the first round.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      await this.#writeRound(this.#waiting.splice(0, roundEventsMax));
+    for (;;) {
+      const round = this.#queue.take();
+      if (round.length === 0) break;
+      await this.#writeRound(round);
     }
     this.#writing = undefined;
   }
@@ -236,7 +233,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   async #writeRound(round: readonly Waiting[]): Promise<void> {
     try {
       await this.#commit(round);
-      for (const { resolve } of round) resolve();
+      for (const one of round) tellDone(one);
     } catch (cause) {
       if (!this.#isDiskFull(cause)) return this.#break(round, cause);
       await this.#writeFromReserve(round, cause);
@@ -252,20 +249,20 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
       cause,
     });
     const appends = round.filter(({ kind }) => kind === "append");
-    for (const { kind, reject } of round) if (kind === "hold") reject(refusal);
+    for (const one of round) if (one.kind === "hold") tellFailed(one, refusal);
     await this.#commitWhatFits(appends, refusal);
   }
 
   async #commitWhatFits(appends: readonly Waiting[], refusal: OptamilError): Promise<void> {
     try {
       await this.#commit(appends);
-      for (const { resolve } of appends) resolve();
+      for (const one of appends) tellDone(one);
     } catch (cause) {
       if (appends.length > 1 && isNoSpace(cause)) {
         const half = Math.ceil(appends.length / 2);
         await this.#commitWhatFits(appends.slice(0, half), refusal);
         await this.#commitWhatFits(appends.slice(half), refusal);
-      } else for (const { reject } of appends) reject(refusal);
+      } else for (const one of appends) tellFailed(one, refusal);
     }
   }
 
@@ -276,8 +273,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     let appended = 0;
     const roomBytes = round.length * roomPerRecordBytes;
     await commit(this.#env, this.#options.path, roomBytes, () => {
-      for (const { kind, event } of round) {
-        const eventId = toEventIdText(event.eventId);
+      for (const { kind, eventId, event, hold } of round) {
         if (kind === "hold") {
           void holds.put(eventId, this.#encode(event, 0));
           this.#admissions.add(event);
@@ -288,7 +284,8 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
           this.#endOffset + appended - 1,
           this.#encode(event, this.#localSeq + appended),
         );
-        void holds.remove(eventId);
+        if (hold === undefined) void holds.remove(eventId);
+        else this.#admissions.add(hold.event);
       }
       this.#admissions.write();
       if (appended > 0 && day > this.#day) void days.put(day, this.#endOffset);
@@ -317,8 +314,8 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   /** After a failed sync nobody knows what is on disk: nothing more is acknowledged. */
   #break(round: readonly Waiting[], cause: unknown): void {
     this.#broken = new Error("the usage log is broken", { cause });
-    for (const { reject } of [...round, ...this.#waiting]) reject(this.#broken);
-    this.#waiting = [];
+    for (const one of round) tellFailed(one, this.#broken);
+    this.#queue.fail(this.#broken);
     this.#options.onBroken(cause);
   }
 

@@ -2,7 +2,8 @@
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 
 /**
- * Where one gateway records its requests. Two records a request: a hold at its admission, an event at its end.
+ * Where one gateway records its requests. Two records a request: a hold at its admission, an event at its end; only the
+ * event where a request ends before its hold is written.
  *
  * The log stamps each event with the gateway, its boot and a sequence number without gaps, so an event
  * that was handed over belongs to the log. A hold that is open when the gateway dies becomes an event as it
@@ -10,10 +11,13 @@ import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
  */
 export interface UsageLog {
   /**
-   * Records that a request was admitted; resolves when it survives the process. To be called un-awaited
-   * and awaited before the first byte goes out. Throws `service_unavailable` when the log is full.
+   * Records that a request was admitted; resolves when that survives the process, or its end does. To be called
+   * un-awaited, and to be awaited, after `hurry`, before the first byte goes out: the log may wait some milliseconds
+   * for the end. Throws `service_unavailable` when the log is full.
    */
   hold(event: UsageEvent): Promise<void>;
+  /** Writes the holds that wait for an end: somebody waits for them. */
+  hurry(): void;
   /**
    * Appends the end of a request, which closes its hold, or an event without a hold (a refusal, a refund, a
    * swept request). Resolves when it survives a power cut: only then may the answer end. A full log takes it

@@ -97,6 +97,23 @@ describe("an answer in one piece", () => {
   });
 });
 
+describe("an answer that comes before its admission is recorded", () => {
+  it("is settled with it, and is not given when both are refused", async () => {
+    bench.usageLog.deferHolds = true;
+    const provider = scriptedProvider("one", [{ ...completion("a"), usage }]);
+    const { sink, done } = bench.ask(provider);
+    await done;
+    expect(bench.usageLog.hurried).toBe(0);
+    expect(sink.told).toHaveLength(2);
+    bench.usageLog.full = true;
+    const refused = bench.ask(scriptedProvider("one", [{ ...completion("a"), usage }]));
+    await expect(refused.done).rejects.toMatchObject({ code: "service_unavailable" });
+    expect(refused.sink.told).toEqual([]);
+    expect(bench.usageLog.events).toHaveLength(1);
+    expect(await bench.heldMicro()).toBe(0n);
+  });
+});
+
 describe("a stream", () => {
   it("sends nothing before its admission is recorded", async () => {
     bench.usageLog.deferHolds = true;
@@ -107,6 +124,7 @@ describe("a stream", () => {
     receiver.onEnd(usage);
     expect(sink.told).toEqual([]);
     expect(provider.steering).toEqual(["pause", "pause"]);
+    expect(bench.usageLog.hurried).toBe(1);
     bench.usageLog.commit();
     await done;
     expect(sink.told).toEqual(["head gpt-5 one", "chunk 1", "end 1000000"]);

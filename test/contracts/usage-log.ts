@@ -103,6 +103,20 @@ export function describeUsageLog(name: string, createHome: () => Promise<UsageLo
       await Promise.all([reader.close(), log.close()]);
     });
 
+    it("records one event of a request that ends before its hold is recorded", async () => {
+      const { log, open, openReader, mayRepeat } = await createOpenHome();
+      const hold = sampleHold();
+      await Promise.all([log.hold(hold), log.append(sampleSettlement(hold))]);
+      expect(log.status()).toMatchObject({ openHolds: 0, endOffset: 1 });
+      await log.close();
+      const again = await open();
+      const reader = await openReader();
+      const events = await readAll(reader, mayRepeat);
+      expect(events).toMatchObject([{ rev: 1, creditsMicro: sampleSettlement(hold).creditsMicro }]);
+      expect(idsOf(events)).toEqual(idsOf([hold]));
+      await Promise.all([reader.close(), again.close()]);
+    });
+
     it("ends a hold whose gateway died: aborted, rev 0, free, once", async () => {
       const { log, open, openReader, mayRepeat } = await createOpenHome();
       const [done, dead] = [sampleHold(), sampleHold()];

@@ -9,6 +9,8 @@ export type KeptUsageLog = UsageLog & {
   readonly events: UsageEvent[];
   /** While true, holds wait for `commit`. */
   deferHolds: boolean;
+  /** How often somebody waited for them. */
+  hurried: number;
   /** While true, everything is refused. */
   full: boolean;
   commit(): void;
@@ -22,12 +24,16 @@ export function keptUsageLog(): KeptUsageLog {
     holds: [],
     events: [],
     deferHolds: false,
+    hurried: 0,
     full: false,
     hold(event) {
       if (log.full) return refuse();
       log.holds.push(event);
       if (!log.deferHolds) return Promise.resolve();
       return new Promise((resolve) => waiting.push(resolve));
+    },
+    hurry() {
+      log.hurried += 1;
     },
     append(event) {
       if (log.full) return refuse();

@@ -47,6 +47,8 @@ export class MemoryUsageLog implements UsageLog {
     this.#disk.holds.set(toEventIdText(event.eventId), encodeEvent(event));
   }
 
+  hurry(): void {}
+
   async append(event: UsageEvent): Promise<void> {
     this.#write(event);
   }

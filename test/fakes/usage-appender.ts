@@ -1,4 +1,7 @@
-/** A gateway that does nothing but record: holds and their ends, as many at a time as it is told. */
+/**
+ * A gateway that does nothing but record: holds and their ends, as many at a time as it is told. Every other end comes
+ * before its hold was written.
+ */
 import { parseArgs } from "node:util";
 import { systemClock } from "../../src/platform/clock.ts";
 import { toEventIdText } from "../../src/usage/event.ts";
@@ -35,10 +38,15 @@ let refused = 0;
 async function request(): Promise<void> {
   const hold = sampleHold();
   const id = toEventIdText(hold.eventId);
-  await log.hold(hold);
-  process.stdout.write(`held ${id}\n`);
-  await log.append(sampleSettlement(hold));
-  process.stdout.write(`settled ${id}\n`);
+  const held = log.hold(hold).then(() => process.stdout.write(`held ${id}\n`));
+  if (left % 2 === 0) {
+    log.hurry();
+    await held;
+  }
+  const ended = log.append(sampleSettlement(hold)).then(() => {
+    process.stdout.write(`settled ${id}\n`);
+  });
+  await Promise.all([held, ended]);
 }
 
 async function work(): Promise<void> {
@@ -51,7 +59,9 @@ async function work(): Promise<void> {
 }
 
 const open = Array.from({ length: Number(values.open) }, () => sampleHold());
-await Promise.all(open.map((hold) => log.hold(hold)));
+const opened = open.map((hold) => log.hold(hold));
+log.hurry();
+await Promise.all(opened);
 await Promise.all(Array.from({ length: Number(values["at-a-time"]) }, work));
 const ends = await Promise.allSettled(open.map((hold) => log.append(sampleSettlement(hold))));
 const lost = ends.filter(({ status }) => status === "rejected").length;

@@ -139,11 +139,11 @@ export class Gateway {
     const { periodId, admittedAtMs } = admitted;
     const { oracle } = this.#parts;
     const hold: SimHold = { eventId, accountId, keyId, periodId, admittedAtMs, tokens };
-    const held = this.#log.hold(hold).then(() => oracle.holdDurable(eventId));
+    void this.#log.hold(hold).then(() => oracle.holdDurable(eventId));
     if (call.vanishes) return;
     if (!call.forgotten) this.#alive.set(eventId, accountId);
+    // The end may come before the hold is on disk.
     await this.process.sleep(call.upstreamMs);
-    await held;
     const event = this.#toEvent(call, admitted);
     await this.#log.append(event, call.tokensUsed);
     oracle.eventDurable(event, call.tokensUsed);

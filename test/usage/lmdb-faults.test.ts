@@ -42,8 +42,9 @@ await describeWith(
           "-c",
           `enable_random name=${fault},probability=0.01`,
         ];
-        // Whether the process ends or lives on is its own affair; it may even be killed by a fault of the library.
-        const { stdout } = await run(fiuRun, [...faulty, command, ...args]);
+        // Whether the process ends or lives on is its own affair; a fault of the library may kill it, or stop it for ever.
+        const bounded = ["--signal=KILL", "10", fiuRun, ...faulty, command, ...args];
+        const { stdout } = await run("timeout", bounded);
         const said = (word: string) =>
           [...stdout.matchAll(new RegExp(`^${word} (\\S{36})$`, "gm"))].map(([, id]) => id ?? "");
         const log = await openLmdbUsageLog({

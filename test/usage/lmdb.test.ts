@@ -5,7 +5,7 @@ import { openLmdbUsageLogReader } from "../../src/usage/lmdb-reader.ts";
 import { ManualClock } from "../admission/manual-clock.ts";
 import { describeUsageLog } from "../contracts/usage-log.ts";
 import { createDataFolder } from "./data-folder.ts";
-import { admittedAtMs, sampleEvent, sampleHold } from "./sample-events.ts";
+import { admittedAtMs, sampleEvent, sampleHold, sampleSettlement } from "./sample-events.ts";
 
 const dayMs = 86_400_000;
 const options = {
@@ -85,12 +85,47 @@ describe("the usage log in LMDB", () => {
   it("commits what comes in one turn together", async () => {
     const log = await openLmdbUsageLog({ ...options, path: createDataFolder() });
     let done = 0;
-    const hold = log.hold(sampleHold()).then(() => done++);
-    const append = log.append(sampleEvent()).then(() => done++);
-    await Promise.race([hold, append]);
+    const first = log.append(sampleEvent()).then(() => done++);
+    const second = log.append(sampleEvent()).then(() => done++);
+    await Promise.race([first, second]);
     await Promise.resolve();
     expect(done).toBe(2);
     await log.close();
+  });
+
+  it("writes no hold whose end comes in time: both are told of one commit, and it counts for the day", async () => {
+    const clock = new ManualClock(admittedAtMs);
+    const path = createDataFolder();
+    const log = await openLmdbUsageLog({ ...options, clock, path, holdDelayMs: 60_000 });
+    const hold = sampleHold();
+    const told: string[] = [];
+    const held = log.hold(hold).then(() => told.push("hold"));
+    const ended = log.append(sampleSettlement(hold)).then(() => told.push("end"));
+    await Promise.all([held, ended]);
+    expect(told).toEqual(["hold", "end"]);
+    expect(log.status()).toMatchObject({ openHolds: 0, endOffset: 1 });
+    await log.close();
+    const again = await openLmdbUsageLog({ ...options, clock, path });
+    expect(again.status()).toMatchObject({ openHolds: 0, endOffset: 1 });
+    expect(again.admittedToday("acme")).toEqual(new Map([[hold.keyJti, 1]]));
+    await again.close();
+  });
+
+  it("writes a hold by itself after its delay, at once where somebody waits for it, and before it closes", async () => {
+    const path = createDataFolder();
+    const patient = await openLmdbUsageLog({ ...options, path, holdDelayMs: 60_000 });
+    const hurried = patient.hold(sampleHold());
+    patient.hurry();
+    await hurried;
+    expect(patient.status().openHolds).toBe(1);
+    const last = patient.hold(sampleHold());
+    await patient.close();
+    await last;
+    const again = await openLmdbUsageLog({ ...options, path });
+    expect(again.status()).toMatchObject({ openHolds: 0, endOffset: 2 });
+    await again.hold(sampleHold());
+    expect(again.status().openHolds).toBe(1);
+    await again.close();
   });
 
   it("gives a boot an epoch of its own although the clock was put back", async () => {

@@ -52,6 +52,7 @@ export function createForwardedLog(options: ForwardedLogOptions): ForwardedLog {
 
   return {
     hold: (event) => outbox.hold(event),
+    hurry: () => outbox.hurry(),
     append: durability === "quorum" ? appendQuorum : appendFsync,
     status: () => outbox.status(),
     degraded: () => degraded,
