@@ -10,7 +10,8 @@ import { parseJsonBody } from "../src/platform/json-body.ts";
 import { createUuidSource } from "../src/platform/uuid.ts";
 import { validatorOf } from "../src/platform/validate.ts";
 import { readFeatures } from "../src/router/features.ts";
-import { createHold, createSettlement, encodeEvent } from "../src/usage/event.ts";
+import { encodeEvent } from "../src/usage/encode-event.ts";
+import { createHold, createSettlement } from "../src/usage/event.ts";
 import { toBody } from "./requests.ts";
 
 const batches = 300;

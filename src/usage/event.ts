@@ -1,7 +1,7 @@
 // Makes usage events: the record of each admitted request, each sampled refusal and each refund.
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { TierName } from "../catalogue/tiers.ts";
 import {
@@ -319,11 +319,6 @@ function toDerivedId(kind: string, of: Uint8Array, time: Uint8Array): Buffer<Arr
   id.writeUInt8(0x80 | (id.readUInt8(6) & 0x0f), 6);
   id.writeUInt8(0x80 | (id.readUInt8(8) & 0x3f), 8);
   return id;
-}
-
-/** The value of the record in the usage log. */
-export function encodeEvent(event: UsageEvent): Uint8Array {
-  return toBinary(UsageEventSchema, event);
 }
 
 /** The event in a record; throws where the bytes are none. Unknown fields stay in it. */

@@ -1,7 +1,8 @@
 /** What every warehouse must do: run it with a `home` of the adapter. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
-import { decodeEvent, encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import {
   type AuditedWarehouse,
   askedIdsMax,

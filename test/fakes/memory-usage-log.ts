@@ -2,7 +2,8 @@
 import { clone } from "@bufbuild/protobuf";
 import { type UsageEvent, UsageEventSchema } from "../../src/gen/optamil/v1/event_pb.ts";
 import { OptamilError } from "../../src/platform/errors.ts";
-import { decodeEvent, encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import type {
   BatchLimits,
   LogBatch,

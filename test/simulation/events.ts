@@ -2,11 +2,11 @@
 
 import type { TierName } from "../../src/catalogue/tiers.ts";
 import { Outcome, type UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
 import {
   createHold,
   createRefund,
   createSettlement,
-  encodeEvent,
   fromEventIdText,
   toEventIdText,
   toRefundId,

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createLogTail, type UsageTail } from "../../src/usage/account-tail.ts";
 import { openUsageBases } from "../../src/usage/bases.ts";
-import { encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+import { toEventIdText } from "../../src/usage/event.ts";
 import { type AskedBase, askedIdsMax, nothingUsed } from "../../src/usage/warehouse.ts";
 import { MemoryLogDisk, MemoryLogReader } from "../fakes/memory-usage-log.ts";
 import { periodId, sampleEvent } from "./sample-events.ts";

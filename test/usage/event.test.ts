@@ -12,11 +12,11 @@ import {
   Tier,
   type UsageEvent,
 } from "../../src/gen/optamil/v1/event_pb.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
 import {
   createRefund,
   createRejection,
   decodeEvent,
-  encodeEvent,
   fromEventIdText,
   toEventIdText,
   toRefundId,

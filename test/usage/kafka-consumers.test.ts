@@ -3,7 +3,8 @@ import type { UsageEvent } from "../../src/gen/optamil/v1/event_pb.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { openKafkaSender } from "../../src/platform/kafka/sender.ts";
 import type { Confirmation } from "../../src/usage/consumer-parts.ts";
-import { encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+import { toEventIdText } from "../../src/usage/event.ts";
 import {
   type KafkaConsumers,
   type KafkaConsumersOptions,

@@ -6,7 +6,8 @@ import type { EventKind, Outcome, UsageEvent } from "../../src/gen/optamil/v1/ev
 import { systemClock } from "../../src/platform/clock.ts";
 import { openKafkaSender } from "../../src/platform/kafka/sender.ts";
 import { openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
-import { encodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+import { toEventIdText } from "../../src/usage/event.ts";
 import { openKafkaConsumers } from "../../src/usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "../../src/usage/kafka/dead-letters.ts";
 import type { EventBatch } from "../../src/usage/warehouse.ts";

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { type UsageEvent, UsageEventSchema } from "../../src/gen/optamil/v1/event_pb.ts";
-import { encodeEvent } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
 import { readRecentRequests } from "../../src/usage/recent-requests.ts";
 import { ManualClock } from "../admission/manual-clock.ts";
 import { MemoryLogDisk, MemoryLogReader } from "../fakes/memory-usage-log.ts";
