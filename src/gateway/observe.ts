@@ -25,43 +25,54 @@ export type ObserverParts = {
 export function createObserver({ log, metrics, exporter, clock }: ObserverParts): Observe {
   return (trail, end) => {
     metrics.note(trail, end);
-    log.info(toLine(trail, end), "request");
+    log.infoText(() => toFields(trail, end), "request");
     if (exporter !== undefined) for (const span of toSpans(trail, end, clock)) exporter.add(span);
   };
 }
 
-/** The fields of a request's line. What is not known is left out. */
-function toLine(trail: Trail, end: ExchangeEnd) {
+/** The fields of a request's line, as JSON. What is not known is left out. */
+function toFields(trail: Trail, end: ExchangeEnd): string {
   const { requestId, door, caller, attempts, event, refusal } = trail;
-  return {
-    request_id: requestId,
-    trace_id: trail.trace?.traceId,
-    door,
-    method: end.method,
-    path: end.path,
-    status: end.status,
-    complete: end.complete,
-    duration_ms: Math.round(end.durationMs * 100) / 100,
-    account_id: caller?.accountId,
-    key_id: caller?.keyId,
-    error_type: refusal,
-    attempts: attempts.length > 0 ? attempts.length : undefined,
-    ...(event && toEventFields(event)),
-  };
+  return (
+    text("request_id", requestId) +
+    text("trace_id", trail.trace?.traceId) +
+    text("door", door) +
+    text("method", end.method) +
+    text("path", end.path) +
+    number("status", end.status) +
+    `,"complete":${end.complete}` +
+    number("duration_ms", Math.round(end.durationMs * 100) / 100) +
+    text("account_id", caller?.accountId) +
+    text("key_id", caller?.keyId) +
+    text("error_type", refusal) +
+    (attempts.length > 0 ? number("attempts", attempts.length) : "") +
+    (event === undefined ? "" : toEventFields(event))
+  );
 }
 
-function toEventFields(event: UsageEvent) {
+function toEventFields(event: UsageEvent): string {
   const isServed = event.servedModel !== "";
-  return {
-    requested_model: event.requestedModel,
-    stream: event.stream,
-    outcome: outcomeName(event.outcome),
-    model: isServed ? event.servedModel : undefined,
-    provider: isServed ? event.provider : undefined,
-    tier: tierNameOf(event),
-    prompt_tokens: Number(event.promptTokens),
-    completion_tokens: Number(event.completionTokens),
-    credits: Number(event.creditsMicro) / 1e6,
-    ttft_ms: event.ttftMs > 0 ? event.ttftMs : undefined,
-  };
+  return (
+    text("requested_model", event.requestedModel) +
+    `,"stream":${event.stream}` +
+    text("outcome", outcomeName(event.outcome)) +
+    (isServed ? text("model", event.servedModel) + text("provider", event.provider) : "") +
+    text("tier", tierNameOf(event)) +
+    number("prompt_tokens", Number(event.promptTokens)) +
+    number("completion_tokens", Number(event.completionTokens)) +
+    number("credits", Number(event.creditsMicro) / 1e6) +
+    (event.ttftMs > 0 ? number("ttft_ms", event.ttftMs) : "")
+  );
+}
+
+/** What stands in JSON as it is. */
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function text(name: string, value: string | undefined): string {
+  if (value === undefined) return "";
+  return plain.test(value) ? `,"${name}":"${value}"` : `,"${name}":${JSON.stringify(value)}`;
+}
+
+function number(name: string, value: number): string {
+  return `,"${name}":${value}`;
 }
