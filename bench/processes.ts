@@ -3,12 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-/** A running process and the port that it printed. */
-export type Measured = {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  readonly match: RegExpExecArray;
-};
+/** A running process. */
+export type Running = { readonly child: ChildProcess; readonly pid: number };
+
+/** A running process, and the line that it printed. */
+export type Measured = Running & { readonly match: RegExpExecArray };
 
 /** Starts a script on this runtime and waits, at most 60 s, for a line that matches. */
 export async function start(

@@ -1,6 +1,7 @@
 // `npm run bench`: what a request costs the gateway beside a bare proxy, in the same interleaved run.
 //
-// --json prints JSON; --short measures little in a minute; --check fails where a ratio is far above the recorded one.
+// --json prints JSON; --short measures little in a minute; --check fails where a ratio is far above the recorded one;
+// --peers measures other gateways too, which it installs from their registries.
 // BENCH_ROUNDS and BENCH_ROUND_MS set how much is measured.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -11,10 +12,12 @@ import { createHold } from "../src/usage/event.ts";
 import { openLmdbUsageLog } from "../src/usage/lmdb.ts";
 import { runGrpcLoad, toGrpcBody } from "./grpc-load.ts";
 import { type Latency, runLoad, runPaced } from "./load.ts";
-import { cpuSeconds, type Measured, residentMegabytes } from "./processes.ts";
+import { type Peer, startPeers } from "./peers.ts";
+import { cpuSeconds, type Running, residentMegabytes } from "./processes.ts";
 import { burstModel, eventsPerStream, pacedModel, toBody, unaryModel } from "./requests.ts";
 import { chatPath, startTargets, type Target, type Targets } from "./targets.ts";
 
+const withPeers = process.argv.includes("--peers");
 const isShort = process.argv.includes("--short");
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? (isShort ? 5 : 9));
 const roundMs = Number(process.env["BENCH_ROUND_MS"] ?? (isShort ? 1_000 : 1_500));
@@ -141,6 +144,27 @@ async function measureCommit(path: string): Promise<number> {
   return median(times);
 }
 
+/** What a unary request costs other gateways, beside ours in the same rounds. */
+async function measurePeers(targets: Targets, peers: readonly Peer[]) {
+  const unaryFigure = figures[0] as Figure;
+  const times = peers.map(() => [] as number[]);
+  const own: number[] = [];
+  for (const { target, connections } of peers) {
+    await measure({ ...unaryFigure, connections }, target, warmUpMs);
+  }
+  for (let round = 0; round < rounds; round++) {
+    const { cpuUs } = await measure(unaryFigure, targets.gateway);
+    own.push(cpuUs);
+    for (const [at, { target, connections }] of peers.entries()) {
+      times[at]?.push((await measure({ ...unaryFigure, connections }, target, 2 * roundMs)).cpuUs);
+    }
+  }
+  return peers.map(({ name, goal }, at) => ({
+    ...{ name, goal, cpuUs: median(times[at] ?? []) },
+    ratio: median((times[at] ?? []).map((cpuUs, round) => cpuUs / (own[round] ?? Number.NaN))),
+  }));
+}
+
 function print(report: Awaited<ReturnType<typeof runAll>>): void {
   const lines = [
     `${report.machine}, ${rounds} interleaved rounds of ${roundMs} ms, medians`,
@@ -161,10 +185,15 @@ function print(report: Awaited<ReturnType<typeof runAll>>): void {
     lines.push(`p50 at 200 requests/s, ${name}: ${p50}`);
   }
   if (commitMs !== undefined) lines.push(`p50 of one durable commit: ${commitMs.toFixed(2)} ms`);
+  for (const { name, cpuUs, ratio, goal } of report.peers ?? []) {
+    lines.push(
+      `${name}, unary: ${cpuUs.toFixed(0)} µs, ${ratio.toFixed(1)} times ours (goal ${goal})`,
+    );
+  }
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-async function runAll(folder: string, note: (process: Measured) => void) {
+async function runAll(folder: string, note: (process: Running) => void) {
   const targets = await startTargets(folder, note);
   const { pid } = targets.gateway.process;
   const idleMegabytes = residentMegabytes(pid);
@@ -177,6 +206,9 @@ async function runAll(folder: string, note: (process: Measured) => void) {
     loadedMegabytes,
     coldStartMs: targets.coldStartMs,
     latency: isShort ? undefined : await measureLatency(targets, folder),
+    peers: withPeers
+      ? await measurePeers(targets, await startPeers(folder, targets.upstream.port, note))
+      : undefined,
   };
 }
 
@@ -192,7 +224,7 @@ function check(rows: readonly ReturnType<typeof toRow>[]): void {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "optamil-bench-"));
-const started: Measured[] = [];
+const started: Running[] = [];
 try {
   const report = await runAll(folder, (one) => started.push(one));
   if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify(report)}\n`);

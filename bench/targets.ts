@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runLoad } from "./load.ts";
-import { type Measured, start } from "./processes.ts";
+import { type Running, start } from "./processes.ts";
 import { burstModel, pacedModel, toBody, unaryModel } from "./requests.ts";
 
 /** One process to send requests to. */
 export type Target = {
-  readonly process: Measured;
+  readonly process: Running;
   readonly port: number;
   readonly headers: Readonly<Record<string, string>>;
 };
@@ -30,7 +30,7 @@ const listening = /listening (\d+)/;
 /** Starts everything with its state in a folder; `note` is told of each process as soon as it runs. */
 export async function startTargets(
   folder: string,
-  note: (process: Measured) => void,
+  note: (process: Running) => void,
 ): Promise<Targets> {
   const open = async (args: readonly string[]): Promise<Target> => {
     const process = await start(args, listening);
