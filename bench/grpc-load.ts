@@ -3,10 +3,12 @@ import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ChatService, CreateChatCompletionRequestSchema } from "../src/gen/optamil/v1/chat_pb.ts";
-import type { Load } from "./load.ts";
+import type { Load, RequestHeaders } from "./load.ts";
 
 /** Calls that were answered well; a refusal ends the load. The body is the request as protobuf's JSON. */
-export async function runGrpcLoad(load: Load): Promise<{ requests: number; seconds: number }> {
+export async function runGrpcLoad(
+  load: Load & { readonly headers: RequestHeaders },
+): Promise<{ requests: number; seconds: number }> {
   const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${load.port}` });
   const { createChatCompletion } = createClient(ChatService, transport);
   const value: JsonValue = JSON.parse(load.body);

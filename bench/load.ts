@@ -2,11 +2,15 @@
 // an open one at a fixed rate, timed from when each request was due.
 import { connect, type Socket } from "node:net";
 
+/** Headers of a request, beside those that every one has. */
+export type RequestHeaders = Readonly<Record<string, string>>;
+
 /** What a load sends, and where. */
 export type Load = {
   readonly port: number;
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Those of each request; of a list, one after the other. */
+  readonly headers: RequestHeaders | readonly RequestHeaders[];
   readonly body: string;
   /** Connections at once. */
   readonly connections: number;
@@ -18,7 +22,7 @@ export type Latency = { readonly firstMs: number; readonly endMs: number };
 
 /** Requests that were answered with 200; anything else is an error and ends the load. */
 export async function runLoad(load: Load): Promise<{ requests: number; seconds: number }> {
-  const request = toRequest(load);
+  const next = createRequests(load);
   const startMs = performance.now();
   const endMs = startMs + load.durationMs;
   const counts = await Promise.all(
@@ -26,7 +30,7 @@ export async function runLoad(load: Load): Promise<{ requests: number; seconds: 
       const client = await open(load.port);
       let count = 0;
       do {
-        await client.ask(request);
+        await client.ask(next());
         count++;
       } while (performance.now() < endMs);
       client.close();
@@ -39,7 +43,7 @@ export async function runLoad(load: Load): Promise<{ requests: number; seconds: 
 
 /** Latencies at a fixed rate; a request that finds no free connection waits, and its wait counts. */
 export async function runPaced(load: Load, requestsPerSecond: number): Promise<Latency[]> {
-  const request = toRequest(load);
+  const nextRequest = createRequests(load);
   const startMs = performance.now();
   const total = Math.floor((load.durationMs * requestsPerSecond) / 1_000);
   const latencies: Latency[] = [];
@@ -51,7 +55,7 @@ export async function runPaced(load: Load, requestsPerSecond: number): Promise<L
         const dueMs = startMs + (next++ * 1_000) / requestsPerSecond;
         const waitMs = dueMs - performance.now();
         if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-        const firstAtMs = await client.ask(request);
+        const firstAtMs = await client.ask(nextRequest());
         latencies.push({ firstMs: firstAtMs - dueMs, endMs: performance.now() - dueMs });
       }
       client.close();
@@ -60,8 +64,19 @@ export async function runPaced(load: Load, requestsPerSecond: number): Promise<L
   return latencies;
 }
 
-function toRequest(load: Load): Buffer {
-  const head = Object.entries({ host: `127.0.0.1:${load.port}`, ...load.headers })
+/** Gives one request after the other. */
+function createRequests(load: Load): () => Buffer {
+  const all = [load.headers].flat().map((headers) => toRequest(load, headers));
+  let at = 0;
+  return () => {
+    const request = all[at] ?? Buffer.alloc(0);
+    at = (at + 1) % all.length;
+    return request;
+  };
+}
+
+function toRequest(load: Load, headers: RequestHeaders): Buffer {
+  const head = Object.entries({ host: `127.0.0.1:${load.port}`, ...headers })
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join("");
   return Buffer.from(

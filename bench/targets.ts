@@ -1,7 +1,7 @@
 // Starts what is measured: the mock upstream, the bare proxy, connect-node's echo and the gateway with everything on.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runLoad } from "./load.ts";
+import { type RequestHeaders, runLoad } from "./load.ts";
 import { type Running, start } from "./processes.ts";
 import { burstModel, pacedModel, toBody, unaryModel } from "./requests.ts";
 
@@ -9,7 +9,7 @@ import { burstModel, pacedModel, toBody, unaryModel } from "./requests.ts";
 export type Target = {
   readonly process: Running;
   readonly port: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: RequestHeaders;
 };
 
 /** All that runs. */
@@ -53,7 +53,8 @@ export async function startTargets(
   return { upstream, bare, echo, gateway, coldStartMs: performance.now() - startedMs };
 }
 
-async function startGateway(folder: string, upstreamPort: number): Promise<Target> {
+/** Starts a gateway with everything on and no limit in the way; its state stays in the folder. */
+export async function startGateway(folder: string, upstreamPort: number): Promise<Target> {
   const models = [unaryModel, burstModel, pacedModel];
   const baseUrl = `http://127.0.0.1:${upstreamPort}/v1`;
   const unlimited = 1_000_000_000;
