@@ -1,6 +1,6 @@
 // `node bench/accounts.ts [ACCOUNTS]`: what a million accounts cost a request, the start and the memory, beside a thousand.
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLmdbDirectory } from "../src/directory/lmdb.ts";
@@ -9,7 +9,7 @@ import { openSigningKeys } from "../src/keys/signing-keys.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { createUuidSource } from "../src/platform/uuid.ts";
 import { type RequestHeaders, runLoad } from "./load.ts";
-import { cpuSeconds, type Running, start } from "./processes.ts";
+import { anonymousMegabytes, cpuSeconds, type Running, start } from "./processes.ts";
 import { toBody, unaryModel } from "./requests.ts";
 import { chatPath, startGateway, type Target } from "./targets.ts";
 
@@ -85,12 +85,6 @@ async function measure({ target, headers }: Filled, durationMs: number): Promise
   const load = { port, headers, path: chatPath, body, connections: 64, durationMs };
   const { requests } = await runLoad(load);
   return ((cpuSeconds(process.pid) - before) / requests) * 1e6;
-}
-
-/** Memory of its own, megabytes: without the files that it has mapped. */
-function anonymousMegabytes(pid: number): number {
-  const kilobytes = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-  return Number(kilobytes) / 1_024;
 }
 
 function median(values: readonly number[]): number {

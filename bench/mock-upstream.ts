@@ -1,6 +1,13 @@
 // A provider that answers every chat request at once: plain sockets, so that it is never the bottleneck.
 import { createServer, type Socket } from "node:net";
-import { burstModel, eventsPerStream, pacedModel, paceMs } from "./requests.ts";
+import {
+  burstModel,
+  eventsPerStream,
+  pacedModel,
+  paceMs,
+  slowModel,
+  slowSeconds,
+} from "./requests.ts";
 
 const answer = JSON.stringify({
   id: "chatcmpl-bench",
@@ -59,15 +66,25 @@ function pace(socket: Socket): void {
   }, paceMs);
 }
 
+/** Two events at once, the rest at the end. */
+function stall(socket: Socket): void {
+  const [first = "", second = "", ...others] = toEvents(slowModel).map(toChunk);
+  socket.write(streamHead + first + second);
+  const end = () => socket.destroyed || socket.write(`${others.join("")}0\r\n\r\n`);
+  const timer = setTimeout(end, slowSeconds * 1_000);
+  socket.once("close", () => clearTimeout(timer));
+}
+
 const headerEnd = Buffer.from("\r\n\r\n");
 
 function respond(socket: Socket, body: Buffer): void {
   // The model stands first in the bodies of the benchmark. `auto` may pick any of them, for an answer in one piece.
   const start = body.toString("latin1", 0, 40);
-  const isStream = start.includes(burstModel) || start.includes(pacedModel);
-  if (!isStream || !body.includes('"stream":true')) socket.write(reply);
+  if (!body.includes('"stream":true')) socket.write(reply);
   else if (start.includes(burstModel)) socket.write(burst);
-  else pace(socket);
+  else if (start.includes(pacedModel)) pace(socket);
+  else if (start.includes(slowModel)) stall(socket);
+  else socket.write(reply);
 }
 
 const server = createServer({ noDelay: true }, (socket) => {

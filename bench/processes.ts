@@ -45,3 +45,9 @@ export function residentMegabytes(pid: number): number {
   const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
   return Math.round(Number(kilobytes) / 1_024);
 }
+
+/** Memory of its own, megabytes: without the files that it has mapped. */
+export function anonymousMegabytes(pid: number): number {
+  const kilobytes = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  return Number(kilobytes) / 1_024;
+}

@@ -4,11 +4,14 @@
 export const unaryModel = "bench-model";
 export const burstModel = "bench-burst";
 export const pacedModel = "bench-paced";
+export const slowModel = "bench-slow";
 
 /** Server-sent events of a stream, its usage and its end counted as one. */
 export const eventsPerStream = 64;
 /** Milliseconds between two events of a paced stream. */
 export const paceMs = 20;
+/** How long a slow stream lasts: an event at its beginning, and the others at its end. */
+export const slowSeconds = 30;
 
 /** A request of some 1.1 kB in four messages; with `bytes` its last message is as long as that. */
 export function toBody(model: string, options: { bytes?: number; stream?: boolean } = {}): string {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type RequestHeaders, runLoad } from "./load.ts";
 import { type Running, start } from "./processes.ts";
-import { burstModel, pacedModel, toBody, unaryModel } from "./requests.ts";
+import { burstModel, pacedModel, slowModel, toBody, unaryModel } from "./requests.ts";
 
 /** One process to send requests to. */
 export type Target = {
@@ -55,7 +55,7 @@ export async function startTargets(
 
 /** Starts a gateway with everything on and no limit in the way; its state stays in the folder. */
 export async function startGateway(folder: string, upstreamPort: number): Promise<Target> {
-  const models = [unaryModel, burstModel, pacedModel];
+  const models = [unaryModel, burstModel, pacedModel, slowModel];
   const baseUrl = `http://127.0.0.1:${upstreamPort}/v1`;
   const unlimited = 1_000_000_000;
   const config = {
