@@ -5,6 +5,7 @@ import { buildConsole, consoleIsFresh } from "../../deploy/console.ts";
 import { debianTool } from "./debian-tool.ts";
 import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
+import { kubernetesSchemas } from "./kubernetes-schemas.ts";
 import { isCi, MissingToolError } from "./missing-tool.ts";
 import { npmPackages } from "./npm-packages.ts";
 import { pythonPackages } from "./python-packages.ts";
@@ -41,6 +42,10 @@ const brokers: Needs = { kafka: kafkaTool };
 const deployment: Needs = {
   "docker-compose": () => debianTool("docker-compose"),
   promtool: () => debianTool("promtool"),
+  helm: () => goTool("helm"),
+  kubeconform: () => goTool("kubeconform"),
+  "kubernetes schemas": kubernetesSchemas,
+  "go monitoring": () => goProgram(join(projectRoot, "test/deploy/monitoring")),
 };
 
 const needsOf: Record<string, Needs> = {

@@ -1,8 +1,8 @@
 /** Go programs that the tests use, built by `go install` at pinned versions. */
 import { createHash } from "node:crypto";
-import { cp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { cached } from "./cache.ts";
+import { cached, cacheFolder } from "./cache.ts";
 import { MissingToolError } from "./missing-tool.ts";
 import { newestDay } from "./newest.ts";
 import { type RunResult, run } from "./process.ts";
@@ -11,6 +11,8 @@ import { installPython } from "./python-packages.ts";
 const goTools = {
   connectconformance: "connectrpc.com/conformance/cmd/connectconformance@v1.0.7",
   grpcurl: "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4",
+  helm: "helm.sh/helm/v3/cmd/helm@v3.18.6",
+  kubeconform: "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
 } as const;
 
 /** The name of a Go program of the list. */
@@ -85,6 +87,24 @@ async function buildGo(cwd: string, args: readonly string[]): Promise<void> {
     `the Go program in ${basename(cwd)}`,
     `go ${args[0]}: ${stderr}`,
     `give \`go ${args[0]}\` access to a Go module proxy (GOPROXY) and run the tests again`,
+  );
+}
+
+/** The folder with the sources of a Go module, `path@version`, which may be data as well. Throws `MissingToolError`. */
+export async function goModule(module: string): Promise<string> {
+  const go = await goCommand();
+  const args = ["mod", "download", "-json", module];
+  // Outside of any module of ours.
+  const cwd = cacheFolder();
+  await mkdir(cwd, { recursive: true });
+  const { code, stdout, stderr } = await run(go, args, { ...building, cwd }).catch(failed);
+  const { Dir: folder, Error: reason = stderr }: { Dir?: string; Error?: string } =
+    stdout === "" ? {} : JSON.parse(stdout);
+  if (code === 0 && folder !== undefined) return folder;
+  throw new MissingToolError(
+    module,
+    `go mod download: ${reason}`,
+    "give `go mod download` access to a Go module proxy (GOPROXY) and run the tests again",
   );
 }
 

@@ -1,0 +1,9 @@
+// The files of this folder that come from the sources, so that they can be read and applied without the program.
+import { toValuesSchema } from "./helm-values.ts";
+
+/** Their texts by their paths below deploy/. */
+export function generated(): ReadonlyMap<string, string> {
+  return new Map([
+    ["helm/optamil/values.schema.json", `${JSON.stringify(toValuesSchema(), null, 2)}\n`],
+  ]);
+}
