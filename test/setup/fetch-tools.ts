@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { buildConsole, consoleIsFresh } from "../../deploy/console.ts";
 import { debianTool } from "./debian-tool.ts";
+import { envoyTool } from "./envoy.ts";
 import { goProgram, goTool } from "./go-tool.ts";
 import { kafkaTool } from "./kafka.ts";
 import { kubernetesSchemas } from "./kubernetes-schemas.ts";
@@ -22,6 +23,7 @@ const endToEnd: Needs = {
   "web console": builtConsole,
   curl: () => debianTool("curl"),
   nginx: () => debianTool("nginx"),
+  envoy: envoyTool,
   promtool: () => debianTool("promtool"),
   slowhttptest: () => debianTool("slowhttptest"),
   grpcurl: () => goTool("grpcurl"),
