@@ -8,7 +8,12 @@ import { type KafkaConnection, openAdmin } from "../platform/kafka/client.ts";
 import type { PartitionReader } from "../platform/kafka/feed.ts";
 import { openTopicReader, type TopicReader } from "../platform/kafka/reader.ts";
 import { type KafkaSender, type Message, openKafkaSender } from "../platform/kafka/sender.ts";
-import { ensureTopic, safeSettings, type TopicFinding } from "../platform/kafka/topic.ts";
+import {
+  ensureTopic,
+  safeSettings,
+  type TopicFinding,
+  type WantedTopic,
+} from "../platform/kafka/topic.ts";
 import { within } from "../platform/within.ts";
 import type { Directory, DirectoryChange, DirectoryWrite } from "./directory.ts";
 import { type DirectoryTables, KeptState } from "./kept-state.ts";
@@ -63,18 +68,24 @@ const catchUpMsMax = 60_000;
 /** Changes of one replica that wait to be read back. */
 const waitingMax = 10_000;
 
-/** Makes the topic, which is kept for ever, or says in what it differs. */
-export async function ensureDirectoryTopic(
-  connection: KafkaConnection,
-  { topic = directoryTopic, replicationFactor = 3 } = {},
-): Promise<TopicFinding> {
-  const admin = openAdmin(connection);
+/** The topic as it should be: in one partition, and kept for ever. */
+export function wantedDirectoryTopic({
+  topic = directoryTopic,
+  replicationFactor = 3,
+} = {}): WantedTopic {
   const kept = { "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1" };
   const settings = { ...safeSettings(replicationFactor), ...kept };
+  return { topic, partitions: 1, replicationFactor, settings };
+}
+
+/** Makes the topic, or says in what it differs. */
+export async function ensureDirectoryTopic(
+  connection: KafkaConnection,
+  options: { readonly topic?: string; readonly replicationFactor?: number } = {},
+): Promise<TopicFinding> {
+  const admin = openAdmin(connection);
   try {
-    return await admin.use((client) =>
-      ensureTopic(client, { topic, partitions: 1, replicationFactor, settings }),
-    );
+    return await admin.use((client) => ensureTopic(client, wantedDirectoryTopic(options)));
   } finally {
     await admin.close();
   }

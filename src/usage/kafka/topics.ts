@@ -53,7 +53,7 @@ export async function ensureUsageTopics(
     return await admin.use(async (client) => {
       const findings: TopicFinding[] = [];
       // The meta topic first: the epoch is written before its topic is made.
-      for (const wanted of wantedTopics(topics, options)) {
+      for (const wanted of wantedUsageTopics(options)) {
         findings.push(await ensureWithEpoch(client, connection, topics, wanted));
       }
       return findings;
@@ -63,8 +63,10 @@ export async function ensureUsageTopics(
   }
 }
 
-function wantedTopics(topics: UsageTopics, options: EnsureTopicsOptions): readonly WantedTopic[] {
-  const { partitions = 24, replicationFactor = 3, retentionMs = retentionMsMin } = options;
+/** The topics of the usage log as they should be, in the order in which they are made. */
+export function wantedUsageTopics(options: EnsureTopicsOptions = {}): readonly WantedTopic[] {
+  const { topics = usageTopics, partitions = 24, replicationFactor = 3 } = options;
+  const { retentionMs = retentionMsMin } = options;
   const safe = safeSettings(replicationFactor);
   const kept = (ms: number) => ({ "cleanup.policy": "delete", "retention.ms": String(ms) });
   const compacted = { ...safe, "cleanup.policy": "compact" };
