@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { loadSettings } from "../../src/platform/settings.ts";
 import { debianTool } from "../setup/debian-tool.ts";
 import { describeWith } from "../setup/describe-with.ts";
+import { envoyTool } from "../setup/envoy.ts";
 import { run } from "../setup/process.ts";
 import { projectRoot } from "../setup/runtime.ts";
 
@@ -15,6 +16,8 @@ const composeFile = join(folder, "compose.yaml");
 interface Service {
   image: string;
   user?: string;
+  restart?: string;
+  stop_grace_period?: string;
   read_only?: boolean;
   command?: string[];
   environment?: Record<string, string>;
@@ -25,6 +28,30 @@ const services: [string, Service][] = Object.entries(merged.services);
 const own = services.filter(([, { image }]) => image === "optamil");
 
 describe("the fleet in containers", () => {
+  it("has all parts of a fleet, each started again when it ends", () => {
+    const parts = ["kafka", "clickhouse", "redis", "migrate", "gateway-1", "gateway-2"];
+    const others = ["consumer-1", "consumer-2", "proxy", "prometheus", "grafana", "otel-collector"];
+    expect(services.map(([name]) => name).toSorted()).toEqual([...parts, ...others].toSorted());
+    const restarts = services.map(([name, { restart }]) => [name, restart]);
+    const wanted = services.map(([name]) => [
+      name,
+      name === "migrate" ? "on-failure" : "unless-stopped",
+    ]);
+    expect(restarts).toEqual(wanted);
+  });
+
+  it("kills a gateway no sooner than ten seconds after its drain must have ended", () => {
+    const { limits } = loadSettings({
+      OPTAMIL_CONFIG: join(folder, "optamil.yaml"),
+      OPTAMIL_GATEWAY_ID: "gateway-1",
+    });
+    const neededMs = limits.drainDelayMs + limits.drainTimeoutMs + 10_000;
+    for (const [name, { stop_grace_period: period = "" }] of own) {
+      if (name === "migrate") continue;
+      expect(Number(/^(\d+)s$/.exec(period)?.[1]) * 1_000).toBeGreaterThanOrEqual(neededMs);
+    }
+  });
+
   it("has two gateways and two consumers, each under a name of its own, and one migration", () => {
     const names = own.map(([, { environment }]) => environment?.["OPTAMIL_GATEWAY_ID"]);
     expect(names.toSorted()).toEqual([
@@ -86,3 +113,10 @@ await describeWith(
     });
   },
 );
+
+await describeWith("envoy", envoyTool, (envoy) => {
+  it("takes the configuration of the proxy", async () => {
+    const checked = await run(envoy, ["--mode", "validate", "-c", join(folder, "envoy.yaml")]);
+    expect(checked.code, checked.stderr).toBe(0);
+  });
+});

@@ -198,6 +198,19 @@ await describeWith("helm and kubeconform", tools, ({ helm, kubeconform, schemas 
     });
   });
 
+  it("clients see the address of the Ingress, unless config.publicUrl names another", async () => {
+    const publicUrl = async (values: string) =>
+      (await settingsOf(parseManifests(await render(helm, ["--set", values])), "gateway")).publicUrl;
+    expect(await publicUrl("ingress.enabled=true,ingress.host=ai.example.org")).toBe(
+      "http://ai.example.org",
+    );
+    expect(await publicUrl("ingress.enabled=true,ingress.host=a.example,ingress.tlsSecret=t")).toBe(
+      "https://a.example",
+    );
+    const named = "ingress.enabled=true,config.publicUrl=https://b.example";
+    expect(await publicUrl(named)).toBe("https://b.example");
+  });
+
   it("pods are made anew when a setting needs it, and only then", async () => {
     const checksum = async (...values: string[]) => {
       const manifests = parseManifests(await render(helm, values));

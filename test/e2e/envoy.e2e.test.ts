@@ -1,6 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus,
+} from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { describeWith } from "../setup/describe-with.ts";
 import { envoyTool } from "../setup/envoy.ts";
 import { run, startProcess } from "../setup/process.ts";
@@ -57,6 +63,17 @@ await describeWith("behind Envoy with the configuration of deploy/envoy", envoyT
     });
   });
 
+  it("the one of compose.yaml takes HTTP/1.1 and gRPC on one port without TLS", async () => {
+    const gateway = await startGateway();
+    const port = await freePort();
+    const file = "deploy/compose/envoy.yaml";
+    await untilHealthy(await startEnvoy(envoy, [gateway.port], port, file), gateway.port);
+    const baseUrl = `http://127.0.0.1:${port}`;
+    expect((await fetch(`${baseUrl}/readyz`)).status).toBe(200);
+    const health = createClient(Health, createGrpcTransport({ baseUrl }));
+    expect((await health.check({})).status).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  });
+
   it("Envoy itself says on its way out that it is no longer ready", async () => {
     const port = await freePort();
     const admin = await startEnvoy(envoy, [await freePort()], port);
@@ -72,10 +89,12 @@ async function startEnvoy(
   envoy: string,
   gatewayPorts: readonly number[],
   port: number,
+  source = "deploy/envoy/envoy.yaml",
 ): Promise<string> {
   const adminPort = await freePort();
   const file = join(await temporaryFolder(), "envoy.yaml");
-  await writeFile(file, await toTestConfig(gatewayPorts, port, adminPort));
+  const own = await readFile(join(projectRoot, source), "utf8");
+  await writeFile(file, toTestConfig(own, { gatewayPorts, port, adminPort }));
   const validated = await run(envoy, ["--mode", "validate", "--log-level", "warn", "-c", file]);
   expect(validated.code, validated.stderr).toBe(0);
   expect(validated.stderr).not.toMatch(/\[(warning|error|critical)\]/);
@@ -83,13 +102,14 @@ async function startEnvoy(
   return `http://127.0.0.1:${adminPort}`;
 }
 
-/** The file of deploy/envoy with a test's ports and certificate. */
-async function toTestConfig(
-  gatewayPorts: readonly number[],
-  port: number,
-  adminPort: number,
-): Promise<string> {
-  const own = await readFile(join(projectRoot, "deploy/envoy/envoy.yaml"), "utf8");
+type Ports = {
+  readonly gatewayPorts: readonly number[];
+  readonly port: number;
+  readonly adminPort: number;
+};
+
+/** A file of deploy/ with a test's ports and certificate. */
+function toTestConfig(own: string, { gatewayPorts, port, adminPort }: Ports): string {
   const servers = /( +- endpoint: .*\n)+/;
   const [server = ""] = /- endpoint: .*\n/.exec(own) ?? [];
   const here = gatewayPorts.map((gatewayPort) =>
@@ -100,7 +120,7 @@ async function toTestConfig(
   const certificates = join(projectRoot, "test/fakes");
   const text = own
     .replace(servers, here.join(""))
-    .replace("address: 0.0.0.0, port_value: 443", `address: 127.0.0.1, port_value: ${port}`)
+    .replace(/address: 0\.0\.0\.0, port_value: \d+/, `address: 127.0.0.1, port_value: ${port}`)
     .replace("port_value: 9901", `port_value: ${adminPort}`)
     .replace("/etc/envoy/optamil.crt", join(certificates, "localhost.cert.pem"))
     .replace("/etc/envoy/optamil.key", join(certificates, "localhost.key.pem"));

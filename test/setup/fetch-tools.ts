@@ -44,6 +44,7 @@ const brokers: Needs = { kafka: kafkaTool };
 const deployment: Needs = {
   "docker-compose": () => debianTool("docker-compose"),
   promtool: () => debianTool("promtool"),
+  envoy: envoyTool,
   helm: () => goTool("helm"),
   kubeconform: () => goTool("kubeconform"),
   "kubernetes schemas": kubernetesSchemas,

@@ -54,6 +54,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ = set $config "data" "/data" }}
 {{- $_ = set $config "signingKeys" "/etc/optamil/signing-keys/signing-keys" }}
 {{- $_ = set $config "metrics" (dict "host" .Values.listenAddress "port" 9464) }}
+{{- if and .Values.ingress.enabled (not $config.publicUrl) }}
+{{- $_ = set $config "publicUrl" (printf "%s://%s" (ternary "https" "http" (ne .Values.ingress.tlsSecret "")) .Values.ingress.host) }}
+{{- end }}
 {{- if .Values.credentials.kafka.existingSecret }}
 {{- if not $config.kafka.sasl }}
 {{- fail "credentials.kafka: there is no config.kafka.sasl; give it a mechanism and a username" }}
