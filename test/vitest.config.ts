@@ -10,6 +10,7 @@ const engines = [
   "test/**/chdb*.test.ts",
   "test/**/clickhouse*.test.ts",
   "test/usage/supervisor.test.ts",
+  "test/deploy/chart-processes.test.ts",
   "test/admission/{fleet-counters,model,rebuild,redis}.test.ts",
   "test/simulation/**/*.test.ts",
 ];

@@ -1,4 +1,5 @@
 /** Renders the Helm chart, and reads what pods it makes. */
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { run } from "../setup/process.ts";
@@ -16,6 +17,9 @@ export const valueSets: ReadonlyMap<string, readonly string[]> = new Map([
 
 type Named = { readonly name: string };
 type Labels = Readonly<Record<string, string>>;
+
+/** How Kubernetes asks a container. */
+type Probe = { readonly httpGet: { readonly path: string; readonly port: string } };
 
 /** A variable of a container. */
 export type Variable = Named & {
@@ -40,12 +44,17 @@ export type Pod = {
       readonly env: readonly Variable[];
       readonly envFrom?: readonly { readonly secretRef?: Named }[];
       readonly securityContext: Readonly<Record<string, unknown>>;
+      readonly startupProbe?: Probe;
+      readonly readinessProbe?: Probe;
       readonly volumeMounts: readonly (Named & { readonly mountPath: string })[];
     },
   ];
   readonly volumes: readonly (Named & {
     readonly configMap?: Named;
-    readonly secret?: { readonly secretName: string };
+    readonly secret?: {
+      readonly secretName: string;
+      readonly items?: readonly { readonly key: string; readonly path: string }[];
+    };
     readonly emptyDir?: object;
   })[];
 };
@@ -55,6 +64,7 @@ export type Manifest = {
   readonly kind: string;
   readonly metadata: Named & { readonly annotations?: Labels; readonly labels: Labels };
   readonly data?: Labels;
+  readonly stringData?: Labels;
   readonly spec: {
     readonly replicas?: number;
     /** Labels as such in a Service, below `matchLabels` elsewhere. */
@@ -95,6 +105,44 @@ export function podsOf(manifests: readonly Manifest[]): ReadonlyMap<string, Pod>
       return pod === undefined ? [] : [[pod.containers[0].args[0] ?? "", pod]];
     }),
   );
+}
+
+/**
+ * Puts the volumes of a pod below a folder, and gives what its container is called with. Paths lead into the folder;
+ * secrets that the chart does not make hold their own names.
+ */
+export async function placePod(manifests: readonly Manifest[], part: string, folder: string) {
+  const pod = podsOf(manifests).get(part);
+  if (pod === undefined) throw new Error(`there is no pod of ${part}`);
+  const [container] = pod.containers;
+  for (const { name, mountPath } of container.volumeMounts) {
+    const target = join(folder, mountPath);
+    await mkdir(target, { recursive: true });
+    const volume = pod.volumes.find((one) => one.name === name);
+    for (const [file, text] of filesOf(manifests, volume)) {
+      const placed = text.replaceAll(/(?<=\s)\/(?=data$|etc\/optamil\/)/gm, `${folder}/`);
+      await writeFile(join(target, file), placed, { mode: 0o440 });
+    }
+  }
+  const env = container.env.map(({ name, value, valueFrom }) => {
+    const { secretKeyRef: secret } = valueFrom ?? {};
+    const text = value ?? (secret ? `${secret.name}/${secret.key}` : `prod-${part}-0`);
+    return [name, text.startsWith("/") ? join(folder, text) : text];
+  });
+  const environment: Record<string, string> = Object.fromEntries(env);
+  return { pod, args: container.args, environment };
+}
+
+function filesOf(manifests: readonly Manifest[], volume: Pod["volumes"][number] | undefined) {
+  const { configMap, secret } = volume ?? {};
+  const named = (kind: string, name: string) =>
+    manifests.find((one) => one.kind === kind && one.metadata.name === name);
+  if (configMap !== undefined)
+    return Object.entries(named("ConfigMap", configMap.name)?.data ?? {});
+  if (secret === undefined) return [];
+  const { secretName, items = [{ key: "OPENAI_API_KEY", path: "OPENAI_API_KEY" }] } = secret;
+  const texts = named("Secret", secretName)?.stringData;
+  return items.map(({ key, path }) => [path, texts?.[key] ?? `${secretName}/${key}`] as const);
 }
 
 /** The only one of that kind whose name ends so. Throws if there is none. */

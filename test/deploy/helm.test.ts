@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -9,7 +9,16 @@ import { goProgram, goTool } from "../setup/go-tool.ts";
 import { kubernetesSchemas, kubernetesVersions } from "../setup/kubernetes-schemas.ts";
 import { run } from "../setup/process.ts";
 import { projectRoot } from "../setup/runtime.ts";
-import { chart, find, type Manifest, parseManifests, podsOf, render, valueSets } from "./chart.ts";
+import {
+  chart,
+  find,
+  type Manifest,
+  parseManifests,
+  placePod,
+  podsOf,
+  render,
+  valueSets,
+} from "./chart.ts";
 
 const scratch = await mkdtemp(join(tmpdir(), "optamil-helm-"));
 afterAll(() => rm(scratch, { recursive: true, force: true }));
@@ -54,12 +63,14 @@ await describeWith("helm and kubeconform", tools, ({ helm, kubeconform, schemas 
 
     it("each process has a configuration that it takes", async () => {
       const manifests = parseManifests(await render(helm, values));
-      for (const part of ["gateway", "consumer", "migrate"]) {
-        const { file, environment } = await writeConfig(manifests, part);
-        const checked = await run("node", ["src/main.ts", "config", "check", file], {
-          env: environment,
-        });
-        expect(checked.stdout, checked.stderr).toMatch(/^ok, version [0-9a-f]{12}\n/);
+      const env = await environmentOf(manifests, "gateway");
+      const checked = await run("node", ["src/main.ts", "config", "check"], { env });
+      expect(checked.stdout, checked.stderr).toMatch(/^ok, version [0-9a-f]{12}\n/);
+      // They never look at providers, nor at what only a gateway has mounted.
+      for (const part of ["consumer", "migrate"]) {
+        const { fleet, gatewayId } = await settingsOf(manifests, part);
+        expect(fleet).toEqual((await settingsOf(manifests, "gateway")).fleet);
+        expect(gatewayId).toBe(part === "migrate" ? "migrate" : "prod-consumer-0");
       }
     });
 
@@ -200,7 +211,8 @@ await describeWith("helm and kubeconform", tools, ({ helm, kubeconform, schemas 
 
   it("clients see the address of the Ingress, unless config.publicUrl names another", async () => {
     const publicUrl = async (values: string) =>
-      (await settingsOf(parseManifests(await render(helm, ["--set", values])), "gateway")).publicUrl;
+      (await settingsOf(parseManifests(await render(helm, ["--set", values])), "gateway"))
+        .publicUrl;
     expect(await publicUrl("ingress.enabled=true,ingress.host=ai.example.org")).toBe(
       "http://ai.example.org",
     );
@@ -318,25 +330,11 @@ await describeWith("the Prometheus operator's types", monitoring, ({ helm, reade
   });
 });
 
-/** The configuration that a process finds, in a file, and its variables; secrets hold their own names. */
-async function writeConfig(manifests: readonly Manifest[], part: string) {
-  const pod = podsOf(manifests).get(part);
-  const volume = pod?.volumes.find(({ name }) => name === "config");
-  const text = find(manifests, "ConfigMap", volume?.configMap?.name).data?.["optamil.yaml"] ?? "";
+async function environmentOf(manifests: readonly Manifest[], part: string) {
   const folder = await mkdtemp(join(scratch, `${part}-`));
-  await mkdir(join(folder, "provider-keys"));
-  await writeFile(join(folder, "provider-keys/OPENAI_API_KEY"), "sk-of-a-test");
-  const file = join(folder, "optamil.yaml");
-  await writeFile(file, text.replaceAll("/etc/optamil/", `${folder}/`));
-  const variables = (pod?.containers[0].env ?? []).map(({ name, value, valueFrom }) => {
-    const { secretKeyRef: secret } = valueFrom ?? {};
-    return [name, value ?? (secret ? `${secret.name}/${secret.key}` : `prod-${part}-0`)];
-  });
-  const environment: Record<string, string> = Object.fromEntries(variables);
-  expect(environment["OPTAMIL_CONFIG"]).toBe("/etc/optamil/config/optamil.yaml");
-  return { file, environment: { ...environment, OPTAMIL_CONFIG: file } };
+  return (await placePod(manifests, part, folder)).environment;
 }
 
 async function settingsOf(manifests: readonly Manifest[], part: string): Promise<Settings> {
-  return loadSettings((await writeConfig(manifests, part)).environment);
+  return loadSettings(await environmentOf(manifests, part));
 }

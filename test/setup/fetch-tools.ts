@@ -41,6 +41,7 @@ const endToEnd: Needs = {
 };
 
 const brokers: Needs = { kafka: kafkaTool };
+const engines: Needs = { ...brokers, helm: () => goTool("helm") };
 const deployment: Needs = {
   "docker-compose": () => debianTool("docker-compose"),
   promtool: () => debianTool("promtool"),
@@ -52,7 +53,7 @@ const deployment: Needs = {
 };
 
 const needsOf: Record<string, Needs> = {
-  engines: brokers,
+  engines,
   unit: deployment,
   long: brokers,
   conformance: { connectconformance: () => goTool("connectconformance") },
