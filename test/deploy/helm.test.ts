@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -221,6 +221,17 @@ await describeWith("helm and kubeconform", tools, ({ helm, kubeconform, schemas 
     );
     const named = "ingress.enabled=true,config.publicUrl=https://b.example";
     expect(await publicUrl(named)).toBe("https://b.example");
+  });
+
+  it("the values of its README are taken", async () => {
+    const readme = await readFile(join(chart, "README.md"), "utf8");
+    const [, values = ""] = /--values - <<END\n([\s\S]+?)\nEND\n/.exec(readme) ?? [];
+    const file = join(scratch, "readme.yaml");
+    await writeFile(file, values);
+    const manifests = parseManifests(await render(helm, ["--values", file]));
+    expect((await settingsOf(manifests, "gateway")).fleet?.kafka.brokers).toHaveLength(3);
+    const image = podsOf(manifests).get("gateway")?.containers[0].image;
+    expect(image).toBe("registry.example.org/optamil:0.1.0");
   });
 
   it("pods are made anew when a setting needs it, and only then", async () => {

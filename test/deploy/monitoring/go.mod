@@ -1,4 +1,4 @@
-module optamil/test/deploy/monitoring
+module optamil.test/monitoring
 
 go 1.26.0
 
