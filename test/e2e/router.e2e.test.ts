@@ -17,21 +17,21 @@ describe("the router's decisions", () => {
     {
       prompt: easy,
       quality: "0",
-      decision: "gemma-4-26b-a4b; need=-0.719; p=0.30,0.47,0.71,0.71,0.73",
+      decision: "gemma-4-26b-a4b; need=-0.852; p=0.30,0.47,0.71,0.71,0.73",
     },
     {
       prompt: easy,
       quality: "0.8",
-      decision: "gemini-3.1-flash-lite; need=-0.719; p=0.30,0.47,0.71,0.71,0.73",
+      decision: "gemini-3.1-flash-lite; need=-0.852; p=0.30,0.47,0.71,0.71,0.73",
     },
-    { prompt: easy, quality: "1", decision: "o3; need=-0.719; p=0.30,0.47,0.71,0.71,0.73" },
+    { prompt: easy, quality: "1", decision: "o3; need=-0.852; p=0.30,0.47,0.71,0.71,0.73" },
     {
       prompt: hard,
       quality: "0",
-      decision: "gemma-4-26b-a4b; need=-0.166; p=0.14,0.25,0.42,0.53,0.68",
+      decision: "gemma-4-26b-a4b; need=-0.129; p=0.14,0.25,0.42,0.53,0.68",
     },
-    { prompt: hard, quality: "0.8", decision: "o3; need=-0.166; p=0.14,0.25,0.42,0.53,0.68" },
-    { prompt: hard, quality: "1", decision: "o3; need=-0.166; p=0.14,0.25,0.42,0.53,0.68" },
+    { prompt: hard, quality: "0.8", decision: "o3; need=-0.129; p=0.14,0.25,0.42,0.53,0.68" },
+    { prompt: hard, quality: "1", decision: "o3; need=-0.129; p=0.14,0.25,0.42,0.53,0.68" },
   ])("are the same on every runtime: $prompt at quality $quality", async (row) => {
     const { headers } = await ask(row.prompt, { "x-optamil-quality": row.quality });
     const route = String(headers["x-optamil-route"]);

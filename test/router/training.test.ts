@@ -15,7 +15,8 @@ function source(name: string, texts: readonly string[]): Source {
     const isHard = /\d/.test(prompt);
     const weak = isHard ? 0 : 1;
     const fifths = [weak, weak, weak, 1, 1];
-    return { prompt, weak, fifths, strong: 1, gap: 1 - weak, ease: isHard ? 0.4 : 1, logLength: 5 };
+    const ease = isHard ? 0.4 : 1;
+    return { prompt, group: "", weak, fifths, strong: 1, gap: 1 - weak, ease, logLength: 5 };
   });
   return { name, outcomes };
 }

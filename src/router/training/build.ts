@@ -43,9 +43,13 @@ type Row = {
 const folds = 4;
 const penalties = { pooled: 5, own: 3, likeness: 1, length: 5 };
 /** How much of what all sources share an axis of one source takes over. */
-const pooledShare = 0.5;
+const pooledShares = { need: 0.25, ease: 0.5 };
+/** The shape's part in a need is dear: words say more, and say it elsewhere too. */
+const shapeUnits = { need: 0.03, ease: 0.3 };
+/** A group's mean stands for so many of its questions as if all were like the source. */
+const groupPrior = 5;
 const sharpness = 8;
-const lengthWeight = 0.2;
+const lengthWeight = 0.15;
 const tierCount = 5;
 const qualitySteps = 20;
 /** A price at which no chance is worth any cost. */
@@ -123,58 +127,69 @@ function fitAxes(rows: readonly Row[], sourceCount: number, scale: ShapeScale): 
   const bySource = Array.from({ length: sourceCount }, (_, source) =>
     rows.filter((row) => row.source === source),
   );
-  const all = createDesign(
-    rows.map(({ outcome }) => outcome.prompt),
-    scale,
-  );
+  const all = toDesign(rows, scale);
   const counts = bySource.map(({ length }) => Math.max(1, length));
   const weights = Float64Array.from(rows, ({ source }) => Math.sqrt(1_000 / (counts[source] ?? 1)));
   const balanced = Float64Array.from(
     rows,
     ({ source }) => rows.length / sourceCount / (counts[source] ?? 1),
   );
-  const pooled = (["need", "ease"] as const).map((kind) =>
-    fitRidge(
-      all,
-      Float64Array.from(rows, (row) => row[kind]),
-      weights,
-      { penalty: penalties.pooled },
-    ),
-  );
+  const [pooledNeed, pooledEase] = (["need", "ease"] as const).map((kind) => {
+    const targets = Float64Array.from(rows, (row) => row[kind]);
+    const options = { penalty: penalties.pooled, shapeUnit: shapeUnits[kind] };
+    return fitRidge(all, targets, weights, options);
+  });
   const axes = bySource.flatMap((own, source) => {
-    const design = createDesign(
-      own.map(({ outcome }) => outcome.prompt),
-      scale,
-    );
-    const [need, ease] = (["need", "ease"] as const).map((kind, at) =>
-      fitOwn(
-        design,
-        own.map((row) => row[kind]),
-        pooled[at],
-      ),
-    );
+    const design = toDesign(own, scale);
     const isOwn = Float64Array.from(rows, (row) => (row.source === source ? 1 : 0));
     const likeness = fitRidge(all, isOwn, balanced, { penalty: penalties.likeness });
-    return [need, ease, likeness];
+    const need = fitOwn(design, addGroupMeans(own), pooledNeed, "need");
+    const eases = Float64Array.from(own, ({ ease }) => ease);
+    return [need, fitOwn(design, eases, pooledEase, "ease"), likeness];
   });
   const measured = rows.filter(({ outcome }) => outcome.logLength !== undefined);
   const lengths = Float64Array.from(measured, ({ outcome }) => outcome.logLength ?? 0);
-  const design = createDesign(
-    measured.map(({ outcome }) => outcome.prompt),
+  const even = new Float64Array(measured.length).fill(1);
+  const length = fitRidge(toDesign(measured, scale), lengths, even, { penalty: penalties.length });
+  return [...axes, length];
+}
+
+function toDesign(rows: readonly Row[], scale: ShapeScale): Design {
+  return createDesign(
+    rows.map(({ outcome }) => outcome.prompt),
     scale,
   );
-  const even = new Float64Array(measured.length).fill(1);
-  const length = fitRidge(design, lengths, even, { penalty: penalties.length });
-  return [...axes.flatMap((axis) => axis ?? []), length];
+}
+
+/** Outcomes are noisy, means of a subject or task less so: of the need their sum is learned. */
+function addGroupMeans(own: readonly Row[]): Float64Array {
+  const groups = new Map<string, { sum: number; count: number }>();
+  for (const { need, outcome } of own) {
+    const { sum, count } = groups.get(outcome.group) ?? { sum: 0, count: 0 };
+    groups.set(outcome.group, { sum: sum + need, count: count + 1 });
+  }
+  return Float64Array.from(own, ({ need, outcome }) => {
+    const { sum, count } = groups.get(outcome.group) ?? { sum: 0, count: 0 };
+    return need + sum / (count + groupPrior);
+  });
 }
 
 /** What a source has of its own, on top of its share of what all have. */
-function fitOwn(design: Design, targets: readonly number[], pooled: Linear | undefined): Linear {
-  const even = new Float64Array(targets.length).fill(1);
+function fitOwn(
+  design: Design,
+  targets: Float64Array,
+  pooled: Linear | undefined,
+  kind: "need" | "ease",
+): Linear {
   if (pooled === undefined) throw new Error("nothing is pooled");
+  const share = pooledShares[kind];
   const known = evaluate(design, pooled);
-  const rest = Float64Array.from(targets, (target, at) => target - pooledShare * (known[at] ?? 0));
-  return addLinear(fitRidge(design, rest, even, { penalty: penalties.own }), pooled, pooledShare);
+  const rest = targets.map((target, at) => target - share * (known[at] ?? 0));
+  const even = new Float64Array(design.rows).fill(1);
+  const fitted = fitRidge(design, rest, even, {
+    ...{ penalty: penalties.own, shapeUnit: shapeUnits[kind] },
+  });
+  return addLinear(fitted, pooled, share);
 }
 
 /** Integers of 8 bits by bucket, then axis, and what 1 stands for. */

@@ -7,6 +7,8 @@ import { gunzipSync } from "node:zlib";
 /** One question and what models made of it. */
 export type Outcome = {
   readonly prompt: string;
+  /** Its subject or task, as the source has it; empty where it has none. */
+  readonly group: string;
   /** Mean score of the models of each fifth, weakest first; 0 to 1. */
   readonly fifths: readonly number[];
   /** Mean score of the stronger third less that of the weaker one. */
@@ -36,6 +38,7 @@ export type ManifestFile = {
 
 type Row = {
   readonly prompt: string;
+  readonly group?: string;
   readonly s: Readonly<Record<string, number>>;
   readonly len?: Readonly<Record<string, number>>;
 };
@@ -97,7 +100,7 @@ function toSource(name: string, lines: readonly string[]): Source {
 }
 
 /** Nothing for a question that no weak or no strong model has answered. */
-function toOutcome({ prompt, s, len }: Row, models: readonly string[]): Outcome[] {
+function toOutcome({ prompt, group = "", s, len }: Row, models: readonly string[]): Outcome[] {
   const [weak, strong] = [weakOf(models), strongOf(models)].map((some) => meanOf(s, some));
   const ease = meanOf(s, models);
   if (weak === undefined || strong === undefined || ease === undefined) return [];
@@ -110,7 +113,7 @@ function toOutcome({ prompt, s, len }: Row, models: readonly string[]): Outcome[
   const lengths = Object.values(len ?? {}).filter((length) => length > 0);
   const meanLength = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
   const logLength = lengths.length > 0 ? Math.log(meanLength) : undefined;
-  return [{ prompt, fifths, gap: strong - weak, weak, strong, ease, logLength }];
+  return [{ prompt, group, fifths, gap: strong - weak, weak, strong, ease, logLength }];
 }
 
 /** The models that a cheap tier has: neither the weakest quarter, which nobody would ask, nor the strong ones. */

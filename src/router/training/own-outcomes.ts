@@ -75,7 +75,7 @@ function toOutcome(row: Row, prompt: string): Outcome {
   const chars = row.completion_tokens * charsPerToken;
   const logLength = chars > 0 ? Math.log(chars) : undefined;
   const fifths = thoughts.map(({ fifth }) => fifth);
-  return { prompt, fifths, gap: strong - weak, weak, strong, ease, logLength };
+  return { prompt, group: "", fifths, gap: strong - weak, weak, strong, ease, logLength };
 }
 
 /** How likely the tier of the chosen model was to be chosen, by any of its models. */

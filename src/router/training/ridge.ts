@@ -26,13 +26,17 @@ export type ShapeScale = {
   readonly deviations: readonly number[];
 };
 
-/** Squares of bucket weights cost this much; of shape weights a tenth. */
-export type RidgeOptions = { readonly penalty: number };
+/** What weights cost. */
+export type RidgeOptions = {
+  /** Price of the squares of bucket weights. */
+  readonly penalty: number;
+  /** Shape weights are had in this unit at the same price: the smaller, the dearer; default 0.3. */
+  readonly shapeUnit?: number;
+};
 
 const iterationsMax = 16;
 const shapeCount = shapeNames.length;
-/** Shape weights in units in which all weights are penalised alike. */
-const shapeUnit = 0.3;
+const defaultShapeUnit = 0.3;
 
 /** Means and deviations of the shapes of prompts. */
 export function scaleShapes(prompts: readonly string[]): ShapeScale {
@@ -79,17 +83,18 @@ export function fitRidge(
   design: Design,
   targets: Float64Array,
   weights: Float64Array,
-  { penalty }: RidgeOptions,
+  { penalty, shapeUnit = defaultShapeUnit }: RidgeOptions,
 ): Linear {
   const size = bucketCount + shapeCount + 1;
   const solution = new Float64Array(size);
   const residual = new Float64Array(size);
-  addRows(design, multiply(weights, targets), residual);
+  addRows(design, multiply(weights, targets), residual, shapeUnit);
   const direction = residual.slice();
   let norm = dot(residual, residual);
   for (let round = 0; round < iterationsMax && norm > 1e-9; round += 1) {
     const image = new Float64Array(size);
-    addRows(design, multiply(weights, predict(design, direction)), image);
+    const errors = multiply(weights, predict(design, direction, shapeUnit));
+    addRows(design, errors, image, shapeUnit);
     for (let at = 0; at < size - 1; at += 1) {
       image[at] = (image[at] ?? 0) + penalty * (direction[at] ?? 0);
     }
@@ -115,12 +120,9 @@ export function fitRidge(
 export function evaluate(design: Design, { buckets, shape, bias }: Linear): Float64Array {
   const flat = new Float64Array(bucketCount + shapeCount + 1);
   flat.set(buckets);
-  flat.set(
-    shape.map((weight) => weight / shapeUnit),
-    bucketCount,
-  );
+  flat.set(shape, bucketCount);
   flat[bucketCount + shapeCount] = bias;
-  return predict(design, flat);
+  return predict(design, flat, 1);
 }
 
 /** one + factor · other. */
@@ -134,7 +136,11 @@ export function addLinear(one: Linear, other: Linear, factor: number): Linear {
   };
 }
 
-function predict({ rows, starts, ids, shapes }: Design, flat: Float64Array): Float64Array {
+function predict(
+  { rows, starts, ids, shapes }: Design,
+  flat: Float64Array,
+  shapeUnit: number,
+): Float64Array {
   const values = new Float64Array(rows);
   for (let row = 0; row < rows; row += 1) {
     const [start, end] = [starts[row] ?? 0, starts[row + 1] ?? 0];
@@ -151,7 +157,12 @@ function predict({ rows, starts, ids, shapes }: Design, flat: Float64Array): Flo
 }
 
 /** Adds each row's features, times its factor. */
-function addRows({ rows, starts, ids, shapes }: Design, factors: Float64Array, into: Float64Array) {
+function addRows(
+  { rows, starts, ids, shapes }: Design,
+  factors: Float64Array,
+  into: Float64Array,
+  shapeUnit: number,
+): void {
   for (let row = 0; row < rows; row += 1) {
     const factor = factors[row] ?? 0;
     const [start, end] = [starts[row] ?? 0, starts[row + 1] ?? 0];
