@@ -43,6 +43,7 @@ export type Assessment = {
 const magic = "ONR1";
 const charsPerToken = 4;
 const reasonsMax = 3;
+const tierCount = 5;
 const reasonNames = shapeNames.map((name) => name.replace(" ", "-"));
 /** Need, ease and likeness, in this order. */
 export const axesPerSource = 3;
@@ -59,6 +60,10 @@ export class Network {
   readonly #values: Float64Array;
   /** The numbers about the prompt's shape, standardised. */
   readonly #shape = new Float64Array(shapeNames.length);
+  /** How much each of them moved the need. */
+  readonly #moved = new Float64Array(shapeNames.length);
+  readonly #shares: Float64Array;
+  readonly #mixed = new Float64Array(tierCount);
 
   /** `table`: weights by bucket, then axis. */
   constructor(header: NetworkHeader, table: Int8Array, id = "") {
@@ -68,40 +73,48 @@ export class Network {
     this.#axes = header.scales.length;
     this.#sums = new Int32Array(this.#axes);
     this.#values = new Float64Array(this.#axes);
+    this.#shares = new Float64Array(header.sources.length);
     if (table.length !== bucketCount * this.#axes) throw new Error("the weights are cut off");
   }
 
-  /** Assesses a prompt: some 25 µs for 2 kB. */
+  /** Assesses a prompt: some 25 µs for 2 kB. Nothing but the answer is allocated. */
   assess(text: string): Assessment {
     this.#features.read(text);
     this.#run();
     const values = this.#values;
-    const shares = toShares(this.header, values);
+    const shares = toShares(this.header, values, this.#shares);
     let need = this.header.lengthWeight * (this.#shape[0] ?? 0);
-    for (const [source, share] of shares.entries()) {
-      need += share * (values[source * axesPerSource] ?? 0);
+    for (let source = 0; source < shares.length; source += 1) {
+      need += (shares[source] ?? 0) * (values[source * axesPerSource] ?? 0);
     }
     const outputChars = Math.exp(Math.min(12, values[this.#axes - 1] ?? 0));
+    const mixed = mixChances(this.header, values, shares, this.#mixed);
     return {
       need,
-      chances: calibrateChances(this.header.calibration, mixChances(this.header, values, shares)),
+      chances: calibrateChances(this.header.calibration, mixed),
       outputTokens: Math.ceil(outputChars / charsPerToken),
       reasons: this.#reasons(shares),
     };
   }
 
-  #reasons(shares: readonly number[]): string {
+  #reasons(shares: Float64Array): string {
     const { shape, lengthWeight } = this.header;
-    const moved = reasonNames.map((name, place) => {
-      const weight = shares.reduce(
-        (sum, share, source) => sum + share * (shape[source * axesPerSource]?.[place] ?? 0),
-        place === 0 ? lengthWeight : 0,
-      );
-      return { name, by: weight * (this.#shape[place] ?? 0) };
-    });
-    moved.sort((one, other) => Math.abs(other.by) - Math.abs(one.by));
-    const most = moved.slice(0, reasonsMax);
-    return most.map(({ name, by }) => `${by < 0 ? "-" : "+"}${name}`).join(" ");
+    const moved = this.#moved;
+    for (let place = 0; place < moved.length; place += 1) {
+      let weight = place === 0 ? lengthWeight : 0;
+      for (let source = 0; source < shares.length; source += 1) {
+        weight += (shares[source] ?? 0) * (shape[source * axesPerSource]?.[place] ?? 0);
+      }
+      moved[place] = weight * (this.#shape[place] ?? 0);
+    }
+    let reasons = "";
+    for (let rank = 0; rank < reasonsMax; rank += 1) {
+      const place = largestOf(moved);
+      const sign = (moved[place] ?? 0) < 0 ? "-" : "+";
+      reasons += `${rank === 0 ? "" : " "}${sign}${reasonNames[place]}`;
+      moved[place] = 0;
+    }
+    return reasons;
   }
 
   /** The price of cost for a quality of 0 to 1: never rising, 0 at 1; between two steps on the line between them. */
@@ -116,8 +129,10 @@ export class Network {
   #run(): void {
     const { ids, count } = this.#features;
     const { scales, biases, shape, shapeMeans, shapeDeviations } = this.header;
-    for (const [place, value] of this.#features.shape.entries()) {
-      this.#shape[place] = standardise(value, shapeMeans[place] ?? 0, shapeDeviations[place] ?? 1);
+    const { shape: read } = this.#features;
+    for (let place = 0; place < read.length; place += 1) {
+      const mean = shapeMeans[place] ?? 0;
+      this.#shape[place] = standardise(read[place] ?? 0, mean, shapeDeviations[place] ?? 1);
     }
     const table = this.#table;
     const sums = this.#sums;
@@ -146,46 +161,68 @@ export function standardise(value: number, mean: number, deviation: number): num
   return Math.max(-4, Math.min(4, (value - mean) / deviation));
 }
 
-/** How like each source a prompt looks, of these values of the axes; they add up to 1. */
+/** How like each source a prompt looks, of these values of the axes, written into `into`; they add up to 1. */
 export function toShares(
   { sources, sharpness }: Pick<NetworkHeader, "sources" | "sharpness">,
   values: Float64Array,
-): number[] {
-  const weights = sources.map((_, source) => {
+  into: Float64Array = new Float64Array(sources.length),
+): Float64Array {
+  let total = 0;
+  for (let source = 0; source < into.length; source += 1) {
     const likeness = values[source * axesPerSource + 2] ?? 0;
-    return Math.exp(sharpness * Math.max(-0.2, Math.min(1.2, likeness)));
-  });
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
+    const weight = Math.exp(sharpness * Math.max(-0.2, Math.min(1.2, likeness)));
+    into[source] = weight;
+    total += weight;
+  }
+  for (let source = 0; source < into.length; source += 1) {
+    into[source] = (into[source] ?? 0) / total;
+  }
+  return into;
 }
 
-/** The chance of a good answer by tier as the sources see it, mixed by their shares. */
+/** The chance of a good answer by tier as the sources see it, mixed by their shares, written into `into`. */
 export function mixChances(
-  { tiers, calibration }: Pick<NetworkHeader, "tiers" | "calibration">,
+  { tiers }: Pick<NetworkHeader, "tiers">,
   values: Float64Array,
-  shares: readonly number[],
-): number[] {
-  return calibration.map((_, tier) =>
-    shares.reduce((sum, share, source) => {
-      const [base, ofEase, ofNeed] = tiers[source]?.[tier] ?? [0, 0, 0];
+  shares: Float64Array,
+  into: Float64Array = new Float64Array(tierCount),
+): Float64Array {
+  for (let tier = 0; tier < into.length; tier += 1) {
+    let sum = 0;
+    for (let source = 0; source < shares.length; source += 1) {
+      const slopes = tiers[source]?.[tier];
       const place = source * axesPerSource;
-      const logit = base + ofEase * (values[place + 1] ?? 0) + ofNeed * (values[place] ?? 0);
-      return sum + share * sigmoid(logit);
-    }, 0),
-  );
+      const ease = (slopes?.[1] ?? 0) * (values[place + 1] ?? 0);
+      const need = (slopes?.[2] ?? 0) * (values[place] ?? 0);
+      sum += (shares[source] ?? 0) * sigmoid((slopes?.[0] ?? 0) + ease + need);
+    }
+    into[tier] = sum;
+  }
+  return into;
+}
+
+function largestOf(moved: Float64Array): number {
+  let largest = 0;
+  for (let place = 1; place < moved.length; place += 1) {
+    if (Math.abs(moved[place] ?? 0) > Math.abs(moved[largest] ?? 0)) largest = place;
+  }
+  return largest;
 }
 
 /** Mixed chances as they turned out, never falling with the tier. */
 export function calibrateChances(
   calibration: NetworkHeader["calibration"],
-  mixed: readonly number[],
+  mixed: Float64Array,
 ): number[] {
+  const chances: number[] = [];
   let highest = 0;
-  return mixed.map((chance, tier) => {
-    const [intercept, slope] = calibration[tier] ?? [0, 1];
-    highest = Math.max(highest, sigmoid(intercept + slope * logitOf(chance)));
-    return highest;
-  });
+  for (let tier = 0; tier < mixed.length; tier += 1) {
+    const line = calibration[tier];
+    const logit = (line?.[0] ?? 0) + (line?.[1] ?? 1) * logitOf(mixed[tier] ?? 0);
+    highest = Math.max(highest, sigmoid(logit));
+    chances.push(highest);
+  }
+  return chances;
 }
 
 /** Reads a weights file; throws where it has no weights, or none that work. */
@@ -220,8 +257,6 @@ function isSane(network: Network): boolean {
   const { need, chances, outputTokens } = network.assess("Why?");
   return [need, outputTokens, ...chances, ...network.header.lambdas].every(Number.isFinite);
 }
-
-const tierCount = 5;
 
 /** The bytes of a weights file. */
 export function encodeNetwork(header: NetworkHeader, table: Int8Array): Uint8Array {
