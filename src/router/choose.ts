@@ -137,12 +137,14 @@ function insert(ranked: RankedModel[], model: Model, worth: number, costUsd: num
     if (!isBetter(model, worth, costUsd, last)) return;
     ranked.pop();
   }
-  let at = ranked.length;
-  for (; at > 0; at--) {
+  const entry = { model, worth, costUsd };
+  ranked.push(entry);
+  for (let at = ranked.length - 1; at > 0; at--) {
     const before = ranked[at - 1];
     if (before === undefined || !isBetter(model, worth, costUsd, before)) break;
+    ranked[at] = before;
+    ranked[at - 1] = entry;
   }
-  ranked.splice(at, 0, { model, worth, costUsd });
 }
 
 function isBetter(model: Model, worth: number, costUsd: number, than: RankedModel): boolean {

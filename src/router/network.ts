@@ -44,6 +44,8 @@ const magic = "ONR1";
 const charsPerToken = 4;
 const reasonsMax = 3;
 const tierCount = 5;
+const flat = [0, 0, 0] as const;
+const unchanged = [0, 1] as const;
 const reasonNames = shapeNames.map((name) => name.replace(" ", "-"));
 /** Need, ease and likeness, in this order. */
 export const axesPerSource = 3;
@@ -62,6 +64,12 @@ export class Network {
   readonly #shape = new Float64Array(shapeNames.length);
   /** How much each of them moved the need. */
   readonly #moved = new Float64Array(shapeNames.length);
+  /** Weights of the shape's numbers, by axis, then number. */
+  readonly #shapeWeights: Float64Array;
+  readonly #shapeMeans: Float64Array;
+  readonly #shapeDeviations: Float64Array;
+  readonly #biases: Float64Array;
+  readonly #scales: Float64Array;
   readonly #shares: Float64Array;
   readonly #mixed = new Float64Array(tierCount);
 
@@ -73,6 +81,11 @@ export class Network {
     this.#axes = header.scales.length;
     this.#sums = new Int32Array(this.#axes);
     this.#values = new Float64Array(this.#axes);
+    this.#shapeWeights = Float64Array.from(header.shape.flat());
+    this.#shapeMeans = Float64Array.from(header.shapeMeans);
+    this.#shapeDeviations = Float64Array.from(header.shapeDeviations);
+    this.#biases = Float64Array.from(header.biases);
+    this.#scales = Float64Array.from(header.scales);
     this.#shares = new Float64Array(header.sources.length);
     if (table.length !== bucketCount * this.#axes) throw new Error("the weights are cut off");
   }
@@ -98,12 +111,14 @@ export class Network {
   }
 
   #reasons(shares: Float64Array): string {
-    const { shape, lengthWeight } = this.header;
+    const { lengthWeight } = this.header;
     const moved = this.#moved;
+    const weights = this.#shapeWeights;
     for (let place = 0; place < moved.length; place += 1) {
       let weight = place === 0 ? lengthWeight : 0;
       for (let source = 0; source < shares.length; source += 1) {
-        weight += (shares[source] ?? 0) * (shape[source * axesPerSource]?.[place] ?? 0);
+        const at = source * axesPerSource * moved.length + place;
+        weight += (shares[source] ?? 0) * (weights[at] ?? 0);
       }
       moved[place] = weight * (this.#shape[place] ?? 0);
     }
@@ -128,11 +143,12 @@ export class Network {
 
   #run(): void {
     const { ids, count } = this.#features;
-    const { scales, biases, shape, shapeMeans, shapeDeviations } = this.header;
+    const means = this.#shapeMeans;
+    const deviations = this.#shapeDeviations;
     const { shape: read } = this.#features;
     for (let place = 0; place < read.length; place += 1) {
-      const mean = shapeMeans[place] ?? 0;
-      this.#shape[place] = standardise(read[place] ?? 0, mean, shapeDeviations[place] ?? 1);
+      const mean = means[place] ?? 0;
+      this.#shape[place] = standardise(read[place] ?? 0, mean, deviations[place] ?? 1);
     }
     const table = this.#table;
     const sums = this.#sums;
@@ -146,10 +162,10 @@ export class Network {
     }
     const norm = 1 / Math.sqrt(Math.max(1, count));
     for (let axis = 0; axis < axes; axis += 1) {
-      let value = (biases[axis] ?? 0) + (sums[axis] ?? 0) * (scales[axis] ?? 0) * norm;
-      const weights = shape[axis] ?? [];
+      let value = (this.#biases[axis] ?? 0) + (sums[axis] ?? 0) * (this.#scales[axis] ?? 0) * norm;
+      const first = axis * shapeNames.length;
       for (let place = 0; place < shapeNames.length; place += 1) {
-        value += (weights[place] ?? 0) * (this.#shape[place] ?? 0);
+        value += (this.#shapeWeights[first + place] ?? 0) * (this.#shape[place] ?? 0);
       }
       this.#values[axis] = value;
     }
@@ -190,11 +206,11 @@ export function mixChances(
   for (let tier = 0; tier < into.length; tier += 1) {
     let sum = 0;
     for (let source = 0; source < shares.length; source += 1) {
-      const slopes = tiers[source]?.[tier];
+      const slopes = tiers[source]?.[tier] ?? flat;
       const place = source * axesPerSource;
-      const ease = (slopes?.[1] ?? 0) * (values[place + 1] ?? 0);
-      const need = (slopes?.[2] ?? 0) * (values[place] ?? 0);
-      sum += (shares[source] ?? 0) * sigmoid((slopes?.[0] ?? 0) + ease + need);
+      const ease = slopes[1] * (values[place + 1] ?? 0);
+      const need = slopes[2] * (values[place] ?? 0);
+      sum += (shares[source] ?? 0) * sigmoid(slopes[0] + ease + need);
     }
     into[tier] = sum;
   }
@@ -217,8 +233,8 @@ export function calibrateChances(
   const chances: number[] = [];
   let highest = 0;
   for (let tier = 0; tier < mixed.length; tier += 1) {
-    const line = calibration[tier];
-    const logit = (line?.[0] ?? 0) + (line?.[1] ?? 1) * logitOf(mixed[tier] ?? 0);
+    const line = calibration[tier] ?? unchanged;
+    const logit = line[0] + line[1] * logitOf(mixed[tier] ?? 0);
     highest = Math.max(highest, sigmoid(logit));
     chances.push(highest);
   }
