@@ -233,6 +233,32 @@ export async function refuseSecondGateway(dataDirectory: string): Promise<void> 
   ]);
 }
 
+/** The file that says that the state of a data folder has gone into a fleet. */
+const movedFile = (dataDirectory: string) => join(dataDirectory, "moved.json");
+
+/** Notes that the state of a data folder is a fleet's now. */
+export async function markMoved(dataDirectory: string, brokers: readonly string[]): Promise<void> {
+  const text = JSON.stringify({ at: new Date().toISOString(), brokers });
+  await writeFile(movedFile(dataDirectory), `${text}\n`);
+}
+
+/** Throws SettingsError if the state of the folder is a fleet's: whoever goes on alone would part from it. */
+async function refuseMoved(dataDirectory: string): Promise<void> {
+  const file = movedFile(dataDirectory);
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return;
+  const { at, brokers }: { at: string; brokers: readonly string[] } = JSON.parse(text);
+  throw new SettingsError([
+    `OPTAMIL_DATA: ${dataDirectory} was moved to the fleet at ${brokers.join(", ")} (${at}): run 'optamil gateway', or remove ${file} to go on alone`,
+  ]);
+}
+
+/** Throws SettingsError if no gateway may be started on the data folder. */
+export async function refuseFolder({ dataDirectory, fleet }: Settings): Promise<void> {
+  await refuseSecondGateway(dataDirectory);
+  if (fleet === undefined) await refuseMoved(dataDirectory);
+}
+
 /** The gateway that runs on the data of this environment, and the key to call it with; undefined if none runs. */
 export async function findRunning(environment: Environment, { dataDirectory }: Settings) {
   const url = await findServing(dataDirectory);
@@ -267,6 +293,7 @@ async function openBootstrapped(settings: Settings): Promise<Accounts> {
   if (settings.fleet !== undefined) {
     throw new SettingsError(["no replica of the fleet runs on this data: start one first"]);
   }
+  await refuseMoved(settings.dataDirectory);
   const accounts = await openAccounts(settings, knownNames(settings));
   await accounts.bootstrap();
   return accounts;

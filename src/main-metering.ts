@@ -123,7 +123,8 @@ export const nothingLoaded: LoadedBase = {
   pending: [],
 };
 
-const folders = (dataDirectory: string) => ({
+/** The folders of a gateway that is alone. */
+export const folders = (dataDirectory: string) => ({
   usage: join(dataDirectory, "usage"),
   consumer: join(dataDirectory, "consumer"),
   warehouse: join(dataDirectory, "warehouse"),

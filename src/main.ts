@@ -34,7 +34,7 @@ import {
   openAccounts,
   openKeys,
   openRunningMetering,
-  refuseSecondGateway,
+  refuseFolder,
   rotateSigningKeysOf,
   servingFile,
 } from "./main-accounts.ts";
@@ -99,7 +99,7 @@ async function compose(
   const clock = systemClock;
   const log = openLog(settings.logLevel);
   resources.defer(() => log.close());
-  await refuseSecondGateway(settings.dataDirectory);
+  await refuseFolder(settings);
   const { connectTimeoutMs, providerSilenceTimeoutMs: silenceTimeoutMs } = settings.limits;
   const fixed = { environment, clock, version, connectTimeoutMs, silenceTimeoutMs, log };
   const configuration = await openConfiguration(settings, fixed);
@@ -341,6 +341,10 @@ if (import.meta.main) {
     rotateSigningKeys: (step) => rotateSigningKeysOf(process.env, step),
     openMetering: () => openRunningMetering(process.env),
     migrate: () => migrate(process.env),
+    move: async (to) => {
+      const { move } = await import("./main-move.ts");
+      return move(process.env, fileURLToPath(import.meta.url), to);
+    },
     consume: (tell) => consumeAlone(process.env, tell),
     openDeadLetters: async () => {
       const fleet = fleetOf(loadSettings(process.env));

@@ -33,6 +33,8 @@ export type CommandContext = {
   readonly openMetering: () => Promise<MeteringOperations | undefined>;
   /** Makes the topics, tables and the first account of a fleet. */
   readonly migrate: () => Promise<Migration>;
+  /** Brings the state of the data folder into a fleet; gives a line for each difference that is left. */
+  readonly move: (move: Move) => Promise<readonly string[]>;
   /** Consumes a fleet's usage events until the process is told to stop; tells what an operator should know. */
   readonly consume: (tell: (line: string) => void) => Promise<void>;
   /** A fleet's records that no warehouse can take. */
@@ -180,6 +182,9 @@ export type Migration = {
   readonly done: readonly string[];
   readonly differences: readonly string[];
 };
+
+/** Who hears of a move while it runs. */
+export type Move = { readonly tell: (step: string, message: string) => void };
 
 /** A usage record that was put aside. */
 export type DeadLetterRow = {

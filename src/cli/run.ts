@@ -16,6 +16,7 @@ import { examplesCommand } from "./examples.ts";
 import { gateway } from "./gateway.ts";
 import { keys } from "./keys.ts";
 import { migrate } from "./migrate.ts";
+import { move } from "./move.ts";
 import { openapi } from "./openapi.ts";
 import { plans } from "./plans.ts";
 import { sql } from "./sql.ts";
@@ -35,6 +36,7 @@ const commands: Readonly<Record<string, Command>> = {
   gateway,
   consumer,
   migrate,
+  move,
   dlq,
   config,
   doctor,

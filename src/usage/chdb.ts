@@ -20,6 +20,7 @@ import {
   parseRows,
   type Row,
   StoredUsage,
+  type TextFormat,
 } from "./stored-usage.ts";
 import {
   BatchRejected,
@@ -112,9 +113,18 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     return Promise.resolve();
   }
 
-  protected async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
+  async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
     const session = name === "sums" ? this.#ingest : this.#audit;
     return parseRows(await this.#lines(session, name, parameters));
+  }
+
+  /** The answer to a statement as text, for who copies it elsewhere. */
+  text(
+    name: StatementName,
+    parameters: Record<string, unknown>,
+    format: TextFormat,
+  ): Promise<string> {
+    return this.#lines(this.#audit, name, parameters, format);
   }
 
   /** Statements with parameters run one after the other, whatever their connections: the engine confuses them else. */
@@ -122,10 +132,11 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     session: Session,
     name: StatementName,
     parameters: Record<string, unknown>,
+    format: TextFormat = "JSONEachRow",
   ): Promise<string> {
     const statement = this.#statements.get(name) ?? readStatement(name);
     this.#statements.set(name, statement);
-    const answer = await session.queryBindAsync(statement, parameters, { format: "JSONEachRow" });
+    const answer = await session.queryBindAsync(statement, parameters, { format });
     return answer.text();
   }
 }

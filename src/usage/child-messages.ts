@@ -2,6 +2,8 @@
 import type { AnalyticsAnswer, AnalyticsQuestion } from "./analytics.ts";
 import type { Finding } from "./audit.ts";
 import type { Confirmation } from "./consumer-parts.ts";
+import type { StatementName } from "./statement.ts";
+import type { TextFormat } from "./stored-usage.ts";
 import type { LastExit } from "./trial.ts";
 import type { AskedBase, PeriodSums, StoredBase, StoredEvent } from "./warehouse.ts";
 
@@ -12,6 +14,8 @@ export type ToChild =
       readonly type: "start";
       readonly lastExit: LastExit | undefined;
       readonly deliveredOffset: number;
+      /** Whether nothing is consumed, and questions are answered only. */
+      readonly onlyAnswers: boolean;
     }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   | { readonly type: "stop" };
@@ -51,6 +55,12 @@ export type Question =
     }
   | { readonly kind: "bases"; readonly asked: readonly AskedBase[] }
   | { readonly kind: "audit" }
+  | {
+      readonly kind: "statement";
+      readonly name: StatementName;
+      readonly parameters: Record<string, unknown>;
+      readonly format: TextFormat;
+    }
   | AnalyticsQuestion;
 
 /** The answer to the question of the same kind. */
@@ -61,6 +71,7 @@ export type Answer =
   | { readonly kind: "sums"; readonly sums: readonly PeriodSums[] }
   | { readonly kind: "bases"; readonly bases: readonly StoredBase[] }
   | { readonly kind: "audit"; readonly findings: readonly Finding[] }
+  | { readonly kind: "statement"; readonly text: string }
   | AnalyticsAnswer;
 
 /** Whether a message is from the gateway. Both ends are this program: only the outer shape is checked. */

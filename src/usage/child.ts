@@ -12,6 +12,8 @@ import {
 } from "./child-messages.ts";
 import { Consumer } from "./consumer.ts";
 import type { ConsumerRecords, ConsumerStore } from "./consumer-store.ts";
+import type { StatementName } from "./statement.ts";
+import type { TextFormat } from "./stored-usage.ts";
 import type { UsageLogReader } from "./usage-log.ts";
 import type {
   AuditedWarehouse,
@@ -40,6 +42,12 @@ export type ChildParts = {
       readonly analytics: AnalyticsWarehouse;
       /** Makes charts of large accounts cheaper by a bit; whether there may be more to do. */
       rollUp?(): Promise<boolean>;
+      /** The answer to a statement, for who copies it elsewhere. */
+      text?(
+        name: StatementName,
+        parameters: Record<string, unknown>,
+        format: TextFormat,
+      ): Promise<string>;
     };
   readonly store: ConsumerStore & ConsumerRecords;
 };
@@ -84,6 +92,7 @@ class ConsumerChild {
   readonly #port: ChildPort;
   readonly #options: ChildOptions;
   readonly #start = Promise.withResolvers<Start | undefined>();
+  readonly #stops = Promise.withResolvers<void>();
   #parts: ChildParts | undefined;
   /** Audits wait for the end of a step, as nothing may be inserted meanwhile. */
   #audits: Asked[] = [];
@@ -121,6 +130,7 @@ class ConsumerChild {
     });
     this.#parts = parts;
     this.#port.send({ type: "ready" });
+    if (start.onlyAnswers) return this.#stops.promise;
     for (let retryMs = retryMinMs; !this.#stopped; ) {
       try {
         await this.#answerAudits(consumer, parts);
@@ -158,6 +168,7 @@ class ConsumerChild {
   #stop(): void {
     this.#stopped = true;
     this.#start.resolve(undefined);
+    this.#stops.resolve();
     this.#wake();
   }
 
@@ -211,6 +222,8 @@ class ConsumerChild {
         };
       case "bases":
         return { kind: "bases", bases: await warehouse.bases(question.asked) };
+      case "statement":
+        return { kind: "statement", text: await findText(warehouse, question) };
       case "audit":
         throw new Error("audits are answered between two steps");
       default:
@@ -229,6 +242,15 @@ class ConsumerChild {
       for (const { id } of asked) this.#port.send({ type: "refusal", id, message, invalid });
     }
   }
+}
+
+/** Only the embedded warehouse has it, which nobody else can ask. */
+function findText(
+  warehouse: ChildParts["warehouse"],
+  { name, parameters, format }: Extract<Question, { kind: "statement" }>,
+): Promise<string> {
+  if (warehouse.text === undefined) throw new Error("this warehouse gives no text");
+  return warehouse.text(name, parameters, format);
 }
 
 function pick({ records, dead, lag }: { records: number; dead: number; lag: number }) {

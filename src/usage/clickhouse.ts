@@ -1,4 +1,5 @@
 // The warehouse on a ClickHouse server or cluster, over HTTP.
+import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import {
@@ -157,22 +158,33 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   async insert(batch: EventBatch): Promise<void> {
     if (batch.events.length === 0) return;
     const columns = rowColumns.join(", ");
-    const statement = `INSERT INTO optamil.usage_events (${columns}) FORMAT JSONCompactEachRow`;
-    const replicated = { insert_quorum: "auto", distributed_foreground_insert: 1 } as const;
     try {
-      await this.#call(statement, {
-        values: Readable.from([toRows(batch)], { objectMode: false }),
-        settings: {
-          ...insertSettings,
-          max_partitions_per_insert_block: "0",
-          wait_end_of_query: 1,
-          ...(this.#cluster !== undefined && replicated),
-        },
-      });
+      await this.#insert(`usage_events (${columns}) FORMAT JSONCompactEachRow`, toRows(batch));
     } catch (error) {
       if (!isOfRows(codeOf(error))) throw error;
       throw new BatchRejected("the rows are refused", { cause: error });
     }
+  }
+
+  /** Stores rows as another warehouse gave them, in the format JSONCompactEachRowWithNames. */
+  async take(table: "usage_events" | "usage_records", rows: string): Promise<void> {
+    const format = "JSONCompactEachRowWithNames";
+    await this.#insert(`${table} FORMAT ${format}`, Buffer.from(rows));
+  }
+
+  async #insert(into: string, rows: Buffer): Promise<void> {
+    const replicated = { insert_quorum: "auto", distributed_foreground_insert: 1 } as const;
+    await this.#call(`INSERT INTO optamil.${into}`, {
+      values: Readable.from([rows], { objectMode: false }),
+      settings: {
+        ...insertSettings,
+        max_partitions_per_insert_block: "0",
+        // A column that is not there yet must not be lost without a word.
+        input_format_skip_unknown_fields: 0,
+        wait_end_of_query: 1,
+        ...(this.#cluster !== undefined && replicated),
+      },
+    });
   }
 
   /** Makes the tables again where the server has lost them: then it is another warehouse. */
@@ -211,7 +223,7 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     await Promise.all([this.#client.close(), this.#analyst.close()]);
   }
 
-  protected async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
+  async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
     // Accounts are paged over all shards, not shard by shard.
     const settings = { wait_end_of_query: 1, distributed_product_mode: "global" } as const;
     const format = "JSONEachRow";

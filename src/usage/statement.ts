@@ -53,12 +53,23 @@ export type RollupQuestion =
   | "rollup-done"
   | "rollup-until";
 
+/** What is asked while usage is moved from an embedded warehouse to a server. */
+export type MoveQuestion =
+  | "move-periods"
+  | "move-rows"
+  | "move-records"
+  | "move-offsets"
+  | "move-accounts"
+  | "move-sums"
+  | "move-events";
+
 /** Name of a statement: of its file without the ending. */
 export type StatementName =
   | (typeof schemaStatements)[number]
   | (typeof accessStatements)[number]
   | (typeof rollupStatements)[number]
   | RollupQuestion
+  | MoveQuestion
   | "schema-version"
   | "warehouse-id"
   | "last-offset"

@@ -20,6 +20,9 @@ import {
   type Warehouse,
 } from "./warehouse.ts";
 
+/** Formats in which answers are text: an object for each row; names, then a list for each row. */
+export type TextFormat = "JSONEachRow" | "JSONCompactEachRowWithNames";
+
 /** A row of an answer; 64-bit numbers are texts. */
 export type Row = Readonly<Record<string, string | number>>;
 
@@ -62,7 +65,7 @@ export abstract class StoredUsage
     Pick<QueriedWarehouse, "event" | "eventOfRequest">
 {
   /** The rows that a statement gives with these parameters. */
-  protected abstract ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]>;
+  abstract ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]>;
 
   async sums(
     accountIds: readonly string[],

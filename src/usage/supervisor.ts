@@ -38,6 +38,8 @@ export type SupervisorOptions = SupervisorEvents & {
   readonly start: () => ConsumerProcess;
   /** What the counters have taken: the usage log's `confirmedOffset`. */
   readonly deliveredOffset: () => number;
+  /** Whether the consumer consumes nothing, and answers questions only. Default false. */
+  readonly onlyAnswers?: boolean | undefined;
   /** Wait before a restart: doubled from the first to the second, and back after progress. Default 200 and 10,000. */
   readonly backoffMs?: readonly [number, number] | undefined;
   /** Time for an answer. Default 70,000: statements end after 60,000. */
@@ -153,6 +155,7 @@ class Supervisor implements ConsumerSupervisor {
       type: "start",
       lastExit: this.#lastExit,
       deliveredOffset: this.#options.deliveredOffset(),
+      onlyAnswers: this.#options.onlyAnswers ?? false,
     });
   }
 

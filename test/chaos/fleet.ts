@@ -45,11 +45,7 @@ export class Fleet {
   readonly key: string;
   readonly #env: Record<string, string | undefined>;
 
-  constructor(
-    parts: Pick<Fleet, "kafka" | "clickhouse" | "redis">,
-    key: string,
-    env: Record<string, string | undefined>,
-  ) {
+  constructor(parts: Services, key: string, env: Record<string, string | undefined>) {
     this.kafka = parts.kafka;
     this.clickhouse = parts.clickhouse;
     this.redis = parts.redis;
@@ -139,37 +135,55 @@ export class Fleet {
   }
 }
 
-/** Starts everything and makes topics, tables and the first account. */
-export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { brokers = 1, startClickHouse } = options;
+/** What the processes of a fleet share. */
+export type Services = Pick<Fleet, "kafka" | "clickhouse" | "redis">;
+
+/** Starts Kafka, ClickHouse and Redis, with nothing in them. */
+export async function startServices({
+  brokers = 1,
+  startClickHouse,
+}: Pick<FleetOptions, "brokers" | "startClickHouse">): Promise<Services> {
   const [kafka, clickhouse, redis] = await Promise.all([
     startKafka({ brokers }),
     startClickHouse(),
     startRedis(),
   ]);
+  return { kafka, clickhouse, redis };
+}
+
+/** The environment of a fleet's processes. */
+export async function fleetEnvironment(
+  { kafka, clickhouse, redis }: Services,
+  { brokers = 1, config }: Pick<FleetOptions, "brokers" | "config"> = {},
+): Promise<Record<string, string | undefined>> {
   const home = await temporaryFolder();
-  const config = await writeConfig({
-    kafka: { brokers: kafka.bootstrap, partitions, replicationFactor: brokers },
-    clickhouse: { url: clickhouse.url },
-    redis: { url: redis.url },
-    ...options.config,
-  });
-  const env = {
+  return {
     ...Object.fromEntries(providerPresets.map(({ apiKeyEnv }) => [apiKeyEnv, undefined])),
     OPTAMIL_API_KEY: undefined,
-    OPTAMIL_CONFIG: config,
+    OPTAMIL_CONFIG: await writeConfig({
+      kafka: { brokers: kafka.bootstrap, partitions, replicationFactor: brokers },
+      clickhouse: { url: clickhouse.url },
+      redis: { url: redis.url },
+      ...config,
+    }),
     OPTAMIL_SIGNING_KEYS: join(home, "signing-keys"),
     OPTAMIL_LOG: process.env["OPTAMIL_TEST_LOG"] ?? "silent",
     HOST: undefined,
   };
+}
+
+/** Starts everything and makes topics, tables and the first account. */
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const services = await startServices(options);
+  const env = await fleetEnvironment(services, options);
   const { command, args } = runtimeCommand(main, ["migrate"]);
   const migrated = await run(command, args, {
-    env: { ...env, OPTAMIL_DATA: join(home, "migrate"), OPTAMIL_GATEWAY_ID: "migrate" },
+    env: { ...env, OPTAMIL_DATA: await temporaryFolder(), OPTAMIL_GATEWAY_ID: "migrate" },
     timeoutMs: startTimeoutMs,
   });
   expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
   const key = /^first key: (\S+)/m.exec(migrated.stdout)?.[1] ?? "";
-  const fleet = new Fleet({ kafka, clickhouse, redis }, key, env);
+  const fleet = new Fleet(services, key, env);
   for (let number = 0; number < options.consumers; number++) await fleet.addConsumer();
   for (let number = 0; number < options.gateways; number++) await fleet.addReplica();
   return fleet;

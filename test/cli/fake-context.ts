@@ -26,13 +26,14 @@ export type FakeOperations = {
   /** Default: the command fails. */
   readonly deadLetters?: Partial<DeadLetterOperations>;
   readonly migration?: Migration;
+  readonly move?: CommandContext["move"];
   readonly consume?: CommandContext["consume"];
   readonly checkConfig?: CommandContext["checkConfig"];
 };
 
 /** Runs `optamil <words…>` over fakes. */
 export async function runWith(
-  { accounts = {}, metering, deadLetters, migration, consume, checkConfig }: FakeOperations,
+  { accounts = {}, metering, deadLetters, migration, move, consume, checkConfig }: FakeOperations,
   ...words: string[]
 ): Promise<CommandResult> {
   const printed: string[] = [];
@@ -46,6 +47,7 @@ export async function runWith(
     rotateSigningKeys: async (step) => `kid-${step}`,
     openAccounts: async () => ({ ...noAccounts, ...accounts }),
     migrate: async () => migration ?? refuse(),
+    move: move ?? refuse,
     consume: consume ?? refuse,
     openDeadLetters: async () => ({ ...noDeadLetters, ...deadLetters }),
     openMetering: async () => metering && { ...noMetering, ...metering },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DeadLetterRow } from "../../src/cli/command.ts";
+import type { DeadLetterRow, Move } from "../../src/cli/command.ts";
 import { runWith } from "./fake-context.ts";
 
 const letter: DeadLetterRow = {
@@ -74,6 +74,26 @@ describe("optamil migrate", () => {
     expect(await runWith({ migration: { done, differences } }, "migrate")).toMatchObject({
       ...{ code: 1, printed: done, warned: differences },
     });
+  });
+});
+
+describe("optamil move", () => {
+  const moved = async ({ tell }: Move) => {
+    tell("rows", "2026-04: 3 copied");
+    return [];
+  };
+
+  it("prints its steps, and as an object a line for programs", async () => {
+    const { code, printed } = await runWith({ move: moved }, "move");
+    expect({ code, printed }).toEqual({ code: 0, printed: ["rows: 2026-04: 3 copied"] });
+    const json = await runWith({ move: moved }, "move", "--json");
+    expect(json.printed).toEqual(['{"step":"rows","message":"2026-04: 3 copied"}']);
+  });
+
+  it("ends with 1 and a line for each difference", async () => {
+    const differences = ["account acme 2026-04: 1 rows here, 2 in the fleet"];
+    const result = await runWith({ move: async () => differences }, "move");
+    expect(result).toMatchObject({ code: 1, warned: differences });
   });
 });
 

@@ -226,6 +226,12 @@ export class RedisCounters implements SharedCounters {
     };
   }
 
+  /** Makes what the store knows worth nothing, as if it were lost: the next sign of life begins a new generation. */
+  async forget(): Promise<void> {
+    const shards = this.#shards();
+    await Promise.all(shards.map((shard) => this.#connection.set(`${shard}:generation`, "")));
+  }
+
   async open(generation: string): Promise<void> {
     this.#generation = generation;
     this.#session = this.#beatSession;
