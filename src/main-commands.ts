@@ -35,7 +35,6 @@ export async function consumeAlone(
   const { consumeFleet } = await import("./main-fleet.ts");
   const log = openLog(settings.logLevel);
   const stopped = untilStopped();
-  tell(`Consumer ${settings.gatewayId} is running`);
   await using resources = new AsyncDisposableStack();
   resources.defer(() => log.close());
   const config = () => ({ version: "", loadedAt: "" });
@@ -43,6 +42,7 @@ export async function consumeAlone(
     stopped,
     log,
     onOpen: async (status) => {
+      tell(`Consumer ${settings.gatewayId} is running`);
       const metrics = measureFleetConsumer(status, resources);
       const parts = { ready: () => true, config, metrics };
       await openOperatorPort(settings.metrics, parts, { resources, log });
@@ -52,7 +52,8 @@ export async function consumeAlone(
 
 /** Makes what a fleet needs before its first replica. */
 export async function migrate(environment: Environment): Promise<Migration> {
-  const settings = loadSettings(environment);
+  const name = environment["OPTAMIL_GATEWAY_ID"] || "migrate";
+  const settings = loadSettings({ ...environment, OPTAMIL_GATEWAY_ID: name });
   const fleet = fleetOf(settings);
   const { bootstrapFleet, migrateFleet } = await import("./main-fleet.ts");
   const made = await migrateFleet(fleet);

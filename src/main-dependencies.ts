@@ -5,9 +5,11 @@ import { directoryTopic } from "./directory/kafka.ts";
 import { toKafkaConnection, toRedis } from "./main-fleet.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { openAdmin } from "./platform/kafka/client.ts";
+import { judgeSchema, type SchemaState } from "./platform/schema.ts";
 import { within } from "./platform/within.ts";
 import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
 import { usageTopics } from "./usage/kafka/topics.ts";
+import { schemaVersion } from "./usage/statement.ts";
 
 const groupId = "optamil.usage";
 const answerTimeoutMs = 10_000;
@@ -72,17 +74,28 @@ async function diagnoseClickHouse({ clickhouse }: FleetSettings): Promise<Diagno
     "requests and /v1/usage go on; sql and audit get 503, and Kafka keeps events for 14 days";
   try {
     const askedAtMs = Date.now();
-    const asked = warehouse.sql("SELECT toUnixTimestamp64Milli(now64(3)) AS ms", "TSV");
-    const text = await within(answerTimeoutMs, asked);
-    if (text === undefined) throw new Error("no answer in time");
-    const skewMs = Math.round(Number(text) - (askedAtMs + Date.now()) / 2);
-    const ok: Diagnosis = { part, status: "ok", message: "answers, and has its tables" };
-    return [ok, toSkew(skewMs)];
+    const asked = warehouse.wallMs();
+    const wallMs = await within(answerTimeoutMs, asked);
+    if (wallMs === undefined) throw new Error("no answer in time");
+    const skewMs = Math.round(wallMs - (askedAtMs + Date.now()) / 2);
+    return [diagnoseSchema(await warehouse.schema()), toSkew(skewMs)];
   } catch (error) {
     return [away(part, error, meaning)];
   } finally {
     await warehouse.close();
   }
+}
+
+function diagnoseSchema(found: SchemaState): Diagnosis {
+  const part = "clickhouse";
+  const verdict = judgeSchema("ClickHouse", found, schemaVersion);
+  if (verdict.fits) {
+    const message = `answers, and has schema version ${found.version} of its tables`;
+    return { part, status: "ok", message };
+  }
+  const meaning = "gateways and consumers of this release do not start";
+  const remedy = "optamil migrate, of the newest release that runs here";
+  return { part, status: "error", message: verdict.problem, meaning, remedy };
 }
 
 function toSkew(skewMs: number): Diagnosis {

@@ -25,21 +25,24 @@ import {
   type MeteringOptions,
   nothingLoaded,
 } from "./main-metering.ts";
+import { guardSchema } from "./main-schema.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
+import { tellMigration } from "./platform/schema.ts";
 import type { Settings } from "./platform/settings.ts";
 import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
-import { ClickHouseWarehouse, openClickHouseWarehouse } from "./usage/clickhouse.ts";
+import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
 import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
 import { openKafkaForwarder } from "./usage/kafka/forwarder.ts";
 import { openKafkaTail } from "./usage/kafka/tail.ts";
-import { ensureUsageTopics } from "./usage/kafka/topics.ts";
+import { ensureTopicsSchema, ensureUsageTopics, topicsVersion } from "./usage/kafka/topics.ts";
 import { openLmdbUsageLog } from "./usage/lmdb.ts";
+import { schemaVersion } from "./usage/statement.ts";
 
 /** What a replica is opened with. */
 export type FleetMeteringOptions = MeteringOptions & {
@@ -74,11 +77,13 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const clock = systemClock;
   const connection = toKafkaConnection(fleet, gatewayId);
   const onTrouble = (message: string) => log.warn({ trouble: message }, "usage log");
+  const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
+  // Before anything is opened that writes.
+  const guard = await guardSchema({ warehouse, connection, log, onMismatch: onBroken });
   const path = join(dataDirectory, "usage");
   const outbox = await openLmdbUsageLog({ path, gatewayId, clock, onBroken });
   const forwarder = openKafkaForwarder({ connection, outbox, onTrouble });
   const usageLog = createForwardedLog({ outbox, forwarder, durability });
-  const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
   const bases = openUsageBases({ openTail: () => openKafkaTail({ connection }), warehouse });
   const redis = connectRedis(toRedis(fleet));
   const { counters, shared } = openFleetCounters(redis, bases, options.directory);
@@ -102,6 +107,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
     }),
     async close() {
       ticks.stop();
+      guard.close();
       await usageLog.close();
       await Promise.all([bases.close(), warehouse.close()]);
       redis.close();
@@ -190,9 +196,21 @@ export async function consumeFleet(
 ): Promise<void> {
   const connection = toKafkaConnection(fleet, member);
   const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
+  await using resources = new AsyncDisposableStack();
+  resources.defer(() => warehouse.close());
+  let consumers: KafkaConsumers | undefined;
+  const mismatch = Promise.withResolvers<never>();
+  const guard = await guardSchema({ warehouse, connection, log, onMismatch: mismatch.reject });
+  resources.defer(() => guard.close());
+  await onOpen(() => consumers?.status() ?? new Map());
+  // Without its tables a consumer has nothing to do.
+  const fits = guard.known.then(() => true);
+  const isKnown = await Promise.race([fits, stopped.then(() => false), mismatch.promise]);
+  if (!isKnown) return;
   const redis = connectRedis(toRedis(fleet));
+  resources.defer(() => redis.close());
   const shared = new RedisCounters({ connection: redis, loadBase: () => nothingLoaded });
-  const consumers = openKafkaConsumers({
+  consumers = openKafkaConsumers({
     connection,
     member,
     warehouse,
@@ -203,11 +221,8 @@ export async function consumeFleet(
     },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
-  await onOpen(() => consumers.status());
   await stopped;
   await consumers.close();
-  await warehouse.close();
-  redis.close();
 }
 
 /** Makes the topics and tables of a fleet; a line for each, and for each difference. */
@@ -215,13 +230,17 @@ export async function migrateFleet(fleet: FleetSettings) {
   const { partitions, replicationFactor } = fleet.kafka;
   const connection = toKafkaConnection(fleet, "migrate");
   const findings = await ensureUsageTopics(connection, { partitions, replicationFactor });
-  const warehouse = await openClickHouseWarehouse(fleet.clickhouse);
+  const topics = await ensureTopicsSchema(connection);
+  const warehouse = new ClickHouseWarehouse(fleet.clickhouse);
+  await using resources = new AsyncDisposableStack();
+  resources.defer(() => warehouse.close());
+  const tables = await warehouse.migrate();
   const hasRole = await warehouse.makeAnalystRole();
-  await warehouse.close();
   return {
     done: [
       ...findings.map(({ topic, made }) => `topic ${topic}: ${made ? "made" : "is there"}`),
-      `tables in ${fleet.clickhouse.url}: are there`,
+      tellMigration("topics", topics, topicsVersion),
+      tellMigration(`tables in ${fleet.clickhouse.url}`, tables, schemaVersion),
       `role optamil_analyst: ${hasRole ? "is there" : "not made, as ClickHouse's user may not manage access"}`,
     ],
     differences: findings.flatMap(({ topic, differences }) =>

@@ -294,7 +294,7 @@ async function readTls(tls: { certFile: string; keyFile: string }) {
 
 /** What cannot be recorded is not served: the supervisor of the process starts it anew. */
 function endBroken(cause: unknown, log: Log): void {
-  log.error({ cause: String(cause) }, "the usage log cannot be written: the process ends");
+  log.error({ cause: String(cause) }, "usage cannot be recorded: the process ends");
   log.flush();
   process.exit(1);
 }

@@ -107,6 +107,7 @@ export class Meter {
       requestId: call.requestId,
       tag: call.tag,
       operation: call.operation,
+      trace: call.trail?.trace,
       ...spending,
     });
     const committed = this.#parts.usageLog.hold(hold);

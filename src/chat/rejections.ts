@@ -59,6 +59,7 @@ export class Rejections {
       requestId,
       tag,
       operation,
+      trace: call.trail?.trace,
       outcome: toRejection(status),
       httpStatus: status,
       count,

@@ -10,6 +10,7 @@ import {
   createClient,
 } from "@clickhouse/client";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
+import { judgeSchema, type SchemaState } from "../platform/schema.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
 import { toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
@@ -18,6 +19,7 @@ import {
   identify,
   readStatement,
   type StatementName,
+  schemaOldest,
   schemaStatements,
   schemaVersion,
 } from "./statement.ts";
@@ -74,7 +76,7 @@ const noAccessCodes: readonly number[] = [497, 514];
 /** The server's own bound comes first, and says more. */
 const analystTimeoutMs = analystSettings.max_execution_time * 1_000 + 5_000;
 
-/** Opens the warehouse, and makes what is missing in it. Throws if the server is down or newer than we are. */
+/** Opens the warehouse, and makes what is missing in it. Throws if the server is down or too new for us. */
 export async function openClickHouseWarehouse(
   options: ClickHouseOptions,
 ): Promise<ClickHouseWarehouse> {
@@ -122,20 +124,40 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     this.#analyst = createClient({ ...common, ...analysts });
   }
 
-  /** Makes the tables and views; repeating it changes nothing. Throws if a newer version made them. */
-  async migrate(): Promise<void> {
-    await this.#make("database");
-    await this.#make("schema-versions");
-    const [row] = await this.ask("schema-version", {});
-    const found = Number(row?.["version"] ?? 0);
-    if (found > schemaVersion) {
-      const message = `The warehouse has schema version ${found}, this program knows ${schemaVersion}: run the newer program.`;
-      throw new OptamilError("service_unavailable", message, { shouldRetry: false });
+  /**
+   * Makes the tables and views, and gives the schema that was there; repeating it changes nothing, and what a newer
+   * program made is left as it is. Throws if this program does not work with that.
+   */
+  async migrate(): Promise<SchemaState> {
+    const found = await this.schema();
+    if (found.version > schemaVersion) {
+      const verdict = judgeSchema("ClickHouse", found, schemaVersion);
+      if (verdict.fits) return found;
+      throw new OptamilError("service_unavailable", verdict.problem, { shouldRetry: false });
     }
     for (const name of schemaStatements) await this.#make(name);
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#call(identify);
-    if (found === schemaVersion) return;
-    await this.#call(`INSERT INTO optamil.schema_versions (version) VALUES (${schemaVersion})`);
+    if (found.version === schemaVersion) return found;
+    const values = `(${schemaVersion}, ${schemaOldest})`;
+    await this.#call(`INSERT INTO optamil.schema_versions (version, oldest) VALUES ${values}`);
+    return found;
+  }
+
+  /** The server's clock, Unix milliseconds. */
+  async wallMs(): Promise<number> {
+    return Number(await this.#call("SELECT toUnixTimestamp64Milli(now64(3)) FORMAT TSV"));
+  }
+
+  /** The schema that is there. */
+  async schema(): Promise<SchemaState> {
+    try {
+      const [row] = await this.ask("schema-version", {});
+      const version = Number(row?.["version"] ?? 0);
+      return { version, oldest: Number(row?.["oldest"] ?? version) };
+    } catch (error) {
+      if (!goneCodes.includes(codeOf(error))) throw error;
+      return { version: 0, oldest: 0 };
+    }
   }
 
   /**

@@ -22,7 +22,7 @@ export function toClusterStatements(name: StatementName, cluster: string): reado
 ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
     return [onCluster(local, cluster), onCluster(front, cluster)];
   }
-  if (name === "usage-events-columns") {
+  if (name === "usage-events-columns" || name === "usage-events-trace") {
     // The rows' own tables first: the one in front reads its columns from them.
     const local = statement.replace("optamil.usage_events\n", "optamil.usage_events_local\n");
     return [onCluster(local, cluster), onCluster(statement, cluster)];

@@ -26,6 +26,8 @@ const tiersCount = 5;
 const rankedMax = 16;
 const earliestUs = toMicros(Date.UTC(2020, 0));
 const latestUs = toMicros(Date.UTC(2100, 0));
+/** Ids of a trace and a span in it. */
+const tracePattern = /^([0-9a-f]{48})?$/;
 // Control characters, and halves of characters, have no place in an id.
 const idPattern = /^[^\p{C}]+$/u;
 
@@ -119,7 +121,8 @@ function findAmountFlaw(event: UsageEvent): string | undefined {
 
 function findTextFlaw(event: UsageEvent): string | undefined {
   const { keyJti, requestedModel, servedModel, provider, gatewayId, requestId, route } = event;
-  const { tag, rootKeyJti, budgets } = event;
+  const { tag, rootKeyJti, budgets, traceId, spanId } = event;
+  if (!tracePattern.test(traceId + spanId)) return "no trace";
   if (budgets.length > budgetsMax) return "too many budgets";
   const own =
     keyJti.length + requestedModel.length + servedModel.length + provider.length + gatewayId.length;

@@ -45,6 +45,8 @@ export type AdmittedRequest = {
   readonly budgets?: readonly BudgetLimit[] | undefined;
   /** What it asks for. Default: a chat. */
   readonly operation?: OperationName | undefined;
+  /** The trace that it belongs to, and the gateway's span in it. Default: none. */
+  readonly trace?: { readonly traceId: string; readonly spanId: string } | undefined;
 };
 
 /** A budget as it is at an admission. */
@@ -172,6 +174,8 @@ export function createHold(admitted: AdmittedRequest): UsageEvent {
     thresholdPercent: 0,
     operation: toOperation(admitted.operation ?? "chat"),
     feedback: undefined,
+    traceId: admitted.trace?.traceId ?? "",
+    spanId: admitted.trace?.spanId ?? "",
     decision: undefined,
     shadow: undefined,
     baselineModel: "",
@@ -224,6 +228,8 @@ export function createSettlement(hold: UsageEvent, end: RequestEnd): UsageEvent 
     thresholdPercent: hold.thresholdPercent,
     operation: hold.operation,
     feedback: hold.feedback,
+    traceId: hold.traceId,
+    spanId: hold.spanId,
     decision: end.decision && toDecision(end.decision),
     shadow: end.shadow && toDecision(end.shadow),
     baselineModel: end.baselineModel ?? "",

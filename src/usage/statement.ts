@@ -5,9 +5,11 @@ import { readFileSync } from "node:fs";
 export const schemaStatements = [
   "database",
   "schema-versions",
+  "schema-versions-columns",
   "warehouse-ids",
   "usage-events",
   "usage-events-columns",
+  "usage-events-trace",
   "usage-records",
   "usage-records-feed",
   "view-usage",
@@ -40,8 +42,15 @@ export const accessStatements = [
   "records-policy",
 ] as const;
 
-/** Version of what they make: one more with each change that an older program cannot work with. */
-export const schemaVersion = 1;
+/** Version of what they make: one more with each change. */
+export const schemaVersion = 2;
+
+/**
+ * Programs that know this version or a later one work with what they make: columns and tables are added, and whoever does
+ * not know them leaves them alone. It grows when something is taken away that they still need, which is in the release
+ * after the one that no longer needs it, at the soonest.
+ */
+export const schemaOldest = 1;
 
 /** What keeps rollups up to date. */
 export type RollupQuestion =

@@ -25,7 +25,7 @@ export const rowColumns: readonly string[] = `
   route_weights route_quality_ppm route_lambda_ppm route_need_ppm route_chances_ppm route_output_tokens
   route_ranked route_feasible route_propensity_ppm
   shadow_weights shadow_need_ppm shadow_chances_ppm shadow_output_tokens shadow_ranked
-  operation feedback_thumb feedback_score_ppm feedback_comment
+  operation feedback_thumb feedback_score_ppm feedback_comment trace_id span_id
 `
   .trim()
   .split(/\s+/);
@@ -94,6 +94,8 @@ function toCells(
     thumbName(event.feedback?.thumb),
     event.feedback?.scorePpm ?? null,
     event.feedback?.comment ?? "",
+    event.traceId,
+    event.spanId,
   ];
 }
 

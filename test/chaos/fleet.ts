@@ -20,6 +20,8 @@ export type FleetOptions = {
   readonly consumers: number;
   /** Added to the configuration file. */
   readonly config?: object;
+  /** The program that all processes run at first. Default: this one. */
+  readonly program?: string;
 };
 
 /** One replica: the process that serves now, or will. */
@@ -32,6 +34,8 @@ export type Replica = {
 const main = "src/main.ts";
 const partitions = 6;
 const readyTimeoutMs = 30_000;
+/** A drain, and what is left to be sent after it. */
+const stopTimeoutMs = 60_000;
 const startTimeoutMs = 120_000;
 
 /** A fleet that serves; `stop` ends all of it. */
@@ -43,14 +47,22 @@ export class Fleet {
   readonly consumers: RunningProcess[] = [];
   /** Key of the first account. */
   readonly key: string;
+  /** The program that what is started from now on runs. */
+  program: string;
   readonly #env: Record<string, string | undefined>;
 
-  constructor(parts: Services, key: string, env: Record<string, string | undefined>) {
+  constructor(
+    parts: Services,
+    key: string,
+    env: Record<string, string | undefined>,
+    program = main,
+  ) {
     this.kafka = parts.kafka;
     this.clickhouse = parts.clickhouse;
     this.redis = parts.redis;
     this.key = key;
     this.#env = env;
+    this.program = program;
   }
 
   /** The replica with this number, with the key of the first account. */
@@ -69,11 +81,23 @@ export class Fleet {
 
   /** SIGKILL, and a new process on the same data. Resolves when that serves. */
   async killReplica(number: number): Promise<void> {
+    await this.#replaceReplica(number, (process) => process.kill());
+  }
+
+  /** SIGTERM, and a new process of `program` on the same data. Resolves when that serves. */
+  async restartReplica(number: number): Promise<void> {
+    await this.#replaceReplica(number, (process) => process.stop(stopTimeoutMs));
+  }
+
+  async #replaceReplica(
+    number: number,
+    end: (process: RunningProcess) => Promise<unknown>,
+  ): Promise<void> {
     const replica = this.#replica(number);
     const { process } = await replica.serving;
     const next = Promise.withResolvers<Awaited<Replica["serving"]>>();
     replica.serving = next.promise;
-    await process.kill();
+    await end(process);
     next.resolve(this.#startReplica(`gateway-${number + 1}`, replica.dataDirectory));
     await replica.serving;
   }
@@ -88,12 +112,24 @@ export class Fleet {
     this.consumers[number] = await this.#startConsumer(number);
   }
 
-  /** Runs `optamil <words…>` beside a replica. */
-  run(words: readonly string[], replica = 0): ReturnType<typeof run> {
-    const { command, args } = runtimeCommand(main, words);
+  /** SIGTERM, and a new process of `program` under the same name. */
+  async restartConsumer(number: number): Promise<void> {
+    await this.consumers[number]?.stop(stopTimeoutMs);
+    this.consumers[number] = await this.#startConsumer(number);
+  }
+
+  /** Runs `optamil <words…>` beside a replica, on its data unless `env` says otherwise. */
+  run(
+    words: readonly string[],
+    replica = 0,
+    env: Record<string, string> = {},
+  ): ReturnType<typeof run> {
+    const { command, args } = runtimeCommand(this.program, words);
     const { dataDirectory } = this.#replica(replica);
     const own = { OPTAMIL_DATA: dataDirectory, OPTAMIL_GATEWAY_ID: "command" };
-    return run(command, args, { env: { ...this.#env, ...own, OPTAMIL_API_KEY: this.key } });
+    // kafkajs has Node warn of a timer, once.
+    const quiet = { NODE_NO_WARNINGS: "1", OPTAMIL_API_KEY: this.key };
+    return run(command, args, { env: { ...this.#env, ...own, ...quiet, ...env } });
   }
 
   /** A new account on a plan; its key. */
@@ -120,7 +156,7 @@ export class Fleet {
   }
 
   async #startReplica(name: string, dataDirectory: string): Promise<Awaited<Replica["serving"]>> {
-    const { command, args } = runtimeCommand(main, ["gateway"]);
+    const { command, args } = runtimeCommand(this.program, ["gateway"]);
     const env = { ...this.#env, OPTAMIL_DATA: dataDirectory, OPTAMIL_GATEWAY_ID: name, PORT: "0" };
     const readyLine = /^Replica is ready at (http:\/\/127\.0\.0\.1:\d+)\/v1/;
     const process = await startProcess(command, args, { env, readyLine, readyTimeoutMs });
@@ -128,7 +164,7 @@ export class Fleet {
   }
 
   #startConsumer(number: number): Promise<RunningProcess> {
-    const { command, args } = runtimeCommand(main, ["consumer"]);
+    const { command, args } = runtimeCommand(this.program, ["consumer"]);
     const env = { ...this.#env, OPTAMIL_GATEWAY_ID: `consumer-${number + 1}` };
     const readyLine = /^Consumer \S+ is running/;
     return startProcess(command, args, { env, readyLine, readyTimeoutMs });
@@ -176,14 +212,14 @@ export async function fleetEnvironment(
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const services = await startServices(options);
   const env = await fleetEnvironment(services, options);
-  const { command, args } = runtimeCommand(main, ["migrate"]);
+  const { command, args } = runtimeCommand(options.program ?? main, ["migrate"]);
   const migrated = await run(command, args, {
     env: { ...env, OPTAMIL_DATA: await temporaryFolder(), OPTAMIL_GATEWAY_ID: "migrate" },
     timeoutMs: startTimeoutMs,
   });
   expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
   const key = /^first key: (\S+)/m.exec(migrated.stdout)?.[1] ?? "";
-  const fleet = new Fleet(services, key, env);
+  const fleet = new Fleet(services, key, env, options.program);
   for (let number = 0; number < options.consumers; number++) await fleet.addConsumer();
   for (let number = 0; number < options.gateways; number++) await fleet.addReplica();
   return fleet;

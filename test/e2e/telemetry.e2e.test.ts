@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { askWarehouse } from "../chaos/books.ts";
 import { openUpstream, playJson, playOpenAi } from "../fakes/openai-upstream.ts";
 import { openOtlpCollector } from "../fakes/otlp-collector.ts";
 import { bearer, doors } from "./doors.ts";
@@ -167,6 +168,20 @@ describe("all that is exported", () => {
     const text = collector.bodies.join("\n");
     expect(text.length).toBeGreaterThan(10_000);
     for (const word of ["secret words", gateway.key, "upstream"]) expect(text).not.toContain(word);
+  });
+});
+
+describe("a charge", () => {
+  it.each(doors)("names the trace and the span of its request: $name", async (door) => {
+    const requestId = `charged-${doors.indexOf(door)}`;
+    const own = { ...headers, "x-request-id": requestId, traceparent: traceparent("01") };
+    await door.chat({ url: gateway.url, headers: own }, chat("gpt-4.1"));
+    const [span] = await waitForSpans(requestId, 2);
+    const sql = `SELECT credits, trace_id, span_id FROM usage WHERE request_id = '${requestId}'`;
+    const { traceId } = caller;
+    await expect
+      .poll(() => askWarehouse(gateway, sql), { timeout: 20_000 })
+      .toEqual([{ credits: 1, trace_id: traceId, span_id: span?.spanId }]);
   });
 });
 

@@ -60,7 +60,9 @@ describeAnalytics("chDB with rollups of some days", async () => {
 describe("the warehouse in chDB", () => {
   const path = createFolder();
   let warehouse: ChdbWarehouse;
+  const trace = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
   const event = sampleEvent({
+    trace,
     tag: "team-a",
     budgets: [{ id: "tag:team-a", limitMicro: 9_007_199_254_740_991n }],
     end: {
@@ -159,6 +161,7 @@ describe("the warehouse in chDB", () => {
       feedback_thumb: "",
       feedback_score_ppm: null,
       feedback_comment: "",
+      ...{ trace_id: trace.traceId, span_id: trace.spanId },
     });
   });
 

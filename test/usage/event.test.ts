@@ -225,6 +225,8 @@ describe("an event is poison", () => {
     ["with more cached tokens than prompt", { cachedTokens: 121n }],
     ["with a novel in its route", { route: "x".repeat(20_000) }],
     ["with a novel for its baseline", { baselineModel: "x".repeat(20_000) }],
+    ["of a trace that is none", { traceId: "4bf92f", spanId: "00f067aa0ba902b7" }],
+    ["of a trace without a span", { traceId: "4bf92f3577b34da6a3ce929d0e0e4736" }],
     ["that adjusts no event", { kind: EventKind.ADJUSTMENT }],
     ["that charges for a refusal", { kind: EventKind.REJECTED }],
   ])("%s", (_case, change) => {

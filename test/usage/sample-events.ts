@@ -38,6 +38,7 @@ export type Sample = {
   readonly requestedModel?: string;
   readonly requestId?: string;
   readonly operation?: OperationName;
+  readonly trace?: { readonly traceId: string; readonly spanId: string };
 };
 
 /** A decision for the cheap one of two models, which is likely to do. */
@@ -78,6 +79,7 @@ export function sampleHold(sample: Sample = {}): UsageEvent {
     tag: sample.tag,
     budgets: sample.budgets,
     operation: sample.operation,
+    trace: sample.trace,
   });
 }
 

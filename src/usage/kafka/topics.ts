@@ -1,5 +1,6 @@
 // Makes and checks the topics of the usage log, and tells one making of a topic from the next.
 import type { Admin } from "kafkajs";
+import { OptamilError } from "../../platform/errors.ts";
 import { type KafkaConnection, openAdmin } from "../../platform/kafka/client.ts";
 import {
   ensureTopic,
@@ -8,7 +9,8 @@ import {
   type WantedTopic,
   whileNew,
 } from "../../platform/kafka/topic.ts";
-import { readEpochs, writeEpoch } from "./epochs.ts";
+import { judgeSchema, type SchemaState } from "../../platform/schema.ts";
+import { readEpochs, readMeta, writeEpoch, writeSchema } from "./epochs.ts";
 
 /** Names of the topics. */
 export type UsageTopics = {
@@ -38,9 +40,34 @@ export type EnsureTopicsOptions = {
   readonly retentionMs?: number | undefined;
 };
 
+/** Version of what is in the topics, and the oldest one whose releases read and write it; as for the tables. */
+export const topicsVersion = 1;
+const topicsOldest = 1;
+/** What the topics of releases have that noted nothing. */
+export const unnotedTopics: SchemaState = { version: 1, oldest: 1 };
+
 const dayMs = 86_400_000;
 const retentionMsMin = 14 * dayMs;
 const deadRetentionMs = 90 * dayMs;
+
+/**
+ * Notes the version of what this release puts into the topics, and gives the one that was noted; a newer one stays. Throws
+ * if this release does not work with that.
+ */
+export async function ensureTopicsSchema(
+  connection: KafkaConnection,
+  topics: UsageTopics = usageTopics,
+): Promise<SchemaState> {
+  const { schema } = await whileNew(() => readMeta(connection, topics.meta));
+  if (schema === undefined || schema.version < topicsVersion) {
+    const own = { version: topicsVersion, oldest: topicsOldest };
+    await whileNew(() => writeSchema(connection, topics.meta, own));
+    return schema ?? unnotedTopics;
+  }
+  const verdict = judgeSchema("Kafka", schema, topicsVersion);
+  if (verdict.fits) return schema;
+  throw new OptamilError("service_unavailable", verdict.problem, { shouldRetry: false });
+}
 
 /** Makes the topics that are missing and compares the others; changes nothing that is there. */
 export async function ensureUsageTopics(
