@@ -1,7 +1,13 @@
 // The pages that no service stands behind: health, documents and the front page.
 import { OptamilError, toErrorBody } from "../platform/errors.ts";
 import type { Metrics } from "../platform/metrics.ts";
-import { prometheusContentType, toPrometheusText } from "../platform/prometheus.ts";
+import {
+  acceptsOpenMetrics,
+  openMetricsContentType,
+  prometheusContentType,
+  toOpenMetricsText,
+  toPrometheusText,
+} from "../platform/prometheus.ts";
 import type { DoorHandler, DoorRequest } from "./listen.ts";
 import { endJson, type Reply } from "./reply.ts";
 
@@ -35,7 +41,10 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
     ["/", { show: (response) => endHtml(response, frontPage(parts.publicUrl())) }],
     ...(parts.console ?? []),
     ...createStatusPages(parts),
-    ["/metrics", { show: (response) => endMetrics(response, parts.metrics), scope: "admin" }],
+    [
+      "/metrics",
+      { show: (response, request) => endMetrics(response, request, parts.metrics), scope: "admin" },
+    ],
     ["/openapi.json", { show: (response) => endJson(response, 200, openApi) }],
     [
       "/.well-known/jwks.json",
@@ -65,10 +74,16 @@ function createStatusPages({
   ];
 }
 
-function endMetrics(response: Reply, metrics: Metrics): void {
-  const text = toPrometheusText(metrics.collect());
+function endMetrics(
+  response: Reply,
+  { headers }: Pick<DoorRequest, "headers">,
+  metrics: Metrics,
+): void {
+  const isOpen = acceptsOpenMetrics(headers.accept);
+  const text = (isOpen ? toOpenMetricsText : toPrometheusText)(metrics.collect());
   response.writeHead(200, {
-    "content-type": prometheusContentType,
+    "content-type": isOpen ? openMetricsContentType : prometheusContentType,
+    vary: "accept",
     "content-length": Buffer.byteLength(text),
   });
   response.end(text);
@@ -80,7 +95,7 @@ export function createOperatorDoor(
 ): DoorHandler {
   const pages = new Map<string, Page>([
     ...createStatusPages(parts),
-    ["/metrics", { show: (response) => endMetrics(response, parts.metrics) }],
+    ["/metrics", { show: (response, request) => endMetrics(response, request, parts.metrics) }],
   ]);
   return (request, response) => {
     request.resume();

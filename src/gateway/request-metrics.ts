@@ -121,7 +121,7 @@ function createChatMetrics(metrics: Metrics) {
 
 function noteChat(
   instruments: ChatInstruments,
-  { door, attempts }: Trail,
+  { door, attempts, trace }: Trail,
   event: UsageEvent,
   { durationMs }: ExchangeEnd,
 ): void {
@@ -132,14 +132,16 @@ function noteChat(
   instruments.ends.add([servedModel, provider, tier, outcome, door]);
   if (event.creditsMicro > 0n) instruments.credits.add([tier], Number(event.creditsMicro) / 1e6);
   const labels = [operationName(event), provider, servedModel];
-  instruments.duration.record([...labels, isWell ? "" : outcome], durationMs / 1_000);
-  if (event.stream && isWell) instruments.firstToken.record(labels, event.ttftMs / 1_000);
+  // Only what is exported can be looked up.
+  const seen = trace?.sampled ? trace : undefined;
+  instruments.duration.record([...labels, isWell ? "" : outcome], durationMs / 1_000, seen);
+  if (event.stream && isWell) instruments.firstToken.record(labels, event.ttftMs / 1_000, seen);
   if (servedModel !== "") {
     instruments.tokens.record([...labels, "input"], Number(event.promptTokens));
     instruments.tokens.record([...labels, "output"], Number(event.completionTokens));
   }
   const upstreamMs = attempts.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
-  instruments.overhead.record([], Math.max(0, durationMs - upstreamMs) / 1_000);
+  instruments.overhead.record([], Math.max(0, durationMs - upstreamMs) / 1_000, seen);
 }
 
 function createAttemptMetrics(

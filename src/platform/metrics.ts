@@ -15,12 +15,21 @@ export type Instrument = {
 /** The values of the attributes; each must be one of few, known beforehand: never an id of a key or account. */
 export type Values = readonly string[];
 
+/** An observation that can be looked up: the trace of which it is one. */
+export type Exemplar = {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly value: number;
+};
+
 /** Observations by size. */
 export type Distribution = {
   readonly count: number;
   readonly sum: number;
   /** Observations in each bucket alone, the one above the last bound included. */
   readonly buckets: readonly number[];
+  /** The last observation of a bucket that had a trace; a hole where none had. */
+  readonly exemplars: readonly (Exemplar | undefined)[];
 };
 
 /** What was measured so far under some attributes. */
@@ -45,7 +54,8 @@ export interface Counter {
 
 /** Sorts observations into buckets. */
 export interface Histogram {
-  record(values: Values, value: number): void;
+  /** @param trace The exported trace that it belongs to. Default: none. */
+  record(values: Values, value: number, trace?: Omit<Exemplar, "value">): void;
 }
 
 /** What a gauge or a counter that others keep shows now. */
@@ -78,16 +88,22 @@ export class Metrics {
   /** A distribution over buckets with the upper bounds. */
   histogram(instrument: Instrument, bounds: readonly number[]): Histogram {
     const table = new SeriesTable(instrument, () => ({
-      distribution: { count: 0, sum: 0, buckets: new Array<number>(bounds.length + 1).fill(0) },
+      distribution: {
+        ...{ count: 0, sum: 0, buckets: new Array<number>(bounds.length + 1).fill(0) },
+        exemplars: [] as (Exemplar | undefined)[],
+      },
     }));
     this.#families.push(() => ({ ...instrument, kind: "histogram", bounds, series: table.all() }));
     return {
-      record: (values, value) => {
+      record: (values, value, trace) => {
         const { distribution } = table.of(values);
         distribution.count += 1;
         distribution.sum += value;
         const at = bucketOf(bounds, value);
         distribution.buckets[at] = (distribution.buckets[at] ?? 0) + 1;
+        if (trace === undefined) return;
+        const { traceId, spanId } = trace;
+        distribution.exemplars[at] = { traceId, spanId, value };
       },
     };
   }

@@ -185,6 +185,24 @@ describe("a charge", () => {
   });
 });
 
+it("a latency's bucket names the trace of its last request, as OpenMetrics", async () => {
+  const requestId = "exemplar";
+  await ask(requestId, { traceparent: traceparent("01") });
+  const [span] = await waitForSpans(requestId, 2);
+  const accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3";
+  const asked = { path: "/metrics", headers: { ...headers, accept } };
+  const reply = await sendHttp1(gateway.url, asked);
+  expect(reply.headers["content-type"]).toBe(
+    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+  );
+  expect(reply.text.endsWith("\n# EOF\n")).toBe(true);
+  const ids = `trace_id="${caller.traceId}",span_id="${span?.spanId}"`;
+  for (const name of ["gen_ai_server_request_duration_seconds", "optamil_request_overhead_seconds"])
+    expect(reply.text).toMatch(
+      new RegExp(`^${name}_bucket\\{.*le="[^"]+"\\} \\d+ # \\{${ids}\\} [0-9.e-]+$`, "m"),
+    );
+});
+
 describe("a gateway without telemetry", () => {
   it("sends no trace on, and logs the caller's trace id all the same", async () => {
     const plain = await startGateway({ config: { providers } });

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { Metrics } from "../../src/platform/metrics.ts";
-import { toPrometheusText } from "../../src/platform/prometheus.ts";
+import {
+  acceptsOpenMetrics,
+  toOpenMetricsText,
+  toPrometheusText,
+} from "../../src/platform/prometheus.ts";
 
 const text = (metrics: Metrics) => toPrometheusText(metrics.collect());
 
@@ -43,6 +47,45 @@ describe("Prometheus' text", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  it("is OpenMetrics with the exemplars of traces for who asks for it, and has none else", () => {
+    const metrics = new Metrics();
+    const histogram = metrics.histogram({ name: "h", unit: "s", description: 'A "b".' }, [0.5, 1]);
+    const [traceId, spanId] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+    histogram.record([], 0.75, { traceId: "0".repeat(32), spanId });
+    histogram.record([], 0.625, { traceId, spanId });
+    histogram.record([], 0.875);
+    metrics.counter({ name: "c", unit: "{request}", description: "C." }).add([]);
+    expect(toOpenMetricsText(metrics.collect())).toBe(
+      [
+        '# HELP h_seconds A \\"b\\".',
+        "# TYPE h_seconds histogram",
+        'h_seconds_bucket{le="0.5"} 0',
+        `h_seconds_bucket{le="1"} 3 # {trace_id="${traceId}",span_id="${spanId}"} 0.625`,
+        'h_seconds_bucket{le="+Inf"} 3',
+        "h_seconds_sum 2.25",
+        "h_seconds_count 3",
+        "# HELP c C.",
+        "# TYPE c counter",
+        "c_total 1",
+        "# EOF",
+        "",
+      ].join("\n"),
+    );
+    expect(text(metrics)).not.toContain("trace_id");
+  });
+
+  it.each([
+    ["application/openmetrics-text", true],
+    ["application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3", true],
+    ["text/plain;q=0.3, application/openmetrics-text; version=1.0.0", true],
+    ["application/openmetrics-text;q=0, text/plain", false],
+    ["text/plain;version=0.0.4", false],
+    ["*/*", false],
+    [undefined, false],
+  ])("is OpenMetrics for Accept: %s: %s", (accept, isOpen) => {
+    expect(acceptsOpenMetrics(accept)).toBe(isOpen);
   });
 
   it("asks a gauge each time, with the unit's word in its name once", () => {
