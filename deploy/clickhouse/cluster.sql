@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS optamil.schema_versions ON CLUSTER 'main'
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/all', '{replica}')
 ORDER BY version;
 
+-- Columns that came after the table was made for the first time.
+ALTER TABLE optamil.schema_versions ON CLUSTER 'main'
+    ADD COLUMN IF NOT EXISTS oldest UInt32 DEFAULT version COMMENT 'Programs that know this version or a later one work with it';
+
 -- Which warehouse this is: a random id from its making, which a backup keeps. The oldest row counts.
 CREATE TABLE IF NOT EXISTS optamil.warehouse_ids ON CLUSTER 'main'
 (
@@ -127,6 +131,16 @@ ALTER TABLE optamil.usage_events ON CLUSTER 'main'
     ADD COLUMN IF NOT EXISTS feedback_thumb LowCardinality(String) COMMENT 'Of kind feedback: up, down; empty: not said',
     ADD COLUMN IF NOT EXISTS feedback_score_ppm Nullable(UInt32) COMMENT 'Of kind feedback: how good the answer was, 10^-6; null: not said',
     ADD COLUMN IF NOT EXISTS feedback_comment String COMMENT 'Of kind feedback: in the words of the client';
+
+-- Schema version 2: from a charge to its trace.
+ALTER TABLE optamil.usage_events_local ON CLUSTER 'main'
+    ADD COLUMN IF NOT EXISTS trace_id String COMMENT 'W3C trace that the request belongs to, 32 hexadecimal digits; empty: none',
+    ADD COLUMN IF NOT EXISTS span_id String COMMENT 'Span of the gateway in it, 16 hexadecimal digits';
+
+-- Schema version 2: from a charge to its trace.
+ALTER TABLE optamil.usage_events ON CLUSTER 'main'
+    ADD COLUMN IF NOT EXISTS trace_id String COMMENT 'W3C trace that the request belongs to, 32 hexadecimal digits; empty: none',
+    ADD COLUMN IF NOT EXISTS span_id String COMMENT 'Span of the gateway in it, 16 hexadecimal digits';
 
 -- One row for each record of the usage log, kept when a later rev replaces the event: the audits' ledger.
 CREATE TABLE IF NOT EXISTS optamil.usage_records_local ON CLUSTER 'main'

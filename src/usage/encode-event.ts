@@ -61,6 +61,8 @@ export function encodeEvent(event: UsageEvent): Uint8Array {
   whole(38, event.thresholdPercent);
   whole(39, event.operation);
   if (event.feedback !== undefined) message(40, FeedbackSchema, event.feedback);
+  text(44, event.traceId);
+  text(45, event.spanId);
   if (event.decision !== undefined) message(50, RouteDecisionSchema, event.decision);
   if (event.shadow !== undefined) message(51, RouteDecisionSchema, event.shadow);
   text(52, event.baselineModel);

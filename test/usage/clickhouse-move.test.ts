@@ -3,7 +3,8 @@ import { expect, it, onTestFinished } from "vitest";
 import { type UsageEvent, UsageEventSchema } from "../../src/gen/optamil/v1/event_pb.ts";
 import { openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { openClickHouseWarehouse } from "../../src/usage/clickhouse.ts";
-import { encodeEvent } from "../../src/usage/event.ts";
+import { encodeEvent } from "../../src/usage/encode-event.ts";
+
 import { checkMove } from "../../src/usage/move-check.ts";
 import { type MoveTarget, moveRows, toBootNames } from "../../src/usage/move-rows.ts";
 import { readTail } from "../../src/usage/move-tail.ts";
