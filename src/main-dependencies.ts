@@ -42,7 +42,10 @@ async function diagnoseKafka(fleet: FleetSettings): Promise<Diagnosis[]> {
         const at = Math.max(Number(low), Number(taken.get(partition) ?? -1));
         return sum + Math.max(0, Number(high) - at);
       }, 0);
-      return [{ part, status: "ok", message: "answers, and has its topics" }, toLag(lag)];
+      const letters = await client.fetchTopicOffsets(usageTopics.deadLetters);
+      const dead = letters.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+      const ok: Diagnosis = { part, status: "ok", message: "answers, and has its topics" };
+      return [ok, toLag(lag), ...toDead(dead)];
     });
   } catch (error) {
     return [
@@ -65,6 +68,14 @@ function toLag(lag: number): Diagnosis {
     meaning: "the warehouse shows less than was used; /v1/usage is exact",
     remedy: "see whether consumers run, and start more of them, up to kafka.partitions",
   };
+}
+
+function toDead(dead: number): Diagnosis[] {
+  if (dead === 0) return [];
+  const message = `${dead} events that no warehouse can take`;
+  const meaning = "they are in no sum of the warehouse";
+  const remedy = "'optamil dlq list' says why";
+  return [{ part: "dead letters", status: "notice", message, meaning, remedy }];
 }
 
 async function diagnoseClickHouse({ clickhouse }: FleetSettings): Promise<Diagnosis[]> {

@@ -39,7 +39,10 @@ export async function diagnose(environment: Environment): Promise<readonly Diagn
   ];
 }
 
-async function diagnoseFolder({ dataDirectory }: Settings): Promise<Diagnosis[]> {
+/** Whether the data folder can be written, and how much room its disk has. */
+export async function diagnoseFolder({
+  dataDirectory,
+}: Pick<Settings, "dataDirectory">): Promise<Diagnosis[]> {
   const part = "data folder";
   try {
     await access(dataDirectory, constants.R_OK | constants.W_OK);

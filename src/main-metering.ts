@@ -94,6 +94,8 @@ export type ConsumerStatus = {
   readonly restarts: number;
   /** Records that no warehouse can take. */
   dead: number;
+  /** When its sums were last taken over, Unix milliseconds; undefined: not yet. */
+  confirmedAtMs?: number | undefined;
 };
 
 /** What metering is put together from. */
@@ -299,6 +301,7 @@ function startConsumer(
     deliveredOffset: () => usageLog.status().confirmedOffset,
     onConfirmed: ({ confirmedOffset, sums }) => {
       for (const sum of sums) counters.confirm(sum);
+      status.confirmedAtMs = systemClock.wallMs();
       void usageLog.confirmed(confirmedOffset);
     },
     onProgress: (progress) => {
@@ -307,7 +310,7 @@ function startConsumer(
     },
     onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
   });
-  const status = {
+  const status: ConsumerStatus = {
     lag: 0,
     dead: 0,
     get ready() {

@@ -55,6 +55,7 @@ import {
   version,
 } from "./main-doors.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
+import { createSystemReport } from "./main-system.ts";
 import {
   measureGateway,
   measureListener,
@@ -236,6 +237,7 @@ function createEntries(
   });
   const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
   const embedBy: UseEmbedParts = (run) => servings.use((serving) => run(partsOf(serving)));
+  const health = () => partsOf(servings.current).health;
   const entries = [
     ...chatMethods(use),
     ...messageMethods(use),
@@ -243,7 +245,10 @@ function createEntries(
     ...embeddingMethods(embedBy),
     ...feedbackMethods({ give: metering.giveFeedback, admit: rates.admitFeedback }),
     ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
-    ...modelMethods(() => servings.current),
+    ...modelMethods(
+      () => servings.current,
+      (deployment) => health().report(deployment),
+    ),
     ...keyMethods(accounts.manager),
     ...accountMethods({
       ...accounts,
@@ -259,6 +264,10 @@ function createEntries(
       refund: metering.refund,
       sql: metering.sql,
       audit: metering.audit,
+      system: createSystemReport({
+        ...{ settings, accounts, metering, health },
+        serving: () => servings.current,
+      }),
     }),
     ...budgetMethods(desk, accounts.isLimited),
     ...analyticsMethods({
@@ -270,7 +279,7 @@ function createEntries(
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
-  return { entries, health: () => partsOf(servings.current).health };
+  return { entries, health };
 }
 
 /** A mapping that is made anew only when its source is another one. */

@@ -24,6 +24,34 @@ type Circuit = {
   probedUntilMs: number;
 };
 
+/** How a deployment has answered so far. */
+type Record = {
+  answers: number;
+  /** Of whole answers, a mean in which the last ones count most; undefined: there was none. */
+  latencyMs: number | undefined;
+  /** Kind of the last failure, and when it was, monotonic milliseconds; undefined: there was none. */
+  lastError: { readonly errorClass: string; readonly atMs: number } | undefined;
+};
+
+/** "unused": not asked yet. "failing": asked on although it failed. "resting": left alone for a while. */
+export type DeploymentStateName = "unused" | "well" | "failing" | "resting";
+
+/** How a deployment is. */
+export type DeploymentReport = {
+  readonly state: DeploymentStateName;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Milliseconds until it is asked again; 0: it may be now. */
+  readonly retryAfterMs: number;
+  readonly answers: number;
+  /** Milliseconds of a whole answer; undefined: there was none. */
+  readonly latencyMs: number | undefined;
+  /** Its last failure, and how long ago that was; undefined: there was none. */
+  readonly lastError: { readonly errorClass: string; readonly agoMs: number } | undefined;
+};
+
+/** The share of the last answer in the mean. */
+const lastShare = 1 / 8;
 const probeMsMax = 30_000;
 /** What becomes of a probe is known soon, as a rule. */
 const probeWaitMs = 1_000;
@@ -34,11 +62,12 @@ const ofRequest: ReadonlySet<string> = new Set([...["unsupported", "invalid_json
 /** An upstream that asks for more is asked all the same. */
 const retryAfterMsMax = 600_000;
 
-/** The health of all deployments of a gateway. A deployment without failures costs nothing. */
+/** The health of all deployments of a gateway. Of one without failures only its answers are counted. */
 export class DeploymentHealth {
   readonly #options: HealthOptions;
   /** Those whose last request failed. */
   readonly #circuits = new Map<string, Circuit>();
+  readonly #records = new Map<Deployment, Record>();
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -51,6 +80,25 @@ export class DeploymentHealth {
       const [provider = "", model = ""] = key.split("\n");
       return { provider, model, isResting: nowMs < openUntilMs };
     });
+  }
+
+  /** How a deployment is, and has been since the first request to it. */
+  report(deployment: Deployment): DeploymentReport {
+    const nowMs = this.#options.clock.monotonicMs();
+    const circuit = this.#find(deployment);
+    const record = this.#records.get(deployment);
+    const lastError = record?.lastError;
+    return {
+      state: stateOf(circuit, record, nowMs),
+      failures: circuit?.failures ?? 0,
+      retryAfterMs: Math.max(0, (circuit?.openUntilMs ?? 0) - nowMs),
+      answers: record?.answers ?? 0,
+      latencyMs: record?.latencyMs,
+      lastError: lastError && {
+        errorClass: lastError.errorClass,
+        agoMs: nowMs - lastError.atMs,
+      },
+    };
   }
 
   /** Whether none has failed lately. */
@@ -76,6 +124,7 @@ export class DeploymentHealth {
 
   /** To be told how each request to a deployment ended, after how many milliseconds; undefined: well. */
   ended(deployment: Deployment, failure: ProviderFailure | undefined, tookMs: number): void {
+    this.#note(deployment, failure, tookMs);
     if (failure === undefined && this.allWell) return;
     const circuit = this.#find(deployment);
     if (failure !== undefined && isOfDeployment(failure, tookMs)) {
@@ -84,6 +133,22 @@ export class DeploymentHealth {
       // It has answered, if only that the request is wrong.
       this.#circuits.delete(keyOf(deployment));
     } else if (circuit !== undefined) circuit.probedUntilMs = 0;
+  }
+
+  #note(deployment: Deployment, failure: ProviderFailure | undefined, tookMs: number): void {
+    let record = this.#records.get(deployment);
+    if (record === undefined) {
+      record = { answers: 0, latencyMs: undefined, lastError: undefined };
+      this.#records.set(deployment, record);
+    }
+    if (failure === undefined) {
+      record.answers += 1;
+      record.latencyMs ??= tookMs;
+      record.latencyMs += (tookMs - record.latencyMs) * lastShare;
+    } else if (isOfDeployment(failure, tookMs)) {
+      const { errorClass } = failure;
+      record.lastError = { errorClass, atMs: this.#options.clock.monotonicMs() };
+    }
   }
 
   #fail(circuit: Circuit, { status, error }: ProviderFailure): void {
@@ -109,6 +174,15 @@ export class DeploymentHealth {
     this.#circuits.set(keyOf(deployment), circuit);
     return circuit;
   }
+}
+
+function stateOf(
+  circuit: Circuit | undefined,
+  record: Record | undefined,
+  nowMs: number,
+): DeploymentStateName {
+  if (circuit === undefined) return record === undefined ? "unused" : "well";
+  return nowMs < circuit.openUntilMs ? "resting" : "failing";
 }
 
 function keyOf({ provider, model, upstreamModel }: Deployment): string {

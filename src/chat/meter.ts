@@ -58,6 +58,13 @@ export class Meter {
     return this.#record(call, route, eventId, { admission, spending });
   }
 
+  /** The admitted requests that have not ended, and what they hold together. */
+  get held(): { readonly open: number; readonly micro: bigint } {
+    let micro = 0n;
+    for (const { heldMicro } of this.#open.values()) micro += heldMicro;
+    return { open: this.#open.size, micro };
+  }
+
   /** Cuts what a key has running: its streams end with an error frame at once. */
   cut(keyId: string): void {
     for (const request of [...this.#open.values()]) {

@@ -93,6 +93,7 @@ export type StatementName =
   | "logged-requests"
   | "logged-request"
   | "savings"
+  | "books"
   | "audit-boots"
   | "audit-logs"
   | "audit-events"

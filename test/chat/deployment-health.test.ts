@@ -105,4 +105,32 @@ describe("a deployment", () => {
     fail(25);
     expect(health.waitMs(one)).toBe(2_000);
   });
+
+  it("is reported with its state, its answers, the mean time of the last ones, and its last error", () => {
+    expect(health.report(one)).toEqual({
+      ...{ state: "unused", failures: 0, retryAfterMs: 0, answers: 0 },
+      ...{ latencyMs: undefined, lastError: undefined },
+    });
+    ask(undefined, 100);
+    ask(undefined, 180);
+    expect(health.report(one)).toMatchObject({ state: "well", answers: 2, latencyMs: 110 });
+    fail(4);
+    clock.advance(3_000);
+    expect(health.report(one)).toMatchObject({
+      ...{ state: "failing", failures: 4, answers: 2, latencyMs: 110 },
+      lastError: { errorClass: "http_5xx", agoMs: 3_000 },
+    });
+    fail(1);
+    expect(health.report(one)).toMatchObject({
+      state: "resting",
+      failures: 5,
+      retryAfterMs: 2_000,
+    });
+    ask({ ...failure("http_400", false), status: 400 });
+    expect(health.report(one)).toMatchObject({
+      ...{ state: "well", failures: 0 },
+      lastError: { errorClass: "http_5xx" },
+    });
+    expect(health.report(other).state).toBe("unused");
+  });
 });

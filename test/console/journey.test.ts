@@ -165,6 +165,10 @@ await describeWith("an operator", chromium, (executable) => {
     await page.getByRole("link", { name: "Plans" }).click();
     await page.getByRole("row", { name: "starter" }).getByText("10,000").waitFor();
     await page.getByRole("link", { name: "System" }).click();
+    const parts = page.getByRole("region", { name: "Parts and their states" });
+    for (const part of ["warehouse", "usage log", "data folder"]) {
+      await parts.getByRole("row", { name: `${part} ok` }).waitFor();
+    }
     await page.getByRole("button", { name: "Audit them" }).click();
     await page.getByText("The books are right").waitFor();
     expect(troubles).toEqual([]);

@@ -60,6 +60,7 @@ describe("the OpenAPI document", () => {
     expect(paths).toEqual([
       "post /v1/chat/completions",
       "get /v1/models",
+      "get /v1/model-health",
       "get /v1/models/{model}",
       "get /v1/usage",
       "post /v1/keys",
@@ -85,6 +86,7 @@ describe("the OpenAPI document", () => {
       "get /v1/admin/plans",
       "get /v1/admin/changes",
       "post /v1/admin/sql",
+      "get /v1/admin/system",
       "get /v1/admin/audit",
       "post /v1/route",
     ]);

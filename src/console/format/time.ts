@@ -33,3 +33,20 @@ export function toDuration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
   return `${(milliseconds / 1_000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
 }
+
+/** A long time in its two greatest units: "3 d 4 h", "5 min 2 s". */
+export function toSpan(ms: number): string {
+  const units = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ] as const;
+  let seconds = Math.max(0, Math.floor(ms / 1_000));
+  const parts = units.flatMap(([name, length]) => {
+    const count = Math.floor(seconds / length);
+    seconds -= count * length;
+    return count > 0 ? [`${count} ${name}`] : [];
+  });
+  return parts.slice(0, 2).join(" ") || "0 s";
+}

@@ -1,14 +1,15 @@
 // The models that can be asked for.
 import { createClient } from "@connectrpc/connect";
 import { useState } from "react";
-import { type Model, ModelService } from "../../gen/optamil/v1/models_pb.ts";
+import { type Model, type ModelHealth, ModelService } from "../../gen/optamil/v1/models_pb.ts";
 import { useLoad } from "../api/load.ts";
 import { transport } from "../api/transport.ts";
 import { toMillionPrice, toShortCount } from "../format/credits.ts";
+import { toDuration } from "../format/time.ts";
 import { SelectField, TextField } from "../ui/field.tsx";
 import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
 import { Table } from "../ui/table.tsx";
-import { Tag, Tier, tierNames } from "../ui/tier.tsx";
+import { HealthTag, Tag, Tier, tierNames } from "../ui/tier.tsx";
 
 const modelClient = createClient(ModelService, transport);
 
@@ -31,9 +32,20 @@ const capabilityNames: readonly Capability[] = [
   "reasoning",
 ];
 
+/** The models, and how each that was asked answers just now. */
+async function loadModels(signal: AbortSignal) {
+  const [{ data }, { data: health }] = await Promise.all([
+    modelClient.listModels({}, { signal }),
+    modelClient.listModelHealth({}, { signal }),
+  ]);
+  return { models: data, health: new Map(health.map((one) => [one.id, one])) };
+}
+
+type Health = ReadonlyMap<string, ModelHealth>;
+
 /** The page of the models. */
 export default function Models() {
-  const { load, reload } = useLoad((signal) => modelClient.listModels({}, { signal }));
+  const { load, reload } = useLoad(loadModels);
   return (
     <>
       <PageHead
@@ -42,7 +54,7 @@ export default function Models() {
       />
       <Card flush>
         <Loaded load={load} reload={reload}>
-          {({ data }) => <ModelList models={data} />}
+          {({ models, health }) => <ModelList models={models} health={health} />}
         </Loaded>
       </Card>
     </>
@@ -51,7 +63,9 @@ export default function Models() {
 
 type Filter = { readonly text: string; readonly tier: string; readonly can: string };
 
-function ModelList({ models }: { readonly models: readonly Model[] }) {
+type ListProps = { readonly models: readonly Model[]; readonly health: Health };
+
+function ModelList({ models, health }: ListProps) {
   const [filter, setFilter] = useState<Filter>({ text: "", tier: "", can: "" });
   const field = (name: keyof Filter) => ({
     value: filter[name],
@@ -82,7 +96,7 @@ function ModelList({ models }: { readonly models: readonly Model[] }) {
       {shown.length === 0 ? (
         <Empty title="No model is like that">Change what you search for.</Empty>
       ) : (
-        <ModelTable models={shown} />
+        <ModelTable models={shown} health={health} />
       )}
     </>
   );
@@ -98,7 +112,7 @@ function passes({ id, ownedBy, tier, capabilities: can }: Model, filter: Filter)
   );
 }
 
-function ModelTable({ models }: { readonly models: readonly Model[] }) {
+function ModelTable({ models, health }: ListProps) {
   return (
     <Table
       caption="Models"
@@ -119,7 +133,8 @@ function ModelTable({ models }: { readonly models: readonly Model[] }) {
         },
         { title: "Context", right: true, cell: (model) => <Window model={model} /> },
         { title: "Can", cell: (model) => <Can model={model} /> },
-        { title: "Now", cell: ({ status }) => <StatusTag status={status} /> },
+        { title: "Served", cell: ({ status }) => <StatusTag status={status} /> },
+        { title: "Now", cell: ({ id }) => <Now health={health.get(id)} /> },
       ]}
     />
   );
@@ -154,6 +169,18 @@ function Can({ model }: { readonly model: Model }) {
     <span className="small muted can">
       {words.map((name) => capabilities[name]).join(", ") || "–"}
     </span>
+  );
+}
+
+function Now({ health }: { readonly health: ModelHealth | undefined }) {
+  if (health === undefined) return <span className="muted">–</span>;
+  return (
+    <div>
+      <HealthTag state={health.state} />
+      {health.latencyMs !== undefined && (
+        <div className="small muted nowrap">in {toDuration(health.latencyMs)}</div>
+      )}
+    </div>
   );
 }
 

@@ -1,151 +1,127 @@
-// What an operator wants to know of the gateway: whether it is ready, what it serves, and whether its books are right.
+// What an operator wants to know of the gateway: whether all it stands on is well, how models answer, and its books.
 import { createClient } from "@connectrpc/connect";
-import { useState } from "react";
 import { AdminService } from "../../gen/optamil/v1/admin_pb.ts";
-import { type Model, ModelService } from "../../gen/optamil/v1/models_pb.ts";
-import { useAction, useLoad } from "../api/load.ts";
+import type { GetSystemResponse, SystemPart } from "../../gen/optamil/v1/system_pb.ts";
+import { useLoad } from "../api/load.ts";
 import { transport } from "../api/transport.ts";
-import { toSecond } from "../format/time.ts";
+import { toCount, toCreditsText, toPercent } from "../format/credits.ts";
+import { toSecond, toSpan } from "../format/time.ts";
+import { AuditCard, BooksCard } from "../parts/books-card.tsx";
+import { DeploymentsCard } from "../parts/deployments-card.tsx";
 import { Button } from "../ui/button.tsx";
-import { Card, Empty, FailureNotice, Loaded, PageHead } from "../ui/layout.tsx";
+import { type Fact, FactList } from "../ui/facts.tsx";
+import { Card, Loaded, PageHead } from "../ui/layout.tsx";
 import { Table } from "../ui/table.tsx";
 import { Tag } from "../ui/tier.tsx";
 
 const adminClient = createClient(AdminService, transport);
-const modelClient = createClient(ModelService, transport);
-
-type Ready = {
-  readonly status: string;
-  readonly config: { readonly version: string; readonly loadedAt: string };
-};
-
-/** The gateway's own word on itself: its readiness and its OpenAPI document are pages, no methods. */
-async function loadSystem(signal: AbortSignal) {
-  const [ready, api, { data: models }] = await Promise.all([
-    fetch("/readyz", { signal }).then((response): Promise<Ready> => response.json()),
-    fetch("/openapi.json", { signal }).then(
-      (response): Promise<{ info: { version: string } }> => response.json(),
-    ),
-    modelClient.listModels({}, { signal }),
-  ]);
-  return { ready, version: api.info.version, models };
-}
 
 /** The page of the system. */
 export default function System() {
-  const { load, reload } = useLoad(loadSystem);
+  const { load, reload } = useLoad((signal) => adminClient.getSystem({}, { signal }));
   return (
     <>
-      <PageHead title="System" lead="This gateway's health, what it serves, and its books.">
+      <PageHead
+        title="System"
+        lead="This gateway and what it stands on, how models answer it, and its books."
+      >
         <Button onClick={reload}>Look again</Button>
       </PageHead>
       <div className="stack wide">
         <Loaded load={load} reload={reload}>
-          {({ ready, version, models }) => (
+          {(system) => (
             <>
-              <Card title="Gateway">
-                <dl className="facts">
-                  <div>
-                    <dt>Readiness</dt>
-                    <dd>
-                      <Tag tone={ready.status === "ready" ? "good" : "bad"}>{ready.status}</Tag>
-                    </dd>
-                  </div>
-                  <div>
-                    <dt>Version</dt>
-                    <dd>{version}</dd>
-                  </div>
-                  <div>
-                    <dt>Configuration</dt>
-                    <dd className="mono">{ready.config.version}</dd>
-                  </div>
-                  <div>
-                    <dt>In force since</dt>
-                    <dd>{toSecond(Date.parse(ready.config.loadedAt))}</dd>
-                  </div>
-                </dl>
-              </Card>
-              <Providers models={models} />
+              <Gateway system={system} />
+              <Parts parts={system.parts} />
+              <Metering system={system} />
+              <DeploymentsCard deployments={system.deployments} />
+              {system.books !== undefined && <BooksCard books={system.books} />}
             </>
           )}
         </Loaded>
-        <Books />
+        <AuditCard />
       </div>
     </>
   );
 }
 
-function Providers({ models }: { readonly models: readonly Model[] }) {
-  const names = [...new Set(models.flatMap(({ provider }) => provider ?? []))].toSorted();
-  const count = (name: string, status: string) =>
-    models.filter((model) => model.provider === name && model.status === status).length;
+const toMs = (seconds: bigint | undefined) => Number(seconds ?? 0n) * 1_000;
+
+function Gateway({ system }: { readonly system: GetSystemResponse }) {
+  const { version, runtime, gatewayId, startedAt, config } = system;
+  const facts: readonly Fact[] = [
+    ["Gateway", gatewayId],
+    ["Version", `${version} on ${runtime}`],
+    ["Up for", toSpan(Date.now() - toMs(startedAt))],
+    ["Configuration", config?.version ?? ""],
+    ["In force since", toSecond(toMs(config?.loadedAt))],
+  ];
   return (
-    <Card flush title="Providers">
+    <Card title="Gateway">
+      <FactList facts={facts} />
+    </Card>
+  );
+}
+
+function Parts({ parts }: { readonly parts: readonly SystemPart[] }) {
+  return (
+    <Card flush title="What it stands on">
       <Table
-        caption="Models of each provider by state"
-        rows={names}
-        keyOf={(name) => name}
+        caption="Parts and their states"
+        rows={parts}
+        keyOf={({ part, message }) => `${part} ${message}`}
         columns={[
-          { title: "Provider", cell: (name) => <strong>{name}</strong> },
-          { title: "Live", right: true, cell: (name) => count(name, "live") },
-          { title: "Demo", right: true, cell: (name) => count(name, "demo") },
-          { title: "Not configured", right: true, cell: (name) => count(name, "not_configured") },
+          { title: "Part", cell: ({ part }) => <span className="name nowrap">{part}</span> },
+          { title: "State", cell: ({ status }) => <PartTag status={status} /> },
+          { title: "Found", cell: (part) => <Found part={part} /> },
         ]}
       />
     </Card>
   );
 }
 
-type Finding = { readonly audit: string; readonly severity: string; readonly message: string };
+function PartTag({ status }: { readonly status: string }) {
+  if (status === "ok") return <Tag tone="good">ok</Tag>;
+  return <Tag tone={status === "error" ? "bad" : "warn"}>{status}</Tag>;
+}
 
-function Books() {
-  const [findings, setFindings] = useState<readonly Finding[] | undefined>(undefined);
-  const { busy, failure, run } = useAction();
-  const audit = () =>
-    void run(async () => {
-      const { data } = await adminClient.audit({});
-      setFindings(data);
-    });
+function Found({ part: { message, meaning, remedy } }: { readonly part: SystemPart }) {
   return (
-    <Card
-      flush
-      title="Books"
-      tools={
-        <Button slim busy={busy} onClick={audit}>
-          Audit them
-        </Button>
-      }
-    >
-      <FailureNotice failure={failure} />
-      {findings === undefined ? (
-        <Empty title="Not audited yet">
-          An audit proves that no usage event is lost and none counts twice.
-        </Empty>
-      ) : (
-        <Findings findings={findings} />
-      )}
-    </Card>
+    <div className="wrap">
+      {message}
+      {meaning !== "" && <div className="small muted">{meaning}</div>}
+      {remedy !== "" && <div className="small">What to do: {remedy}</div>}
+    </div>
   );
 }
 
-function Findings({ findings }: { readonly findings: readonly Finding[] }) {
-  if (findings.length === 0)
-    return <Empty title="The books are right">Nothing is lost, nothing counts twice.</Empty>;
+function Metering({ system: { log, consumer, holds } }: { readonly system: GetSystemResponse }) {
+  const facts: readonly Fact[] = [
+    ["Open holds", toCount(holds?.open ?? 0)],
+    ["Held, credits", toCreditsText(holds?.heldMicro ?? 0n)],
+    ["Events in the log", toCount(log?.events ?? 0n)],
+    ["Not confirmed yet", toCount(log?.unconfirmed ?? 0n)],
+    ["The log is full to", toPercent(log?.fill ?? 0)],
+    ...(log !== undefined && log.degraded > 0n
+      ? [["On the disk alone", toCount(log.degraded)] as const]
+      : []),
+    ...(consumer === undefined
+      ? []
+      : ([
+          ["Consumer's lag", toCount(consumer.lag)],
+          ["Its restarts", toCount(consumer.restarts)],
+          ["Dead letters", toCount(consumer.deadLetters)],
+          [
+            "Last confirm",
+            consumer.confirmedAt === undefined
+              ? "not since the start"
+              : toSecond(toMs(consumer.confirmedAt)),
+          ],
+        ] as const)),
+  ];
   return (
-    <Table
-      caption="Findings of the audit"
-      rows={findings}
-      keyOf={({ audit, message }) => `${audit} ${message}`}
-      columns={[
-        {
-          title: "Severity",
-          cell: ({ severity }) => (
-            <Tag tone={severity === "error" ? "bad" : "plain"}>{severity}</Tag>
-          ),
-        },
-        { title: "Audit", cell: ({ audit }) => audit },
-        { title: "Finding", cell: ({ message }) => <span className="wrap">{message}</span> },
-      ]}
-    />
+    <Card title="Metering">
+      <FactList facts={facts} />
+    </Card>
   );
 }

@@ -29,6 +29,13 @@ export function Tag({
   return <span className={`tag ${tone}`}>{children}</span>;
 }
 
+/** How a model or deployment answers just now; nothing where it was not asked. */
+export function HealthTag({ state }: { readonly state: string }) {
+  if (state === "well") return <Tag tone="good">well</Tag>;
+  if (state === "failing") return <Tag tone="warn">failing</Tag>;
+  return state === "resting" ? <Tag tone="bad">resting</Tag> : <span className="muted">–</span>;
+}
+
 /** A bar that is full to a share, 0 to 1: it turns when little is left. */
 export function Meter({ share, label }: { readonly share: number; readonly label: string }) {
   const tone = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";

@@ -1,5 +1,5 @@
 // AdminService: accounts, their keys and budgets, plans, credits and the warehouse, for keys with scope admin.
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { AccountManager } from "../../directory/manage.ts";
 import {
   AdminService,
@@ -16,6 +16,7 @@ import {
   SetAccountPlanResponseSchema,
   SetAccountRoutingResponseSchema,
 } from "../../gen/optamil/v1/admin_pb.ts";
+import { GetSystemResponseSchema } from "../../gen/optamil/v1/system_pb.ts";
 import type { KeyManager } from "../../keys/manage.ts";
 import type { Caller } from "../../keys/verify.ts";
 import type { Finding } from "../../usage/audit.ts";
@@ -25,6 +26,9 @@ import type { BudgetDesk } from "./budgets.ts";
 
 /** An invitation, and when it ends, Unix seconds. */
 export type CreatedInvitation = { readonly invitation: string; readonly expiresAt: number };
+
+/** How the gateway and what it stands on are. */
+export type SystemReport = MessageInitShape<typeof GetSystemResponseSchema>;
 
 /** What the service stands on. */
 export type AdminParts = {
@@ -41,6 +45,8 @@ export type AdminParts = {
   readonly refund: RefundUsage;
   /** Asks the warehouse one reading statement; the answer in a ClickHouse format, default JSONEachRow. */
   readonly sql: (text: string, format: string | undefined) => Promise<string>;
+  /** Looks at everything that an operator should know of; takes ten seconds at most. */
+  readonly system: () => Promise<SystemReport>;
   /** Runs the audits. */
   readonly audit: () => Promise<readonly Finding[]>;
 };
@@ -107,7 +113,7 @@ function accountMethods({ accounts, invite }: AdminParts): MethodEntry[] {
   ];
 }
 
-function warehouseMethods({ refund, sql, audit }: AdminParts): MethodEntry[] {
+function warehouseMethods({ refund, sql, system, audit }: AdminParts): MethodEntry[] {
   const { method } = AdminService;
   return [
     unary(method.refundUsage, async ({ accountId, eventId }) =>
@@ -118,6 +124,7 @@ function warehouseMethods({ refund, sql, audit }: AdminParts): MethodEntry[] {
         text: await sql(text, format === "" ? undefined : format),
       }),
     ),
+    unary(method.getSystem, async () => create(GetSystemResponseSchema, await system())),
     unary(method.audit, async () =>
       create(AuditResponseSchema, { object: "list", data: [...(await audit())] }),
     ),

@@ -7,7 +7,9 @@ import type {
   EmbeddingModel,
   Model,
 } from "../../catalogue/models.ts";
+import type { DeploymentReport, DeploymentStateName } from "../../chat/deployment-health.ts";
 import {
+  ListModelHealthResponseSchema,
   type ListModelsResponse,
   ListModelsResponseSchema,
   type Model as ModelMessage,
@@ -26,8 +28,14 @@ export type ModelParts = {
   readonly embeddings: ReadonlyMap<string, readonly Deployment[]>;
 };
 
+/** How the deployment is of whatever version of the configuration is in force. */
+export type ReportDeployment = (deployment: Deployment) => DeploymentReport;
+
 /** The methods of ModelService. Messages are made once for each version of the configuration. */
-export function modelMethods(current: () => ModelParts): readonly MethodEntry[] {
+export function modelMethods(
+  current: () => ModelParts,
+  report: ReportDeployment,
+): readonly MethodEntry[] {
   let made: { readonly of: ModelParts; readonly page: ModelPage } | undefined;
   const page = () => {
     const parts = current();
@@ -36,6 +44,9 @@ export function modelMethods(current: () => ModelParts): readonly MethodEntry[] 
   };
   return [
     unary(ModelService.method.listModels, () => page().list),
+    unary(ModelService.method.listModelHealth, () =>
+      create(ListModelHealthResponseSchema, { object: "list", data: toHealth(current(), report) }),
+    ),
     unary(ModelService.method.getModel, ({ model }) => {
       const message = page().byName.get(model);
       if (message !== undefined) return message;
@@ -117,6 +128,25 @@ function toCommon(
     },
     status: toStatus(deployments.get(name) ?? []),
   };
+}
+
+/** States from the best to the worst; what was not asked is not told. */
+const stateOrder: readonly DeploymentStateName[] = ["well", "failing", "resting"];
+
+function toHealth({ deployments, embeddings }: ModelParts, report: ReportDeployment) {
+  return [...deployments, ...embeddings].flatMap(([id, all]) => {
+    const reports = all.map(report);
+    for (const state of stateOrder) {
+      const best = reports.filter((one) => one.state === state);
+      const [{ latencyMs } = {}] = best.toSorted(byLatency);
+      if (best.length > 0) return [{ id, state, ...(latencyMs !== undefined && { latencyMs }) }];
+    }
+    return [];
+  });
+}
+
+function byLatency(one: DeploymentReport, other: DeploymentReport): number {
+  return (one.latencyMs ?? Infinity) - (other.latencyMs ?? Infinity);
 }
 
 function toStatus(deployments: readonly Deployment[]): string {

@@ -146,6 +146,15 @@ function verify(credential: string): Caller {
   return caller;
 }
 
+const systemReport = {
+  ...{ version: "1.2.3", runtime: "node 24", gatewayId: "one", startedAt: 1_700_000_000n },
+  config: { version: "none", loadedAt: 1_700_000_001n },
+  parts: [{ part: "warehouse", status: "ok", message: "answers" }],
+  log: { events: 7n, unconfirmed: 2n, fill: 0.25 },
+  holds: { open: 1, heldMicro: 1_500_000n },
+  books: { periodId: "2026-11", driftMicro: 0n },
+};
+
 function fakeWarehouse(asked: unknown[]) {
   return {
     refund: async (accountId: string, eventId: string) => {
@@ -157,6 +166,7 @@ function fakeWarehouse(asked: unknown[]) {
       if (text === "DROP") throw new OptamilError("invalid_request", "Only statements that read.");
       return '{"a":1}\n';
     },
+    system: async () => systemReport,
     audit: async () => [{ audit: "sums", severity: "error", message: "a sum is wrong" } as const],
   };
 }

@@ -29,6 +29,7 @@ describe("AdminService", () => {
     "GET /v1/admin/changes",
     "POST /v1/admin/sql",
     "GET /v1/admin/audit",
+    "GET /v1/admin/system",
   ])("refuses %s to a key without scope admin, and to no key at all", async (route) => {
     expect(await doors.rest(chatKey, route)).toMatchObject({ status: 403 });
     expect(await doors.rest(undefined, route)).toMatchObject({ status: 401 });
@@ -181,5 +182,21 @@ describe("AdminService", () => {
         data: [{ audit: "sums", severity: "error", message: "a sum is wrong" }],
       },
     });
+  });
+
+  it("tells how the gateway is, with amounts as exact decimal numbers", async () => {
+    expect(await doors.rest(adminKey, "GET /v1/admin/system")).toMatchObject({
+      status: 200,
+      body: {
+        version: "1.2.3",
+        started_at: 1_700_000_000,
+        parts: [{ part: "warehouse", status: "ok", message: "answers" }],
+        log: { events: 7, unconfirmed: 2, fill: 0.25 },
+        holds: { open: 1, held: 1.5 },
+        deployments: [],
+        books: { period: "2026-11", accounts: [], drift: 0 },
+      },
+    });
+    expect((await doors.admin.getSystem({}, asAdmin)).holds?.heldMicro).toBe(1_500_000n);
   });
 });

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/models.proto.
  */
 export const file_optamil_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChdvcHRhbWlsL3YxL21vZGVscy5wcm90bxIKb3B0YW1pbC52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJVChJMaXN0TW9kZWxzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJwoEZGF0YRgCIAMoCzIRLm9wdGFtaWwudjEuTW9kZWxCBurgGAIIASIyCg9HZXRNb2RlbFJlcXVlc3QSHwoFbW9kZWwYASABKAlCELpIB3IFEAEYgALq4BgCCAEiswMKBU1vZGVsEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgDIAEoA0IG6uAYAggBEhgKCG93bmVkX2J5GAQgASgJQgbq4BgCCAESGAoLZGVzY3JpcHRpb24YBSABKAlIAIgBARIRCgR0aWVyGAYgASgJSAGIAQESFQoIcHJvdmlkZXIYByABKAlIAogBARIeCg5jb250ZXh0X2xlbmd0aBgIIAEoDUIG6uAYAggBEiEKEW1heF9vdXRwdXRfdG9rZW5zGAkgASgNQgbq4BgCCAESMwoMY2FwYWJpbGl0aWVzGAogASgLMh0ub3B0YW1pbC52MS5Nb2RlbENhcGFiaWxpdGllcxIpCgdwcmljaW5nGAsgASgLMhgub3B0YW1pbC52MS5Nb2RlbFByaWNpbmcSFwoKZGltZW5zaW9ucxgNIAEoDUgDiAEBEhYKBnN0YXR1cxgMIAEoCUIG6uAYAggBQg4KDF9kZXNjcmlwdGlvbkIHCgVfdGllckILCglfcHJvdmlkZXJCDQoLX2RpbWVuc2lvbnMilQEKEU1vZGVsQ2FwYWJpbGl0aWVzEhUKBXRvb2xzGAEgASgIQgbq4BgCCAESFgoGdmlzaW9uGAIgASgIQgbq4BgCCAESGQoJanNvbl9tb2RlGAMgASgIQgbq4BgCCAESGwoLanNvbl9zY2hlbWEYBCABKAhCBurgGAIIARIZCglyZWFzb25pbmcYBSABKAhCBurgGAIIASKUAQoMTW9kZWxQcmljaW5nEhYKBnByb21wdBgBIAEoCUIG6uAYAggBEhoKCmNvbXBsZXRpb24YAiABKAlCBurgGAIIARIdChBpbnB1dF9jYWNoZV9yZWFkGAMgASgJSACIAQESEgoFYXNfb2YYBCABKAlIAYgBAUITChFfaW5wdXRfY2FjaGVfcmVhZEIICgZfYXNfb2Yy6AEKDE1vZGVsU2VydmljZRJuCgpMaXN0TW9kZWxzEh0ub3B0YW1pbC52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLm9wdGFtaWwudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIiGQAgHy4BgIEgZtb2RlbHOC0+STAgwSCi92MS9tb2RlbHMSaAoIR2V0TW9kZWwSGy5vcHRhbWlsLnYxLkdldE1vZGVsUmVxdWVzdBoRLm9wdGFtaWwudjEuTW9kZWwiLJACAfLgGAgSBm1vZGVsc4LT5JMCFxIVL3YxL21vZGVscy97bW9kZWw9Kip9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
+  fileDesc("ChdvcHRhbWlsL3YxL21vZGVscy5wcm90bxIKb3B0YW1pbC52MSITChFMaXN0TW9kZWxzUmVxdWVzdCJVChJMaXN0TW9kZWxzUmVzcG9uc2USFgoGb2JqZWN0GAEgASgJQgbq4BgCCAESJwoEZGF0YRgCIAMoCzIRLm9wdGFtaWwudjEuTW9kZWxCBurgGAIIASIYChZMaXN0TW9kZWxIZWFsdGhSZXF1ZXN0ImAKF0xpc3RNb2RlbEhlYWx0aFJlc3BvbnNlEhYKBm9iamVjdBgBIAEoCUIG6uAYAggBEi0KBGRhdGEYAiADKAsyFy5vcHRhbWlsLnYxLk1vZGVsSGVhbHRoQgbq4BgCCAEiYAoLTW9kZWxIZWFsdGgSEgoCaWQYASABKAlCBurgGAIIARIVCgVzdGF0ZRgCIAEoCUIG6uAYAggBEhcKCmxhdGVuY3lfbXMYAyABKAFIAIgBAUINCgtfbGF0ZW5jeV9tcyIyCg9HZXRNb2RlbFJlcXVlc3QSHwoFbW9kZWwYASABKAlCELpIB3IFEAEYgALq4BgCCAEiswMKBU1vZGVsEhIKAmlkGAEgASgJQgbq4BgCCAESFgoGb2JqZWN0GAIgASgJQgbq4BgCCAESFwoHY3JlYXRlZBgDIAEoA0IG6uAYAggBEhgKCG93bmVkX2J5GAQgASgJQgbq4BgCCAESGAoLZGVzY3JpcHRpb24YBSABKAlIAIgBARIRCgR0aWVyGAYgASgJSAGIAQESFQoIcHJvdmlkZXIYByABKAlIAogBARIeCg5jb250ZXh0X2xlbmd0aBgIIAEoDUIG6uAYAggBEiEKEW1heF9vdXRwdXRfdG9rZW5zGAkgASgNQgbq4BgCCAESMwoMY2FwYWJpbGl0aWVzGAogASgLMh0ub3B0YW1pbC52MS5Nb2RlbENhcGFiaWxpdGllcxIpCgdwcmljaW5nGAsgASgLMhgub3B0YW1pbC52MS5Nb2RlbFByaWNpbmcSFwoKZGltZW5zaW9ucxgNIAEoDUgDiAEBEhYKBnN0YXR1cxgMIAEoCUIG6uAYAggBQg4KDF9kZXNjcmlwdGlvbkIHCgVfdGllckILCglfcHJvdmlkZXJCDQoLX2RpbWVuc2lvbnMilQEKEU1vZGVsQ2FwYWJpbGl0aWVzEhUKBXRvb2xzGAEgASgIQgbq4BgCCAESFgoGdmlzaW9uGAIgASgIQgbq4BgCCAESGQoJanNvbl9tb2RlGAMgASgIQgbq4BgCCAESGwoLanNvbl9zY2hlbWEYBCABKAhCBurgGAIIARIZCglyZWFzb25pbmcYBSABKAhCBurgGAIIASKUAQoMTW9kZWxQcmljaW5nEhYKBnByb21wdBgBIAEoCUIG6uAYAggBEhoKCmNvbXBsZXRpb24YAiABKAlCBurgGAIIARIdChBpbnB1dF9jYWNoZV9yZWFkGAMgASgJSACIAQESEgoFYXNfb2YYBCABKAlIAYgBAUITChFfaW5wdXRfY2FjaGVfcmVhZEIICgZfYXNfb2Yy7gIKDE1vZGVsU2VydmljZRJuCgpMaXN0TW9kZWxzEh0ub3B0YW1pbC52MS5MaXN0TW9kZWxzUmVxdWVzdBoeLm9wdGFtaWwudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIiGQAgHy4BgIEgZtb2RlbHOC0+STAgwSCi92MS9tb2RlbHMSgwEKD0xpc3RNb2RlbEhlYWx0aBIiLm9wdGFtaWwudjEuTGlzdE1vZGVsSGVhbHRoUmVxdWVzdBojLm9wdGFtaWwudjEuTGlzdE1vZGVsSGVhbHRoUmVzcG9uc2UiJ5ACAfLgGAgSBm1vZGVsc4LT5JMCEhIQL3YxL21vZGVsLWhlYWx0aBJoCghHZXRNb2RlbBIbLm9wdGFtaWwudjEuR2V0TW9kZWxSZXF1ZXN0GhEub3B0YW1pbC52MS5Nb2RlbCIskAIB8uAYCBIGbW9kZWxzgtPkkwIXEhUvdjEvbW9kZWxzL3ttb2RlbD0qKn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_optamil_options_v1_options]);
 
 /**
  * Nothing to say.
@@ -63,6 +63,84 @@ export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PUR
   messageDesc(file_optamil_v1_models, 1);
 
 /**
+ * Nothing to say.
+ *
+ * @generated from message optamil.v1.ListModelHealthRequest
+ */
+export type ListModelHealthRequest = Message<"optamil.v1.ListModelHealthRequest"> & {
+};
+
+/**
+ * Describes the message optamil.v1.ListModelHealthRequest.
+ * Use `create(ListModelHealthRequestSchema)` to create a new message.
+ */
+export const ListModelHealthRequestSchema: GenMessage<ListModelHealthRequest> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_models, 2);
+
+/**
+ * The models that have been asked since the configuration was put in force.
+ *
+ * @generated from message optamil.v1.ListModelHealthResponse
+ */
+export type ListModelHealthResponse = Message<"optamil.v1.ListModelHealthResponse"> & {
+  /**
+   * "list".
+   *
+   * @generated from field: string object = 1;
+   */
+  object: string;
+
+  /**
+   * How each of them answers, by name.
+   *
+   * @generated from field: repeated optamil.v1.ModelHealth data = 2;
+   */
+  data: ModelHealth[];
+};
+
+/**
+ * Describes the message optamil.v1.ListModelHealthResponse.
+ * Use `create(ListModelHealthResponseSchema)` to create a new message.
+ */
+export const ListModelHealthResponseSchema: GenMessage<ListModelHealthResponse> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_models, 3);
+
+/**
+ * How a model answers, at the best of the places where it can be had.
+ *
+ * @generated from message optamil.v1.ModelHealth
+ */
+export type ModelHealth = Message<"optamil.v1.ModelHealth"> & {
+  /**
+   * Id of the model.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "well"; "failing": the last answers failed, it is asked on; "resting": it has failed too often and is left alone for a while.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * Milliseconds of a whole answer: a mean in which the last eight count most; absent: there was none.
+   *
+   * @generated from field: optional double latency_ms = 3;
+   */
+  latencyMs?: number | undefined;
+};
+
+/**
+ * Describes the message optamil.v1.ModelHealth.
+ * Use `create(ModelHealthSchema)` to create a new message.
+ */
+export const ModelHealthSchema: GenMessage<ModelHealth> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_models, 4);
+
+/**
  * Which model.
  *
  * @generated from message optamil.v1.GetModelRequest
@@ -81,7 +159,7 @@ export type GetModelRequest = Message<"optamil.v1.GetModelRequest"> & {
  * Use `create(GetModelRequestSchema)` to create a new message.
  */
 export const GetModelRequestSchema: GenMessage<GetModelRequest> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_models, 2);
+  messageDesc(file_optamil_v1_models, 5);
 
 /**
  * The model object.
@@ -186,7 +264,7 @@ export type Model = Message<"optamil.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_models, 3);
+  messageDesc(file_optamil_v1_models, 6);
 
 /**
  * What a model can do.
@@ -235,7 +313,7 @@ export type ModelCapabilities = Message<"optamil.v1.ModelCapabilities"> & {
  * Use `create(ModelCapabilitiesSchema)` to create a new message.
  */
 export const ModelCapabilitiesSchema: GenMessage<ModelCapabilities> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_models, 4);
+  messageDesc(file_optamil_v1_models, 7);
 
 /**
  * A provider's list price.
@@ -277,7 +355,7 @@ export type ModelPricing = Message<"optamil.v1.ModelPricing"> & {
  * Use `create(ModelPricingSchema)` to create a new message.
  */
 export const ModelPricingSchema: GenMessage<ModelPricing> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_models, 5);
+  messageDesc(file_optamil_v1_models, 8);
 
 /**
  * Lists the models. Free of charge, with a limit of its own.
@@ -294,6 +372,16 @@ export const ModelService: GenService<{
     methodKind: "unary";
     input: typeof ListModelsRequestSchema;
     output: typeof ListModelsResponseSchema;
+  },
+  /**
+   * How the models answer this gateway just now.
+   *
+   * @generated from rpc optamil.v1.ModelService.ListModelHealth
+   */
+  listModelHealth: {
+    methodKind: "unary";
+    input: typeof ListModelHealthRequestSchema;
+    output: typeof ListModelHealthResponseSchema;
   },
   /**
    * One model, in the same form as in the list.
