@@ -37,6 +37,10 @@ await describeWith(
       const { choices } = JSON.parse(await bodyOf("json"));
       expect(JSON.parse(choices[0].message.content)).toBeTypeOf("object");
       expect(JSON.parse(await bodyOf("named"))).toMatchObject({ model: "claude-sonnet-4" });
+      expect(JSON.parse(await bodyOf("responses"))).toMatchObject({ object: "response" });
+      expect(JSON.parse(await bodyOf("messages"))).toMatchObject({ type: "message" });
+      expect(JSON.parse(await bodyOf("embeddings")).data[0].embedding).toHaveLength(1536);
+      expect(JSON.parse(await bodyOf("feedback"))).toMatchObject({ object: "feedback" });
       expect(JSON.parse(await bodyOf("models")).data[0].id).toBe("auto");
       const chats = Object.values(examples).filter(({ method }) => method === "POST").length;
       expect(JSON.parse(await bodyOf("usage"))).toMatchObject({ credits_used: chats });

@@ -7,7 +7,7 @@ import { CodeBlock } from "../ui/copy.tsx";
 import { FailureNotice } from "../ui/layout.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { Tag } from "../ui/tier.tsx";
-import { codeOf, type Example } from "./examples.ts";
+import type { Example } from "./examples.ts";
 import { type RunResult, runExample } from "./run.ts";
 
 type ExampleProps = {
@@ -20,7 +20,10 @@ type ExampleProps = {
 export function ExampleCard({ example, apiKey }: ExampleProps) {
   const { busy, failure, run } = useAction();
   const [result, setResult] = useState<RunResult | undefined>(undefined);
-  const code = codeOf(example, location.origin, apiKey.trim() || "YOUR_API_KEY");
+  const code = example.programs({
+    origin: location.origin,
+    key: apiKey.trim() || "YOUR_API_KEY",
+  });
   return (
     <div className="stack example" data-example={example.id}>
       <Tabs

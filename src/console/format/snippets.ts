@@ -46,19 +46,30 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function indented(text: string, spaces: number): string {
+/** A text whose lines after the first are moved to the right. */
+export function indented(text: string, spaces: number): string {
   return text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 }
 
 function toCurl({ origin, key, body }: SnippetRequest): string {
-  return `curl ${body.stream ? "-N " : ""}${origin}/v1/chat/completions \\
+  return toCurlPost({ origin, key }, "/v1/chat/completions", body, body.stream ? "-N " : "");
+}
+
+/** A call of a route with a body, in curl; `options` go before its URL, each with a space after it. */
+export function toCurlPost(
+  { origin, key }: Omit<SnippetRequest, "body">,
+  path: string,
+  body: object,
+  options = "",
+): string {
+  return `curl ${options}${origin}${path} \\
   -H "Authorization: Bearer ${key}" \\
   -H "Content-Type: application/json" \\
   -d ${indented(quoted(JSON.stringify(body, undefined, 2)), 2)}`;
 }
 
 /** A JSON value as Python writes it. */
-function toPythonValue(value: unknown): string {
+export function toPythonValue(value: unknown): string {
   if (value === true) return "True";
   if (value === false) return "False";
   if (Array.isArray(value)) {
@@ -90,7 +101,7 @@ ${show}`;
 }
 
 /** A JSON value as TypeScript writes it. */
-function toTypeScriptValue(value: unknown): string {
+export function toTypeScriptValue(value: unknown): string {
   if (Array.isArray(value)) {
     return `[\n${value.map((item) => `  ${toTypeScriptValue(item)},\n`).join("")}]`;
   }
@@ -122,13 +133,24 @@ ${show}`;
 }
 
 function toGrpcurl({ origin, key, body }: SnippetRequest): string {
-  const { host, protocol, port } = new URL(origin);
-  const secure = protocol === "https:";
   const { stream, ...asked } = body;
   const messages = body.messages.map(({ role, content }) => ({ role, content: { text: content } }));
   const method = stream ? "StreamChatCompletion" : "CreateChatCompletion";
+  return toGrpcurlCall({ origin, key }, `ChatService/${method}`, { ...asked, messages });
+}
+
+/** A call of a method of `optamil.v1` in grpcurl; `options` go first, each with a space after it. */
+export function toGrpcurlCall(
+  { origin, key }: Omit<SnippetRequest, "body">,
+  method: string,
+  message: object,
+  options = "",
+): string {
+  const { host, protocol, port } = new URL(origin);
+  const secure = protocol === "https:";
   const target = secure && port === "" ? `${host}:443` : host;
-  return `grpcurl ${secure ? "" : "-plaintext "}-H "authorization: Bearer ${key}" \\
-  -d ${indented(quoted(JSON.stringify({ ...asked, messages }, undefined, 2)), 2)} \\
-  ${target} optamil.v1.ChatService/${method}`;
+  const plain = secure ? "" : "-plaintext ";
+  return `grpcurl ${options}${plain}-H "authorization: Bearer ${key}" \\
+  -d ${indented(quoted(JSON.stringify(message, undefined, 2)), 2)} \\
+  ${target} optamil.v1.${method}`;
 }

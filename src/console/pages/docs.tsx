@@ -40,6 +40,7 @@ export default function Docs() {
         </Card>
         <Begin run={run} />
         <Chat run={run} />
+        <OtherApis run={run} />
         <Looks run={run} />
         <Bounds />
       </div>
@@ -128,6 +129,51 @@ function Chat({ run }: { readonly run: Run }) {
             <Link href="/docs/router">How the router decides</Link>
           </p>
           {run("quality")}
+        </div>
+      </Card>
+    </>
+  );
+}
+
+function OtherApis({ run }: { readonly run: Run }) {
+  return (
+    <>
+      <Card title="Responses">
+        <div className="stack">
+          <p>
+            <code>POST /v1/responses</code> is OpenAI's newer form of a chat, with items and typed
+            events, over every model and <code>auto</code>. Nothing is kept here: send the whole
+            conversation with each request.
+          </p>
+          {run("responses")}
+        </div>
+      </Card>
+      <Card title="Messages">
+        <div className="stack">
+          <p>
+            <code>POST /v1/messages</code> is Anthropic's form, over every model and{" "}
+            <code>auto</code>. Its clients take <code>{location.origin}</code> as their base URL.
+          </p>
+          {run("messages")}
+        </div>
+      </Card>
+      <Card title="Embeddings">
+        <div className="stack">
+          <p>
+            <code>POST /v1/embeddings</code> makes vectors of texts, with models of their own that{" "}
+            <code>auto</code> never picks.
+          </p>
+          {run("embeddings")}
+        </div>
+      </Card>
+      <Card title="Feedback">
+        <div className="stack">
+          <p>
+            <code>POST /v1/feedback</code> says how good an answer was, by the{" "}
+            <code>x-request-id</code> of the answer. It is free of charge, and found in the
+            warehouse; a request can be rated about a second after its end.
+          </p>
+          {run("feedback")}
         </div>
       </Card>
     </>
