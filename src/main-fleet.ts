@@ -32,9 +32,11 @@ import type { KafkaConnection } from "./platform/kafka/client.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { tellMigration } from "./platform/schema.ts";
 import type { Settings } from "./platform/settings.ts";
+import { boundAccountSql } from "./usage/account-sql.ts";
 import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
+import { openClickHouseAccountSql } from "./usage/clickhouse-account-sql.ts";
 import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
@@ -88,6 +90,9 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const redis = connectRedis(toRedis(fleet));
   const { counters, shared } = openFleetCounters(redis, bases, options.directory);
   const ticks = await startTicks(counters, redis, log);
+  const { analyst } = fleet.clickhouse;
+  const accountSql =
+    analyst && openClickHouseAccountSql({ ...analyst, url: fleet.clickhouse.url, warehouse });
   return assembleMetering(options, {
     counters,
     usageLog,
@@ -100,6 +105,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       event: (accountId, eventId) => warehouse.event(accountId, eventId),
       eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
       analytics: boundAnalytics(warehouse.analytics, { runningMax: analyticsAtOnce }),
+      accountSql: accountSql && boundAccountSql(accountSql),
     },
     status: () => ({
       countersUp: counters.status().state === "up",
@@ -109,7 +115,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       ticks.stop();
       guard.close();
       await usageLog.close();
-      await Promise.all([bases.close(), warehouse.close()]);
+      await Promise.all([bases.close(), warehouse.close(), accountSql?.close()]);
       redis.close();
     },
   });

@@ -21,6 +21,7 @@ import type { Caller } from "./keys/verify.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
+import type { AccountSql } from "./usage/account-sql.ts";
 import { createLogTail, readAccountTail } from "./usage/account-tail.ts";
 import type { AnalyticsWarehouse } from "./usage/analytics.ts";
 import { boundAnalytics } from "./usage/analytics-room.ts";
@@ -67,6 +68,8 @@ export type Metering = {
   readonly audit: () => Promise<readonly Finding[]>;
   /** Within bounds of its own. */
   readonly analytics: AnalyticsWarehouse;
+  /** SQL of accounts, within bounds of its own; undefined where no server keeps roles. */
+  readonly accountSql: AccountSql | undefined;
   readonly refund: ReturnType<typeof createRefundUsage>;
   /** How the parts are, for metrics. */
   readonly status: () => MeteringStatus;
@@ -111,6 +114,7 @@ export type MeteringParts = {
     event(accountId: string, eventId: string): Promise<StoredEvent | undefined>;
     eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
     readonly analytics: AnalyticsWarehouse;
+    readonly accountSql?: AccountSql | undefined;
   };
   /** What is known of the parts beside the usage log. */
   readonly status: () => Omit<MeteringStatus, "log">;
@@ -204,6 +208,7 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     sql: warehouse.sql,
     audit: warehouse.audit,
     analytics: warehouse.analytics,
+    accountSql: warehouse.accountSql,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
     status: () => ({ ...parts.status(), log: usageLog.status() }),
     giveFeedback: createGiveFeedback({

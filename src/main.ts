@@ -272,6 +272,7 @@ function createEntries(
     ...budgetMethods(desk, accounts.isLimited),
     ...analyticsMethods({
       analytics: metering.analytics,
+      accountSql: metering.accountSql,
       findAccount: (accountId) => accounts.accounts.find(accountId),
       wallMs: () => clock.wallMs(),
     }),

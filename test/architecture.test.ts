@@ -25,7 +25,7 @@ const rooms: Record<string, string[]> = {
 const packageHomes: Record<string, RegExp> = {
   "@bufbuild/protobuf": /^src\//,
   "@bufbuild/protovalidate": /^src\/platform\//,
-  "@clickhouse/client": /^src\/usage\/clickhouse\.ts$/,
+  "@clickhouse/client": /^src\/usage\/clickhouse(-account-sql)?\.ts$/,
   "@connectrpc/connect": /^src\/(gateway\/|cli\/|console\/|platform\/errors\.ts$)/,
   "@connectrpc/connect-node": /^src\/(gateway|cli)\//,
   "@connectrpc/connect-web": /^src\/console\//,

@@ -59,6 +59,13 @@ export const routes: readonly Route[] = [
     load: () => import("./pages/requests.tsx"),
   },
   {
+    path: "/sql",
+    title: "SQL",
+    section: "Account",
+    scope: "usage:read",
+    load: () => import("./pages/sql.tsx"),
+  },
+  {
     path: "/limits",
     title: "Limits and budgets",
     section: "Account",

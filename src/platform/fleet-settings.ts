@@ -23,6 +23,8 @@ export type FleetSettings = {
     readonly password: string;
     /** Undefined: one server. */
     readonly cluster: string | undefined;
+    /** The user by whom accounts ask SQL of their own; undefined: they cannot. */
+    readonly analyst: { readonly username: string; readonly password: string } | undefined;
   };
   readonly redis: { readonly url: string; readonly password: string | undefined };
 };
@@ -62,6 +64,13 @@ export function readFleet(
       username: clickhouse.username || "default",
       password: secret("clickhouse.passwordEnv", clickhouse.passwordEnv),
       cluster: clickhouse.cluster || undefined,
+      analyst:
+        clickhouse.analystUsername === ""
+          ? undefined
+          : {
+              username: clickhouse.analystUsername,
+              password: secret("clickhouse.analystPasswordEnv", clickhouse.analystPasswordEnv),
+            },
     },
     redis: {
       url: redis.url,

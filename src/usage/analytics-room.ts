@@ -13,17 +13,14 @@ export type AnalyticsRoomOptions = {
   readonly timeoutMs?: number | undefined;
 };
 
-/**
- * The warehouse behind bounds; throws `service_unavailable` beyond them. A question that is given up goes on until the
- * warehouse's own bound ends it, and keeps its place among the running ones till then.
- */
-export function boundAnalytics(
-  warehouse: AnalyticsWarehouse,
-  options: AnalyticsRoomOptions = {},
-): AnalyticsWarehouse {
+/** Asks when it is one's turn; throws `service_unavailable` beyond the bounds. */
+export type Room = <Found>(ask: () => Promise<Found>) => Promise<Found>;
+
+/** A room with bounds of its own. */
+export function openRoom(options: AnalyticsRoomOptions): Room {
   const { timeoutMs = 10_000 } = options;
   const turns = new Turns(options);
-  async function run<Found>(ask: () => Promise<Found>): Promise<Found> {
+  return async (ask) => {
     const endMs = performance.now() + timeoutMs;
     await turns.take(endMs);
     const asking = ask().finally(() => turns.giveBack());
@@ -33,7 +30,18 @@ export function boundAnalytics(
     );
     if (answer === undefined) throw busy();
     return answer.found;
-  }
+  };
+}
+
+/**
+ * The warehouse behind bounds; throws `service_unavailable` beyond them. A question that is given up goes on until the
+ * warehouse's own bound ends it, and keeps its place among the running ones till then.
+ */
+export function boundAnalytics(
+  warehouse: AnalyticsWarehouse,
+  options: AnalyticsRoomOptions = {},
+): AnalyticsWarehouse {
+  const run = openRoom(options);
   return {
     figures: (question) => run(() => warehouse.figures(question)),
     requests: (question) => run(() => warehouse.requests(question)),

@@ -11,9 +11,10 @@ import {
 } from "@clickhouse/client";
 import { invalidRequest, OptamilError } from "../platform/errors.ts";
 import { judgeSchema, type SchemaState } from "../platform/schema.ts";
+import type { ViewColumn } from "./account-sql.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
-import { toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
+import { checkName, toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
 import {
   accessStatements,
   identify,
@@ -68,11 +69,13 @@ type Call = {
 };
 
 /** Codes of a server that is overloaded, read-only or shutting down. */
-const unavailableCodes: readonly number[] = [202, 203, 209, 210, 236, 242, 252, 279, 319, 999];
+export const unavailableCodes: readonly number[] = [
+  202, 203, 209, 210, 236, 242, 252, 279, 319, 999,
+];
 /** Codes for a table and a database that are gone. */
 const goneCodes: readonly number[] = [60, 81];
-/** Codes for a user that may not manage access, and a server without a place for roles. */
-const noAccessCodes: readonly number[] = [497, 514];
+/** Codes for a user that may not manage access, a server without a place for roles, and roles that its files hold. */
+const noAccessCodes: readonly number[] = [495, 497, 514];
 /** The server's own bound comes first, and says more. */
 const analystTimeoutMs = analystSettings.max_execution_time * 1_000 + 5_000;
 
@@ -241,6 +244,26 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     }
   }
 
+  /** The views for analysts, with a row for each of their columns. */
+  async sqlViews(): Promise<readonly ViewColumn[]> {
+    const rows = await this.ask("sql-views", {});
+    return rows.map((row) => ({
+      view: `optamil.${row["name"]}`,
+      comment: String(row["comment"]),
+      name: String(row["column_name"]),
+      type: String(row["column_type"]),
+    }));
+  }
+
+  /** Makes an account's role, and gives it to a user. Throws where this user may not manage access. */
+  async makeAccountRole(role: string, username: string): Promise<void> {
+    checkName(role);
+    checkName(username);
+    const on = this.#cluster === undefined ? "" : ` ON CLUSTER '${this.#cluster}'`;
+    await this.#call(`CREATE ROLE IF NOT EXISTS "${role}"${on}`);
+    await this.#call(`GRANT${on} "${role}" TO "${username}"`);
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#client.close(), this.#analyst.close()]);
   }
@@ -286,6 +309,6 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
 }
 
 /** ClickHouse's code; 0 where the server did not answer with one. */
-function codeOf(error: unknown): number {
+export function codeOf(error: unknown): number {
   return error instanceof ClickHouseError ? Number(error.code) : 0;
 }

@@ -47,8 +47,9 @@ export function toAccessStatements(
   return local === front ? [front] : [front, local];
 }
 
-function checkName(cluster: string): void {
-  assert(/^[A-Za-z0-9_-]+$/.test(cluster), "the cluster's name is of letters, digits, _ and -");
+/** Whether a name can stand in a statement as it is. */
+export function checkName(name: string): void {
+  assert(/^[A-Za-z0-9_-]+$/.test(name), "the name is of letters, digits, _ and -");
 }
 
 /** `{uuid}`, `{shard}` and `{replica}` are macros of the servers. */

@@ -94,6 +94,7 @@ export type StatementName =
   | "logged-request"
   | "savings"
   | "books"
+  | "sql-views"
   | "audit-boots"
   | "audit-logs"
   | "audit-events"

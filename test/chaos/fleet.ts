@@ -22,6 +22,10 @@ export type FleetOptions = {
   readonly config?: object;
   /** The program that all processes run at first. Default: this one. */
   readonly program?: string;
+  /** Added to its part on ClickHouse. */
+  readonly clickhouse?: object;
+  /** Variables added to the processes' environment. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 /** One replica: the process that serves now, or will. */
@@ -187,10 +191,13 @@ export async function startServices({
   return { kafka, clickhouse, redis };
 }
 
+/** What its processes are told. */
+type FleetPlan = Pick<FleetOptions, "brokers" | "config" | "clickhouse" | "env">;
+
 /** The environment of a fleet's processes. */
 export async function fleetEnvironment(
   { kafka, clickhouse, redis }: Services,
-  { brokers = 1, config }: Pick<FleetOptions, "brokers" | "config"> = {},
+  { brokers = 1, config, clickhouse: more, env }: FleetPlan = {},
 ): Promise<Record<string, string | undefined>> {
   const home = await temporaryFolder();
   return {
@@ -198,13 +205,14 @@ export async function fleetEnvironment(
     OPTAMIL_API_KEY: undefined,
     OPTAMIL_CONFIG: await writeConfig({
       kafka: { brokers: kafka.bootstrap, partitions, replicationFactor: brokers },
-      clickhouse: { url: clickhouse.url },
+      clickhouse: { url: clickhouse.url, ...more },
       redis: { url: redis.url },
       ...config,
     }),
     OPTAMIL_SIGNING_KEYS: join(home, "signing-keys"),
     OPTAMIL_LOG: process.env["OPTAMIL_TEST_LOG"] ?? "silent",
     HOST: undefined,
+    ...env,
   };
 }
 

@@ -1,4 +1,4 @@
-"""Runs libchdb's own HTTP endpoint: LIBRARY FOLDER PORT. Prints "ready" once it answers."""
+"""Runs libchdb's own HTTP endpoint: LIBRARY FOLDER PORT [CONFIG]. Prints "ready" once it answers."""
 import ctypes
 import signal
 import sys
@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.request
 
-library, folder, port = sys.argv[1:]
+library, folder, port, *config = sys.argv[1:]
 # Linux: end when the parent ends, however it ends.
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -29,7 +29,7 @@ SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0, max_
     max_execution_time = 0
 FORMAT Null
 """
-words = ["clickhouse", "--path", folder, "--listen_host", "127.0.0.1", "--http_port", port]
+words = ["clickhouse", *(["--config-file", *config] if config else []), "--path", folder, "--listen_host", "127.0.0.1", "--http_port", port]
 words += ["--query", statements]
 main = ctypes.CDLL(library).chdb_query_cmdline
 main.restype = ctypes.c_void_p

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeAccess } from "./clickhouse-access.ts";
 import { MissingToolError } from "./missing-tool.ts";
 import { type RunningProcess, run, startProcess } from "./process.ts";
 
@@ -39,12 +40,21 @@ export async function fetchClickHouse(): Promise<typeof startClickHouse> {
   return startClickHouse;
 }
 
-/** Starts a server; it ends with the test process at the latest. */
-async function startClickHouse(): Promise<ClickHouseServer> {
+/**
+ * Starts a server; it ends with the test process at the latest.
+ *
+ * With `accountIds` it has users and roles, as an operator makes them: see `writeAccess`. Default: user `default` alone.
+ */
+async function startClickHouse(accountIds?: readonly string[]): Promise<ClickHouseServer> {
   const folder = mkdtempSync(join(tmpdir(), "optamil-clickhouse-"));
   const port = await freePort();
-  const start = () => startOn(folder, port);
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const accessFolder = `${folder}-access`;
+  const access = accountIds && [writeAccess(accessFolder, accountIds)];
+  const start = () => startOn(folder, port, access);
+  const remove = () => {
+    for (const one of [folder, ...(access ? [accessFolder] : [])])
+      rmSync(one, { recursive: true, force: true });
+  };
   let running = await start().catch((error: unknown) => {
     remove();
     throw error;
@@ -66,7 +76,7 @@ async function startClickHouse(): Promise<ClickHouseServer> {
     },
     wipe: async () => {
       await kill();
-      remove();
+      rmSync(folder, { recursive: true, force: true });
       running = await start();
     },
     stop: async () => {
@@ -76,9 +86,13 @@ async function startClickHouse(): Promise<ClickHouseServer> {
   };
 }
 
-function startOn(folder: string, port: number): Promise<RunningProcess> {
+function startOn(
+  folder: string,
+  port: number,
+  config: readonly string[] = [],
+): Promise<RunningProcess> {
   const script = fileURLToPath(new URL("clickhouse-server.py", import.meta.url));
-  return startProcess("python3", [script, findLibrary(), folder, String(port)], {
+  return startProcess("python3", [script, findLibrary(), folder, String(port), ...config], {
     readyLine: /^ready$/,
     readyTimeoutMs: 40_000,
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseAnalystSql } from "../../src/usage/analyst-sql.ts";
+import { parseAccountSql, parseAnalystSql } from "../../src/usage/analyst-sql.ts";
 
 describe("an analyst may", () => {
   it.each([
@@ -39,6 +39,37 @@ describe("an analyst may not", () => {
     ["send a book", `SELECT '${"x".repeat(100_000)}'`],
   ])("%s", (_what, statement) => {
     expect(() => parseAnalystSql(statement)).toThrowError(
+      expect.objectContaining({ code: "invalid_request" }),
+    );
+  });
+});
+
+describe("an account may", () => {
+  it.each([
+    "SELECT * FROM usage",
+    "WITH 1 AS a SELECT a",
+    "DESCRIBE TABLE usage",
+    "SELECT 'system.users' AS text FORMAT CSV",
+  ])("ask %s", (statement) => {
+    expect(parseAccountSql(statement)).toBe(statement);
+  });
+});
+
+describe("an account may not", () => {
+  it.each([
+    ["look at the server", "SELECT * FROM system.processes"],
+    ["look at the server by a quoted name", 'SELECT * FROM "system"."processes"'],
+    ["look at the server's schema", "SELECT * FROM information_schema.tables"],
+    ["look into an index", "SELECT * FROM mergeTreeIndex('optamil', 'usage_events')"],
+    ["look at what a statement would read", "EXPLAIN ESTIMATE SELECT * FROM usage_events"],
+    ["see who asks what", "SHOW PROCESSLIST"],
+    ["see what the server is set to", "SELECT getServerSetting('path')"],
+    ["set anything", "SELECT 1 SETTINGS max_execution_time = 0"],
+    ["take another role", "SET ROLE ALL"],
+    ["read files", "SELECT file('/etc/passwd')"],
+    ["hide a statement in a text", "SELECT * FROM eval('SELECT 1')"],
+  ])("%s", (_what, statement) => {
+    expect(() => parseAccountSql(statement)).toThrowError(
       expect.objectContaining({ code: "invalid_request" }),
     );
   });

@@ -9,9 +9,11 @@ import {
   ListLoggedRequestsResponseSchema,
 } from "../../gen/optamil/v1/analytics_pb.ts";
 import { invalidRequest, OptamilError } from "../../platform/errors.ts";
+import type { AccountSql } from "../../usage/account-sql.ts";
 import type { AnalyticsWarehouse } from "../../usage/analytics.ts";
 import { formatTime, startOf, toBuckets } from "../../usage/time-buckets.ts";
 import { type Exchange, type MethodEntry, rows, unary } from "../exchange.ts";
+import { accountSqlMethods } from "./account-sql.ts";
 import { toSeries, toTop } from "./analytics-figures.ts";
 import { createExport, toLoggedRequest } from "./analytics-log.ts";
 import {
@@ -28,6 +30,8 @@ import {
 /** What the service stands on. */
 export type AnalyticsParts = {
   readonly analytics: AnalyticsWarehouse;
+  /** SQL of accounts; undefined: there is none here. */
+  readonly accountSql: AccountSql | undefined;
   /** Throws `not_found` for an account that there is not. */
   readonly findAccount: (accountId: string) => { readonly id: string };
   /** Unix milliseconds. */
@@ -55,6 +59,7 @@ export function analyticsMethods(parts: AnalyticsParts): readonly MethodEntry[] 
   return [
     ...figureMethods(parts, accountOf),
     savingsMethod(parts, accountOf),
+    ...accountSqlMethods(parts.accountSql, accountOf),
     unary(method.listLoggedRequests, async (request, exchange) => {
       const zone = zoneOf(request);
       const limit = request.limit ?? pageDefault;
