@@ -1,5 +1,6 @@
 // Part of the composition root: limits, credits and usage, and the consumer in its own process.
 import { mkdir } from "node:fs/promises";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import type { Counters, LoadedBase } from "./admission/counters.ts";
 import type { Idempotency } from "./admission/idempotency.ts";
@@ -362,8 +363,13 @@ function startTicks(
   };
 }
 
+/** A third of a busy core, as the kernel weighs it: enough to keep up, and little enough not to be felt. */
+const consumerNiceness = 5;
+
 /** The consumer's process: reads the usage log of a data folder into its warehouse until the gateway is gone. */
 export async function consume(dataDirectory: string, port: ChildPort): Promise<void> {
+  // Threads of the engine inherit it: a dashboard that asks without a pause takes what the gateway leaves.
+  setPriority(consumerNiceness);
   const paths = folders(dataDirectory);
   await mkdir(paths.warehouse, { recursive: true, mode: 0o700 });
   // Imported here alone: its engine takes 140 MB of every process that loads it, and half a second of its start.
