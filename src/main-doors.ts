@@ -21,6 +21,7 @@ import { AdminService } from "./gen/optamil/v1/admin_pb.ts";
 import { AnalyticsService } from "./gen/optamil/v1/analytics_pb.ts";
 import { BudgetService } from "./gen/optamil/v1/budgets_pb.ts";
 import { ChatService } from "./gen/optamil/v1/chat_pb.ts";
+import { ContentService } from "./gen/optamil/v1/content_pb.ts";
 import { EmbeddingService } from "./gen/optamil/v1/embeddings_pb.ts";
 import { FeedbackService } from "./gen/optamil/v1/feedback_pb.ts";
 import { KeyService } from "./gen/optamil/v1/keys_pb.ts";
@@ -60,6 +61,7 @@ const servedServices: readonly DescService[] = [
   UsageService,
   AnalyticsService,
   BudgetService,
+  ContentService,
   RouterService,
 ];
 

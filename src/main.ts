@@ -17,6 +17,7 @@ import { adminMethods } from "./gateway/rpc/admin.ts";
 import { analyticsMethods } from "./gateway/rpc/analytics.ts";
 import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
 import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
+import { contentMethods } from "./gateway/rpc/content.ts";
 import { embeddingMethods, type UseEmbedParts } from "./gateway/rpc/embeddings.ts";
 import { feedbackMethods } from "./gateway/rpc/feedback.ts";
 import { keyMethods } from "./gateway/rpc/keys.ts";
@@ -46,6 +47,7 @@ import {
   openConfiguration,
   type Serving,
 } from "./main-config.ts";
+import { type OpenContent, openContent } from "./main-content.ts";
 import { diagnose } from "./main-doctor.ts";
 import {
   createDoors,
@@ -121,12 +123,12 @@ async function compose(
     const { catalogue, baseline } = servings.current;
     return catalogue.byName(directory.account(accountId)?.baselineModel ?? "") ?? baseline;
   };
-  const rooms = { directory, plans, baselineOf, uuids, log };
-  const metering = await openMetering(rooms, settings);
+  const metering = await openMetering({ directory, plans, baselineOf, uuids, log }, settings);
   resources.defer(() => metering.close());
   const rates = createRates(metering, uuids);
   const { entries, health } = createEntries(settings, {
     ...{ servings, accounts, metering, rates, uuids, log },
+    content: fleet ? undefined : openContent(settings, { directory, log, resources }),
   });
   const metrics = measureGateway({ metering, health }, resources);
   const state = { publicUrl: "", stopping: new AbortController() };
@@ -211,13 +213,16 @@ type Rooms = {
   readonly rates: FreeRates;
   readonly uuids: UuidSource;
   readonly log: Log;
+  /** What accounts have switched on to be kept; undefined in a fleet. */
+  readonly content: OpenContent | undefined;
 };
 
 /** Every method that is served, over its rooms. */
 function createEntries(
   settings: Settings,
-  { servings, accounts, metering, rates, uuids, log }: Rooms,
+  rooms: Rooms,
 ): { entries: MethodEntry[]; health: () => DeploymentHealth } {
+  const { servings, accounts, metering, rates, uuids, log, content } = rooms;
   const clock = systemClock;
   const chat = {
     ...metering,
@@ -225,10 +230,10 @@ function createEntries(
     uuids,
     slots: new ProviderSlots(),
     pingAfterMs,
+    content,
     onUnremembered: (error: unknown, requestId: string) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
   };
-  const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
   const partsOf = rememberLast((serving: Serving): OnceParts & EmbedParts => {
     // A deployment may be another one under its old name: each version finds out anew which are well.
     const qualityOf = ({ quality, accountId }: Caller) =>
@@ -249,6 +254,19 @@ function createEntries(
       () => servings.current,
       (deployment) => health().report(deployment),
     ),
+    ...managingMethods(settings, rooms, health),
+  ];
+  return { entries, health };
+}
+
+/** What is asked beside models: keys, accounts, usage, and all that operators do. */
+function managingMethods(
+  settings: Settings,
+  { servings, accounts, metering, content }: Rooms,
+  health: () => DeploymentHealth,
+): readonly MethodEntry[] {
+  const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
+  return [
     ...keyMethods(accounts.manager),
     ...accountMethods({
       ...accounts,
@@ -269,18 +287,18 @@ function createEntries(
         serving: () => servings.current,
       }),
     }),
+    ...contentMethods({ accounts: accounts.accounts, store: content?.store }),
     ...budgetMethods(desk, accounts.isLimited),
     ...analyticsMethods({
       analytics: metering.analytics,
       accountSql: metering.accountSql,
       findAccount: (accountId) => accounts.accounts.find(accountId),
-      wallMs: () => clock.wallMs(),
+      wallMs: () => systemClock.wallMs(),
     }),
     ...usageMethods((caller) =>
       metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
     ),
   ];
-  return { entries, health };
 }
 
 /** A mapping that is made anew only when its source is another one. */

@@ -4,12 +4,26 @@ import type { KeyedTry } from "../admission/idempotency.ts";
 import { CreateChatCompletionRequestSchema } from "../gen/optamil/v1/chat_pb.ts";
 import { answer, type ChatParts } from "./answer.ts";
 import type { AnswerSink, ChatCall } from "./call.ts";
+import { ContentSink, type NotedContent } from "./content-sink.ts";
 import { replay } from "./kept-answer.ts";
 import { digestOf, type KeyedParts, remember, runKeyed } from "./keyed.ts";
 import { Recorder, type RecordingRoom } from "./recorder.ts";
 
 /** What answering once needs; made once at start. */
-export type OnceParts = ChatParts & KeyedParts & { readonly recordings: RecordingRoom };
+export type OnceParts = ChatParts &
+  KeyedParts & {
+    readonly recordings: RecordingRoom;
+    /** Keeps what accounts that switched it on ask and are answered; undefined: this gateway keeps nothing. */
+    readonly content?: KeepContent | undefined;
+  };
+
+/** Keeps what is said in requests, for those accounts alone that want it. */
+export type KeepContent = {
+  /** Days for which an account's are kept; 0: not at all. */
+  daysOf(accountId: string): number;
+  /** Keeps one, later and without an error for its client. */
+  keep(accountId: string, requestId: string, noted: NotedContent): void;
+};
 
 /**
  * Answers like `answer`; with a key it has seen, it gives the answer of that time again, without a charge, an
@@ -26,6 +40,20 @@ export async function answerOnce(
   sink: AnswerSink,
   parts: OnceParts,
 ): Promise<void> {
+  const { accountId } = call.caller;
+  const { content } = parts;
+  if (content === undefined || content.daysOf(accountId) === 0)
+    return answerByKey(call, sink, parts);
+  const noting = new ContentSink(sink);
+  try {
+    await answerByKey(call, noting, parts);
+  } finally {
+    const noted = noting.noted(call.request);
+    if (noted !== undefined) content.keep(accountId, call.requestId, noted);
+  }
+}
+
+async function answerByKey(call: ChatCall, sink: AnswerSink, parts: OnceParts): Promise<void> {
   const { idempotencyKey: key, request, stream } = call;
   if (key === undefined) return answer(call, sink, parts);
   // In RPC the method says whether the answer streams, in REST the field does.

@@ -1,4 +1,4 @@
-// `optamil accounts list|create|invite|set-plan|set-routing|grant|refund`: the accounts of a gateway, their plans and credits.
+// `optamil accounts list|create|invite|set-plan|set-routing|set-content|grant|refund`: the accounts of a gateway, their plans and credits.
 import { parseArgs } from "node:util";
 import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
 import { AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
@@ -30,6 +30,7 @@ export const accounts: Command = {
     "  optamil accounts invite EMAIL [--plan PLAN] [--days DAYS]\n" +
     "  optamil accounts set-plan ACCOUNT_ID PLAN [--json]\n" +
     "  optamil accounts set-routing ACCOUNT_ID [--quality 0..1] [--baseline MODEL] [--json]\n" +
+    "  optamil accounts set-content ACCOUNT_ID 1..30|off [--json]\n" +
     "  optamil accounts grant ACCOUNT_ID CREDITS [--period YYYY-MM] [--reason TEXT] [--json]\n" +
     "  optamil accounts refund ACCOUNT_ID EVENT_ID [--json]\n" +
     "  optamil accounts keys ACCOUNT_ID [--json]\n" +
@@ -40,7 +41,7 @@ export const accounts: Command = {
     const perform = actions.get(action ?? "");
     if (perform === undefined) {
       throw new UsageError(
-        "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'grant', 'refund', 'keys' or 'revoke-key'",
+        "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'set-content', 'grant', 'refund', 'keys' or 'revoke-key'",
       );
     }
     await perform(words, context);
@@ -56,6 +57,7 @@ const actions: ReadonlyMap<string, Action> = new Map([
   ["invite", invite],
   ["set-plan", setPlan],
   ["set-routing", setRouting],
+  ["set-content", setContent],
   ["grant", grant],
   ["refund", refund],
   ["keys", listKeys],
@@ -63,6 +65,7 @@ const actions: ReadonlyMap<string, Action> = new Map([
 ]);
 
 const invitationDaysMax = 90;
+const contentDaysMax = 30;
 const json = { type: "boolean", default: false } as const;
 const accountsPerPageMax = 1_000;
 
@@ -159,6 +162,23 @@ async function setRouting(words: readonly string[], context: CommandContext): Pr
     const against = account.baselineModel ?? "the strongest model on offer";
     context.print(`${account.id} is routed at ${asked}, savings are against ${against}`);
   }
+}
+
+async function setContent(words: readonly string[], context: CommandContext): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { json },
+    allowPositionals: true,
+  });
+  const [accountId, kept] = readPair(positionals, "name an account id, and days or 'off'");
+  const days = kept === "off" ? 0 : Number(kept);
+  if (kept !== "off" && !(Number.isInteger(days) && days >= 1 && days <= contentDaysMax)) {
+    throw new UsageError(`say for how many days, 1 to ${contentDaysMax}, or 'off'`);
+  }
+  const account = await use(context, (operations) => operations.setContentDays(accountId, days));
+  if (values.json) context.print(jsonCodec(AccountSchema).encodeText(account));
+  else if (days === 0) context.print(`${account.id} keeps no prompts and answers`);
+  else context.print(`${account.id} keeps prompts and answers for ${days} days`);
 }
 
 async function grant(words: readonly string[], context: CommandContext): Promise<void> {

@@ -137,6 +137,8 @@ export type AccountOperations = {
     readonly quality: number | undefined;
     readonly baselineModel: string;
   }): Promise<Account>;
+  /** Days for which prompts and answers are kept; 0: they are not, and what was kept is deleted. */
+  setContentDays(accountId: string, days: number): Promise<Account>;
   /** An empty period is the current one. */
   grant(grant: {
     readonly accountId: string;

@@ -24,6 +24,7 @@ export function openLocalAccounts(
     keys: async (accountId) => keys.list(actorFor(manager.find(accountId).id)),
     revokeKey: (accountId, keyId, reason) => keys.revoke(keyId, reason, actorFor(accountId)),
     setRouting: (routing) => manager.setRouting(routing, actor),
+    setContentDays: (accountId, days) => manager.setContentDays(accountId, days, actor),
     grant: (grant) => manager.grant(grant, actor),
     changes: async (page) => manager.changes(page),
     plans: async () => manager.plans().data,

@@ -2,6 +2,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
+import { ContentService } from "../gen/optamil/v1/content_pb.ts";
 import type { AccountOperations } from "./command.ts";
 
 /** A local gateway answers in milliseconds; this bounds one that hangs. */
@@ -15,6 +16,7 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
     defaultTimeoutMs: timeoutMs,
   });
   const client = createClient(AdminService, transport);
+  const content = createClient(ContentService, transport);
   const options = { headers: { authorization: `Bearer ${key}` } };
   return {
     list: (page) => client.listAccounts(page, options),
@@ -38,6 +40,12 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
     async setRouting({ quality, ...same }) {
       const request = { ...same, ...(quality !== undefined && { quality }) };
       const { account } = await client.setAccountRouting(request, options);
+      if (account === undefined) throw new Error("the gateway answered without the account");
+      return account;
+    },
+    async setContentDays(accountId, days) {
+      const request = { accountId, keep: days > 0, ...(days > 0 && { days }) };
+      const { account } = await content.setContentKeeping(request, options);
       if (account === undefined) throw new Error("the gateway answered without the account");
       return account;
     },

@@ -20,6 +20,7 @@ import type { DirectoryView, StateWrite } from "./fold.ts";
 type Action = NonNullable<DirectoryRecord["change"]["case"]>;
 
 const actions: Readonly<Record<Action, string>> = {
+  accountContentChanged: "account.content_changed",
   accountCreated: "account.created",
   accountPlanChanged: "account.plan_changed",
   accountRoutingChanged: "account.routing_changed",

@@ -1,6 +1,7 @@
 // What a record does to the directory: the one rule by which every replica comes to the same state.
 import { create } from "@bufbuild/protobuf";
 import {
+  type AccountContentChanged,
   type AccountCreated,
   type AccountPlanChanged,
   type AccountRoutingChanged,
@@ -52,6 +53,9 @@ const periodsKeptMax = 24;
 /** Budgets of tags that an account may have: each of its changes writes them all. */
 const tagBudgetsMax = 256;
 
+/** Whoever needs prompts for longer keeps them himself. */
+const contentDaysMax = 30;
+
 /** A billion credits. */
 const budgetMicroMax = 10n ** 15n;
 
@@ -77,6 +81,8 @@ export function fold(view: DirectoryView, record: DirectoryRecord): Folded {
       return foldAccountPlanChanged(view, record, change.value);
     case "accountRoutingChanged":
       return foldAccountRoutingChanged(view, record, change.value);
+    case "accountContentChanged":
+      return foldAccountContentChanged(view, record, change.value);
     case "budgetChanged":
       return foldBudgetChanged(view, record, change.value);
     case undefined:
@@ -230,6 +236,21 @@ function foldAccountRoutingChanged(
   return changeAccount(others, { ...(quality !== undefined && { quality }), baselineModel });
 }
 
+function foldAccountContentChanged(
+  view: DirectoryView,
+  record: DirectoryRecord,
+  { accountId, contentDays }: AccountContentChanged,
+): Folded {
+  const before = isUuid(accountId) ? view.account(accountId) : undefined;
+  if (before === undefined) return noSuchAccount();
+  if (record.expectedVersion !== before.version) return versionLost();
+  if (contentDays > contentDaysMax) {
+    const message = `Prompts and answers are kept for ${contentDaysMax} days at most.`;
+    return { refusal: invalidRequest(message, "days") };
+  }
+  return changeAccount(before, { contentDays });
+}
+
 function foldBudgetChanged(
   view: DirectoryView,
   record: DirectoryRecord,
@@ -267,7 +288,10 @@ function foldBudgetChanged(
 function changeAccount(
   before: Readonly<Omit<AccountState, "quality">>,
   changes: Partial<
-    Pick<AccountState, "plan" | "grants" | "tagBudgets" | "quality" | "baselineModel">
+    Pick<
+      AccountState,
+      "plan" | "grants" | "tagBudgets" | "quality" | "baselineModel" | "contentDays"
+    >
   >,
 ): Folded {
   const version = before.version + 1n;

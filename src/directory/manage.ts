@@ -66,6 +66,8 @@ export interface AccountManager {
   setPlan(accountId: string, plan: string, actor: string): Promise<Account>;
   /** Replaces how an account is routed. Throws `not_found`, `invalid_request` (no such model), `conflict`. */
   setRouting(routing: NewRouting, actor: string): Promise<Account>;
+  /** For how many days prompts and answers of an account are kept; 0: they are not. Throws `not_found`, `conflict`. */
+  setContentDays(accountId: string, contentDays: number, actor: string): Promise<Account>;
   /** Grants credits. Throws `not_found`, `invalid_request`, `conflict`: then nothing was granted. */
   grant(grant: NewGrant, actor: string): Promise<GrantCreditsResponse>;
   /** All plans. */
@@ -145,6 +147,15 @@ export function createAccountManager(parts: AccountManagerParts): AccountManager
       }
       return toAccount(findAccount(store, accountId));
     },
+    async setContentDays(accountId, contentDays, actor) {
+      const account = findAccount(store, accountId);
+      if (account.contentDays !== contentDays) {
+        const write = { actor, expectedVersion: account.version };
+        const value = { accountId, contentDays };
+        await store.append({ case: "accountContentChanged", value }, write);
+      }
+      return toAccount(findAccount(store, accountId));
+    },
     async grant({ accountId, creditsMicro, periodId: wanted, reason = "" }, actor) {
       const account = findAccount(store, accountId);
       const current = parts.currentPeriodId();
@@ -201,7 +212,7 @@ function toMonths(periodId: string): number {
 
 /** An account as the API shows it. */
 export function toAccount(state: Readonly<AccountState>): Account {
-  const { id, name, email, plan, createdAtUs, quality, baselineModel } = state;
+  const { id, name, email, plan, createdAtUs, quality, baselineModel, contentDays } = state;
   return create(AccountSchema, {
     id,
     object: "account",
@@ -211,6 +222,7 @@ export function toAccount(state: Readonly<AccountState>): Account {
     created: createdAtUs / microsecondsPerSecond,
     ...(quality !== undefined && { quality }),
     ...(baselineModel !== "" && { baselineModel }),
+    ...(contentDays > 0 && { contentDays }),
   });
 }
 

@@ -41,6 +41,10 @@ function recorder() {
         calls.push(["create", account]);
         return create(CreateAccountResponseSchema, { account: ada, key: "sk-optamil-x" });
       },
+      setContentDays: async (accountId: string, days: number) => {
+        calls.push(["setContentDays", accountId, days]);
+        return ada;
+      },
       setRouting: async (routing: Parameters<AccountOperations["setRouting"]>[0]) => {
         calls.push(["setRouting", routing]);
         const { quality, baselineModel } = routing;
@@ -136,6 +140,23 @@ describe("optamil accounts", () => {
     expect(warned.join("\n")).toContain("--quality takes a number from 0 (cheapest) to 1 (best)");
   });
 
+  it.each([
+    ["7", 7, "keeps prompts and answers for 7 days"],
+    ["off", 0, "keeps no prompts and answers"],
+  ])("says of an account that what is said is kept for: %s", async (said, days, message) => {
+    const { accounts, calls } = recorder();
+    const { printed } = await runWith({ accounts }, "accounts", "set-content", ada.id, said);
+    expect(printed).toEqual([`${ada.id} ${message}`]);
+    expect(calls[0]).toEqual(["setContentDays", ada.id, days]);
+  });
+
+  it.each(["0", "31", "1.5", "on"])("keeps nothing for '%s' days", async (said) => {
+    const words = ["accounts", "set-content", ada.id, said];
+    const { code, warned } = await runWith({ accounts: recorder().accounts }, ...words);
+    expect(code).toBe(2);
+    expect(warned.join("\n")).toContain("say for how many days, 1 to 30, or 'off'");
+  });
+
   it("grants credits with decimals, exactly", async () => {
     const { accounts, calls } = recorder();
     const words = ["accounts", "grant", ada.id, "12.5", "--period", "2026-11", "--reason", "sorry"];
@@ -179,7 +200,7 @@ describe("optamil accounts", () => {
   it.each([
     [
       ["accounts"],
-      "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'grant', 'refund', 'keys' or 'revoke-key'",
+      "say 'list', 'create', 'invite', 'set-plan', 'set-routing', 'set-content', 'grant', 'refund', 'keys' or 'revoke-key'",
     ],
     [["accounts", "toString"], "say 'list'"],
     [["accounts", "create"], "--name is missing"],

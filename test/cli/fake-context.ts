@@ -70,6 +70,7 @@ const noAccounts: AccountOperations = {
   invite: refuse,
   setPlan: refuse,
   setRouting: refuse,
+  setContentDays: refuse,
   grant: refuse,
   keys: refuse,
   revokeKey: refuse,

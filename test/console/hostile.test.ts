@@ -14,8 +14,8 @@ const { url } = gateway;
 const hostile = `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>`;
 
 /** Fails where the text has become part of the page. */
-async function staysText(page: Page): Promise<void> {
-  await page.getByText(hostile).first().waitFor();
+async function staysText(page: Page, text = hostile): Promise<void> {
+  await page.getByText(text).first().waitFor();
   expect(await page.locator('img[src="x"]').count()).toBe(0);
   expect(await page.title()).not.toContain("taken");
 }
@@ -56,6 +56,23 @@ await describeWith(
       await page.getByRole("button", { name: "Send" }).click();
       await page.locator('[data-answer="done"]').waitFor();
       await staysText(page);
+      const keep = { path: "/v1/account/content", method: "PUT", headers, body: { keep: true } };
+      expect((await sendHttp1(url, keep)).status).toBe(200);
+      const chat = { model: "auto", messages: [{ role: "user", content: hostile }] };
+      const asked = await sendHttp1(url, { path: "/v1/chat/completions", headers, body: chat });
+      const id = asked.headers["x-request-id"] ?? "";
+      const logged = `/v1/usage/requests/${encodeURIComponent(id)}`;
+      await expect
+        .poll(async () => (await sendHttp1(url, { path: logged, headers })).status, {
+          timeout: 20_000,
+        })
+        .toBe(200);
+      await page.goto(`${url}/requests?id=${encodeURIComponent(id)}`);
+      await page.getByRole("button", { name: "Show it" }).click();
+      // The prompt is shown as JSON, which escapes the quotes.
+      await staysText(page, JSON.stringify(hostile).slice(1, -1));
+      await page.getByRole("button", { name: "Delete it" }).click();
+      await page.getByText("It is deleted.").waitFor();
       await page.goto(`${url}/docs?${encodeURIComponent(hostile)}`);
       await settled(page);
       expect(await page.title()).not.toContain("taken");

@@ -63,6 +63,11 @@ await describeWith("SQL of accounts", open, ({ executable, startClickHouse }) =>
         body: { error: { message: "system is not taken here." } },
       });
 
+      // What is said in requests is kept by a gateway of one machine alone.
+      const keeping = { path: "/v1/account/content", method: "PUT", body: { keep: true } };
+      const refused = await sendHttp1(url, { ...keeping, headers: bearer(key) });
+      expect(JSON.parse(refused.text).error).toMatchObject({ code: 400, param: "keep" });
+
       const watched = await openPage(await openBrowser(executable), url);
       const { page } = watched;
       await signInWithKey(page, url, key);

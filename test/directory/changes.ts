@@ -53,6 +53,10 @@ const accountRoutingChanged = fc.record({
     { requiredKeys: ["accountId"] },
   ),
 });
+const accountContentChanged = fc.record({
+  case: fc.constant("accountContentChanged" as const),
+  value: fc.record({ accountId, contentDays: fc.constantFrom(0, 7, 30, 31) }),
+});
 const keyCreated = fc.record({
   case: fc.constant("keyCreated" as const),
   value: fc.record({
@@ -88,6 +92,7 @@ export const histories: fc.Arbitrary<RandomChange[]> = fc.array(
     change: fc.oneof(
       ...[accountCreated, keyCreated, keyRevoked],
       ...[creditsGranted, accountPlanChanged, accountRoutingChanged, budgetChanged],
+      accountContentChanged,
     ),
     expectedVersion: fc.constantFrom(0n, 0n, 0n, 1n, 1n, 2n),
   }),

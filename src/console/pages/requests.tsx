@@ -4,9 +4,11 @@ import { useState } from "react";
 import type { LoggedRequest } from "../../gen/optamil/v1/analytics_pb.ts";
 import { analyticsClient } from "../api/analytics.ts";
 import { useLoad } from "../api/load.ts";
+import { useScope } from "../api/session.tsx";
 import { toCreditsText } from "../format/credits.ts";
 import { toDuration, toSecond } from "../format/time.ts";
 import { Link, useQuery } from "../navigation.tsx";
+import { ContentKeeping } from "../parts/content-keeping.tsx";
 import { blankFilter, type LogFilter, LogFilters } from "../parts/log-filters.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { RequestDetail } from "../parts/request-detail.tsx";
@@ -30,6 +32,7 @@ function toAsked({ model, tier, tag, outcome, from }: LogFilter) {
 }
 
 function RequestLog() {
+  const mayKeep = useScope("keys:write");
   const [filter, setFilter] = useState(blankFilter);
   const [cursors, setCursors] = useState<readonly string[]>([]);
   const cursor = cursors.at(-1) ?? "";
@@ -42,30 +45,37 @@ function RequestLog() {
     <>
       <PageHead
         title="Requests"
-        lead="Every request, refusal and refund of this account, newest first. What was said in them is not kept."
+        lead="Every request, refusal and refund of this account, newest first."
       >
         <Button onClick={reload}>Look again</Button>
       </PageHead>
-      <Card flush>
-        <LogFilters
-          filter={filter}
-          onChange={(next) => {
-            setFilter(next);
-            setCursors([]);
-          }}
-        />
-        <Loaded load={load} reload={reload}>
-          {({ data, nextCursor }) => (
-            <>
-              <LogTable requests={data} />
-              <Pager
-                onNewer={cursors.length === 0 ? undefined : () => setCursors(cursors.slice(0, -1))}
-                onOlder={nextCursor === "" ? undefined : () => setCursors([...cursors, nextCursor])}
-              />
-            </>
-          )}
-        </Loaded>
-      </Card>
+      <div className="stack wide">
+        <Card flush>
+          <LogFilters
+            filter={filter}
+            onChange={(next) => {
+              setFilter(next);
+              setCursors([]);
+            }}
+          />
+          <Loaded load={load} reload={reload}>
+            {({ data, nextCursor }) => (
+              <>
+                <LogTable requests={data} />
+                <Pager
+                  onNewer={
+                    cursors.length === 0 ? undefined : () => setCursors(cursors.slice(0, -1))
+                  }
+                  onOlder={
+                    nextCursor === "" ? undefined : () => setCursors([...cursors, nextCursor])
+                  }
+                />
+              </>
+            )}
+          </Loaded>
+        </Card>
+        {mayKeep && <ContentKeeping />}
+      </div>
     </>
   );
 }

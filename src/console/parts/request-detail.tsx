@@ -8,6 +8,7 @@ import type {
 } from "../../gen/optamil/v1/analytics_pb.ts";
 import { analyticsClient } from "../api/analytics.ts";
 import { useLoad } from "../api/load.ts";
+import { useScope } from "../api/session.tsx";
 import { toCount, toCreditsText } from "../format/credits.ts";
 import { toDollars } from "../format/figures.ts";
 import { toDuration, toSecond } from "../format/time.ts";
@@ -18,6 +19,7 @@ import { Table } from "../ui/table.tsx";
 import { Tag, Tier } from "../ui/tier.tsx";
 import { RouteExplanation } from "./explanation.tsx";
 import { Outcome } from "./outcome.tsx";
+import { RequestContent } from "./request-content.tsx";
 
 /** The page of one request. */
 export function RequestDetail({ requestId }: { readonly requestId: string }) {
@@ -43,12 +45,14 @@ function Found({
 }: {
   readonly found: GetLoggedRequestResponse;
 }) {
+  const mayRead = useScope("keys:write");
   if (request === undefined) return null;
   return (
     <div className="stack wide">
       <Facts request={request} />
       <Timeline request={request} attempts={attempts} />
       {route !== undefined && <Decision route={route} />}
+      {mayRead && request.kind === "request" && <RequestContent requestId={request.requestId} />}
     </div>
   );
 }

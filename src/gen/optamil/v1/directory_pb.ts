@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file optamil/v1/directory.proto.
  */
 export const file_optamil_v1_directory: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSL1AwoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAEjMKDmJ1ZGdldF9jaGFuZ2VkGB4gASgLMhkub3B0YW1pbC52MS5CdWRnZXRDaGFuZ2VkSAASRAoXYWNjb3VudF9yb3V0aW5nX2NoYW5nZWQYKCABKAsyIS5vcHRhbWlsLnYxLkFjY291bnRSb3V0aW5nQ2hhbmdlZEgAQggKBmNoYW5nZSJmCg5BY2NvdW50Q3JlYXRlZBISCgphY2NvdW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDAoEcGxhbhgEIAEoCRIVCg1wYXNzd29yZF9oYXNoGAUgASgJIskCCgpLZXlDcmVhdGVkEg4KBmtleV9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJbGFzdF9mb3VyGAQgASgJEg4KBnNjb3BlcxgFIAMoCRIOCgZtb2RlbHMYBiADKAkSEgoKZXhwaXJlc19hdBgHIAEoAxINCgV0aWVycxgIIAMoCRIlCgZsaW1pdHMYCSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGAogASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkSEwoLcm9vdF9rZXlfaWQYHiABKAkSGQoMYnVkZ2V0X21pY3JvGB8gASgDSACIAQESFAoHcXVhbGl0eRgoIAEoAUgBiAEBQg8KDV9idWRnZXRfbWljcm9CCgoIX3F1YWxpdHkiRQoKS2V5UmV2b2tlZBIOCgZrZXlfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEhcKD2VmZmVjdGl2ZV9hdF91cxgDIAEoAyJwCg5DcmVkaXRzR3JhbnRlZBIQCghncmFudF9pZBgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEhUKDWNyZWRpdHNfbWljcm8YAyABKAMSEQoJcGVyaW9kX2lkGAQgASgJEg4KBnJlYXNvbhgFIAEoCSI2ChJBY2NvdW50UGxhbkNoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRwbGFuGAIgASgJImQKDUJ1ZGdldENoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIRCglidWRnZXRfaWQYAiABKAkSGgoNY3JlZGl0c19taWNybxgDIAEoA0gAiAEBQhAKDl9jcmVkaXRzX21pY3JvImUKFUFjY291bnRSb3V0aW5nQ2hhbmdlZBISCgphY2NvdW50X2lkGAEgASgJEhQKB3F1YWxpdHkYAiABKAFIAIgBARIWCg5iYXNlbGluZV9tb2RlbBgDIAEoCUIKCghfcXVhbGl0eSK2AQoLQ2hhbmdlRW50cnkSEAoIc2VxdWVuY2UYASABKA0SEQoJcmVjb3JkX2lkGAIgASgJEhUKDXdyaXR0ZW5fYXRfdXMYAyABKAMSDQoFYWN0b3IYBCABKAkSDgoGYWN0aW9uGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSDgoGa2V5X2lkGAcgASgJEigKBmZpZWxkcxgIIAMoCzIYLm9wdGFtaWwudjEuQ2hhbmdlZEZpZWxkIlsKDENoYW5nZWRGaWVsZBINCgVmaWVsZBgBIAEoCRITCgZiZWZvcmUYAiABKAlIAIgBARISCgVhZnRlchgDIAEoCUgBiAEBQgkKB19iZWZvcmVCCAoGX2FmdGVyItoCCgxBY2NvdW50U3RhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVlbWFpbBgDIAEoCRIMCgRwbGFuGAQgASgJEhUKDWNyZWF0ZWRfYXRfdXMYBSABKAMSDwoHdmVyc2lvbhgGIAEoBBIVCg1wYXNzd29yZF9oYXNoGAcgASgJEigKBmdyYW50cxgIIAMoCzIYLm9wdGFtaWwudjEuUGVyaW9kR3JhbnRzEj0KC3RhZ19idWRnZXRzGB4gAygLMigub3B0YW1pbC52MS5BY2NvdW50U3RhdGUuVGFnQnVkZ2V0c0VudHJ5EhQKB3F1YWxpdHkYKCABKAFIAIgBARIWCg5iYXNlbGluZV9tb2RlbBgpIAEoCRoxCg9UYWdCdWRnZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4AUIKCghfcXVhbGl0eSI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMisAMKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBBINCgV0aWVycxgMIAMoCRIlCgZsaW1pdHMYDSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGA4gASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkSEwoLcm9vdF9rZXlfaWQYHiABKAkSGQoMYnVkZ2V0X21pY3JvGB8gASgDSAGIAQESFAoHcXVhbGl0eRgoIAEoAUgCiAEBQhAKDl9yZXZva2VkX2F0X3VzQg8KDV9idWRnZXRfbWljcm9CCgoIX3F1YWxpdHliBnByb3RvMw", [file_optamil_v1_keys]);
+  fileDesc("ChpvcHRhbWlsL3YxL2RpcmVjdG9yeS5wcm90bxIKb3B0YW1pbC52MSK7BAoPRGlyZWN0b3J5UmVjb3JkEhEKCXJlY29yZF9pZBgBIAEoCRIVCg13cml0dGVuX2F0X3VzGAIgASgDEg0KBWFjdG9yGAMgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAQSNQoPYWNjb3VudF9jcmVhdGVkGAogASgLMhoub3B0YW1pbC52MS5BY2NvdW50Q3JlYXRlZEgAEi0KC2tleV9jcmVhdGVkGAsgASgLMhYub3B0YW1pbC52MS5LZXlDcmVhdGVkSAASLQoLa2V5X3Jldm9rZWQYDCABKAsyFi5vcHRhbWlsLnYxLktleVJldm9rZWRIABI1Cg9jcmVkaXRzX2dyYW50ZWQYDSABKAsyGi5vcHRhbWlsLnYxLkNyZWRpdHNHcmFudGVkSAASPgoUYWNjb3VudF9wbGFuX2NoYW5nZWQYDiABKAsyHi5vcHRhbWlsLnYxLkFjY291bnRQbGFuQ2hhbmdlZEgAEjMKDmJ1ZGdldF9jaGFuZ2VkGB4gASgLMhkub3B0YW1pbC52MS5CdWRnZXRDaGFuZ2VkSAASRAoXYWNjb3VudF9yb3V0aW5nX2NoYW5nZWQYKCABKAsyIS5vcHRhbWlsLnYxLkFjY291bnRSb3V0aW5nQ2hhbmdlZEgAEkQKF2FjY291bnRfY29udGVudF9jaGFuZ2VkGDIgASgLMiEub3B0YW1pbC52MS5BY2NvdW50Q29udGVudENoYW5nZWRIAEIICgZjaGFuZ2UiZgoOQWNjb3VudENyZWF0ZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkSFQoNcGFzc3dvcmRfaGFzaBgFIAEoCSLJAgoKS2V5Q3JlYXRlZBIOCgZrZXlfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhEKCWxhc3RfZm91chgEIAEoCRIOCgZzY29wZXMYBSADKAkSDgoGbW9kZWxzGAYgAygJEhIKCmV4cGlyZXNfYXQYByABKAMSDQoFdGllcnMYCCADKAkSJQoGbGltaXRzGAkgASgLMhUub3B0YW1pbC52MS5LZXlMaW1pdHMSDwoHc2Vzc2lvbhgKIAEoCBIYChBwYXJhbWV0ZXJfcG9saWN5GBQgASgJEhMKC3Jvb3Rfa2V5X2lkGB4gASgJEhkKDGJ1ZGdldF9taWNybxgfIAEoA0gAiAEBEhQKB3F1YWxpdHkYKCABKAFIAYgBAUIPCg1fYnVkZ2V0X21pY3JvQgoKCF9xdWFsaXR5IkUKCktleVJldm9rZWQSDgoGa2V5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIXCg9lZmZlY3RpdmVfYXRfdXMYAyABKAMicAoOQ3JlZGl0c0dyYW50ZWQSEAoIZ3JhbnRfaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIVCg1jcmVkaXRzX21pY3JvGAMgASgDEhEKCXBlcmlvZF9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiNgoSQWNjb3VudFBsYW5DaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSDAoEcGxhbhgCIAEoCSJkCg1CdWRnZXRDaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSEQoJYnVkZ2V0X2lkGAIgASgJEhoKDWNyZWRpdHNfbWljcm8YAyABKANIAIgBAUIQCg5fY3JlZGl0c19taWNybyJlChVBY2NvdW50Um91dGluZ0NoYW5nZWQSEgoKYWNjb3VudF9pZBgBIAEoCRIUCgdxdWFsaXR5GAIgASgBSACIAQESFgoOYmFzZWxpbmVfbW9kZWwYAyABKAlCCgoIX3F1YWxpdHkiQQoVQWNjb3VudENvbnRlbnRDaGFuZ2VkEhIKCmFjY291bnRfaWQYASABKAkSFAoMY29udGVudF9kYXlzGAIgASgNIrYBCgtDaGFuZ2VFbnRyeRIQCghzZXF1ZW5jZRgBIAEoDRIRCglyZWNvcmRfaWQYAiABKAkSFQoNd3JpdHRlbl9hdF91cxgDIAEoAxINCgVhY3RvchgEIAEoCRIOCgZhY3Rpb24YBSABKAkSEgoKYWNjb3VudF9pZBgGIAEoCRIOCgZrZXlfaWQYByABKAkSKAoGZmllbGRzGAggAygLMhgub3B0YW1pbC52MS5DaGFuZ2VkRmllbGQiWwoMQ2hhbmdlZEZpZWxkEg0KBWZpZWxkGAEgASgJEhMKBmJlZm9yZRgCIAEoCUgAiAEBEhIKBWFmdGVyGAMgASgJSAGIAQFCCQoHX2JlZm9yZUIICgZfYWZ0ZXIi8AIKDEFjY291bnRTdGF0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEgwKBHBsYW4YBCABKAkSFQoNY3JlYXRlZF9hdF91cxgFIAEoAxIPCgd2ZXJzaW9uGAYgASgEEhUKDXBhc3N3b3JkX2hhc2gYByABKAkSKAoGZ3JhbnRzGAggAygLMhgub3B0YW1pbC52MS5QZXJpb2RHcmFudHMSPQoLdGFnX2J1ZGdldHMYHiADKAsyKC5vcHRhbWlsLnYxLkFjY291bnRTdGF0ZS5UYWdCdWRnZXRzRW50cnkSFAoHcXVhbGl0eRgoIAEoAUgAiAEBEhYKDmJhc2VsaW5lX21vZGVsGCkgASgJEhQKDGNvbnRlbnRfZGF5cxgyIAEoDRoxCg9UYWdCdWRnZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4AUIKCghfcXVhbGl0eSI4CgxQZXJpb2RHcmFudHMSEQoJcGVyaW9kX2lkGAEgASgJEhUKDWNyZWRpdHNfbWljcm8YAiABKAMisAMKCEtleVN0YXRlEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIRCglsYXN0X2ZvdXIYBCABKAkSDgoGc2NvcGVzGAUgAygJEg4KBm1vZGVscxgGIAMoCRIVCg1jcmVhdGVkX2F0X3VzGAcgASgDEhIKCmV4cGlyZXNfYXQYCCABKAMSGgoNcmV2b2tlZF9hdF91cxgJIAEoA0gAiAEBEhUKDXJldm9rZV9yZWFzb24YCiABKAkSDwoHdmVyc2lvbhgLIAEoBBINCgV0aWVycxgMIAMoCRIlCgZsaW1pdHMYDSABKAsyFS5vcHRhbWlsLnYxLktleUxpbWl0cxIPCgdzZXNzaW9uGA4gASgIEhgKEHBhcmFtZXRlcl9wb2xpY3kYFCABKAkSEwoLcm9vdF9rZXlfaWQYHiABKAkSGQoMYnVkZ2V0X21pY3JvGB8gASgDSAGIAQESFAoHcXVhbGl0eRgoIAEoAUgCiAEBQhAKDl9yZXZva2VkX2F0X3VzQg8KDV9idWRnZXRfbWljcm9CCgoIX3F1YWxpdHliBnByb3RvMw", [file_optamil_v1_keys]);
 
 /**
  * One change. Every replica folds the records in log order and comes to the same state.
@@ -111,6 +111,14 @@ export type DirectoryRecord = Message<"optamil.v1.DirectoryRecord"> & {
      */
     value: AccountRoutingChanged;
     case: "accountRoutingChanged";
+  } | {
+    /**
+     * Whether prompts and answers of an account are kept, from now on.
+     *
+     * @generated from field: optamil.v1.AccountContentChanged account_content_changed = 50;
+     */
+    value: AccountContentChanged;
+    case: "accountContentChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -466,6 +474,34 @@ export const AccountRoutingChangedSchema: GenMessage<AccountRoutingChanged> = /*
   messageDesc(file_optamil_v1_directory, 7);
 
 /**
+ * For how long prompts and answers of an account are kept, from now on; replaces what was before.
+ *
+ * @generated from message optamil.v1.AccountContentChanged
+ */
+export type AccountContentChanged = Message<"optamil.v1.AccountContentChanged"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Days, 1 to 30; 0: they are not kept.
+   *
+   * @generated from field: uint32 content_days = 2;
+   */
+  contentDays: number;
+};
+
+/**
+ * Describes the message optamil.v1.AccountContentChanged.
+ * Use `create(AccountContentChangedSchema)` to create a new message.
+ */
+export const AccountContentChangedSchema: GenMessage<AccountContentChanged> = /*@__PURE__*/
+  messageDesc(file_optamil_v1_directory, 8);
+
+/**
  * An accepted record as it is listed: who changed what, and how it was before.
  *
  * @generated from message optamil.v1.ChangeEntry
@@ -500,7 +536,7 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
   actor: string;
 
   /**
-   * "account.created", "account.plan_changed", "account.routing_changed", "budget.changed", "credits.granted",
+   * "account.created", "account.plan_changed", "account.routing_changed", "account.content_changed", "budget.changed", "credits.granted",
    * "key.created" or "key.revoked".
    *
    * @generated from field: string action = 5;
@@ -534,7 +570,7 @@ export type ChangeEntry = Message<"optamil.v1.ChangeEntry"> & {
  * Use `create(ChangeEntrySchema)` to create a new message.
  */
 export const ChangeEntrySchema: GenMessage<ChangeEntry> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 8);
+  messageDesc(file_optamil_v1_directory, 9);
 
 /**
  * One field of an account or key that was changed.
@@ -569,7 +605,7 @@ export type ChangedField = Message<"optamil.v1.ChangedField"> & {
  * Use `create(ChangedFieldSchema)` to create a new message.
  */
 export const ChangedFieldSchema: GenMessage<ChangedField> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 9);
+  messageDesc(file_optamil_v1_directory, 10);
 
 /**
  * An account as its records have made it: what a replica keeps beside the log.
@@ -653,6 +689,13 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
    * @generated from field: string baseline_model = 41;
    */
   baselineModel: string;
+
+  /**
+   * Days for which prompts and answers are kept; 0: they are not.
+   *
+   * @generated from field: uint32 content_days = 50;
+   */
+  contentDays: number;
 };
 
 /**
@@ -660,7 +703,7 @@ export type AccountState = Message<"optamil.v1.AccountState"> & {
  * Use `create(AccountStateSchema)` to create a new message.
  */
 export const AccountStateSchema: GenMessage<AccountState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 10);
+  messageDesc(file_optamil_v1_directory, 11);
 
 /**
  * What was granted for a period.
@@ -688,7 +731,7 @@ export type PeriodGrants = Message<"optamil.v1.PeriodGrants"> & {
  * Use `create(PeriodGrantsSchema)` to create a new message.
  */
 export const PeriodGrantsSchema: GenMessage<PeriodGrants> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 11);
+  messageDesc(file_optamil_v1_directory, 12);
 
 /**
  * A key as its records have made it: what a replica keeps beside the log.
@@ -828,5 +871,5 @@ export type KeyState = Message<"optamil.v1.KeyState"> & {
  * Use `create(KeyStateSchema)` to create a new message.
  */
 export const KeyStateSchema: GenMessage<KeyState> = /*@__PURE__*/
-  messageDesc(file_optamil_v1_directory, 12);
+  messageDesc(file_optamil_v1_directory, 13);
 

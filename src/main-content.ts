@@ -1,0 +1,68 @@
+// Part of the composition root: prompts and answers of the accounts that switched on that they are kept.
+import { join } from "node:path";
+import type { KeepContent } from "./chat/idempotent.ts";
+import type { DirectoryReader } from "./directory/directory.ts";
+import { systemClock } from "./platform/clock.ts";
+import type { Log } from "./platform/log.ts";
+import type { Settings } from "./platform/settings.ts";
+import type { ContentStore } from "./usage/content-store.ts";
+import { openLmdbContent } from "./usage/lmdb-content.ts";
+
+/** What keeps content, and where it lies. */
+export type OpenContent = KeepContent & { readonly store: ContentStore };
+
+const dayMs = 86_400_000;
+const sweepEveryMs = 60_000;
+/** Requests that are being written; beyond, they are not kept: a slow disk must not take the memory. */
+const writingMax = 256;
+
+/** Opens the store of a data folder; it closes with the resources. */
+export function openContent(
+  { dataDirectory }: Pick<Settings, "dataDirectory">,
+  {
+    directory,
+    log,
+    resources,
+  }: {
+    readonly directory: Pick<DirectoryReader, "account">;
+    readonly log: Log;
+    readonly resources: AsyncDisposableStack;
+  },
+): OpenContent {
+  const clock = systemClock;
+  const store = openLmdbContent({ path: join(dataDirectory, "content"), clock });
+  const daysOf = (accountId: string) => directory.account(accountId)?.contentDays ?? 0;
+  const onTrouble = (error: unknown) =>
+    log.warn({ error: String(error) }, "what was said in a request was not kept");
+  const writing = new Set<Promise<void>>();
+  const sweep = async () => {
+    while (await store.sweep());
+  };
+  // It may have been switched off while no gateway ran.
+  const off = store.accountIds().filter((accountId) => daysOf(accountId) === 0);
+  const forgotten = Promise.all(off.map((accountId) => store.removeAll(accountId)));
+  let sweeping = forgotten.then(sweep).catch(onTrouble);
+  const timer = setInterval(() => {
+    sweeping = sweeping.then(sweep).catch(onTrouble);
+  }, sweepEveryMs);
+  resources.defer(async () => {
+    clearInterval(timer);
+    await sweeping;
+    await Promise.all(writing);
+    await store.close();
+  });
+  return {
+    store,
+    daysOf,
+    keep(accountId, requestId, noted) {
+      // It may have been switched off while the request ran.
+      const days = daysOf(accountId);
+      if (days === 0) return;
+      if (writing.size >= writingMax) return onTrouble("too many are being written");
+      const expiresAtMs = clock.wallMs() + days * dayMs;
+      const put = store.put(accountId, { requestId, ...noted, expiresAtMs }).catch(onTrouble);
+      writing.add(put);
+      void put.then(() => writing.delete(put));
+    },
+  };
+}
