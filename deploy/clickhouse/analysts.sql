@@ -3,7 +3,8 @@
 
 -- What an analyst of one account has, beside the role of that account.
 CREATE ROLE IF NOT EXISTS optamil_analyst /* ON CLUSTER */
-SETTINGS readonly = 1, max_execution_time = 60 CONST, max_memory_usage = 2000000000 CONST;
+SETTINGS readonly = 1, max_execution_time = 60 CONST, max_memory_usage = 2000000000 CONST,
+    cancel_http_readonly_queries_on_client_close = 1 CONST;
 
 -- Views are read with the analyst's own rights, so the rows' table belongs to them.
 GRANT /* ON CLUSTER */ SELECT ON optamil.* TO optamil_analyst;

@@ -18,6 +18,7 @@ describe("the methods of the proto files", () => {
       "AnalyticsService",
       "BudgetService",
       "ChatService",
+      "ContentService",
       "EmbeddingService",
       "FeedbackService",
       "KeyService",
@@ -45,13 +46,14 @@ describe("the methods of the proto files", () => {
     expect(open.map(({ name }) => name)).toEqual(["SignUp", "SignIn"]);
   });
 
-  it("name an account only where scope admin is asked for, or where analytics asks for it itself", () => {
+  it("name an account only where scope admin is asked for, or where analytics and kept content ask for it themselves", () => {
     const naming = methods.filter(({ input }) =>
       input.fields.some(({ name }) => name === "account_id"),
     );
     const byScope = Map.groupBy(naming, scopeOf);
-    expect([...byScope.keys()].toSorted()).toEqual(["admin", "usage:read"]);
-    const services = byScope.get("usage:read")?.map(({ parent }) => parent.name);
-    expect(new Set(services)).toEqual(new Set(["AnalyticsService"]));
+    expect([...byScope.keys()].toSorted()).toEqual(["admin", "keys:write", "usage:read"]);
+    const analytics = byScope.get("usage:read")?.map(({ parent }) => parent.name);
+    expect(new Set(analytics)).toEqual(new Set(["AnalyticsService"]));
+    expect(byScope.get("keys:write")?.map(({ name }) => name)).toEqual(["SetContentKeeping"]);
   });
 });
