@@ -45,7 +45,16 @@ import { createUuidSource } from "./platform/uuid.ts";
 export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
 
 /** A directory, and how the verifier asks it: not at all while it is too old. */
-export type OpenedDirectory = { readonly directory: Directory; readonly registry: KeyRegistry };
+export type OpenedDirectory = {
+  readonly directory: Directory;
+  readonly registry: KeyRegistry;
+  /** How long a change by another replica may take to arrive, milliseconds. Default 0: there is no other one. */
+  readonly lagMs?: number;
+  /** Resolves when it has what others had changed before the call, or after a second. Default: there are no others. */
+  readonly catchUp?: () => Promise<void>;
+  /** Whether changes by others do not arrive at the moment. Default: there are no others. */
+  readonly isAway?: () => boolean;
+};
 
 /** Where accounts and keys are kept, and what signs keys. */
 export type AccountsHome = {
@@ -87,9 +96,10 @@ export async function openAccounts(home: AccountsHome, { plans, isModel }: Known
   const create = home.createSigningKeys ?? true;
   const signingKeys = await followSigningKeys(signingKeysFile(home), { create });
   const path = join(dataDirectory, "directory");
-  const { directory, registry } = (await openDirectory?.(path)) ?? openAlone(path);
+  const { directory, registry, lagMs, catchUp, isAway } =
+    (await openDirectory?.(path)) ?? openAlone(path);
   const issuer = createIssuer({ signingKeys, clock, uuids });
-  const verifier = createVerifier({ jwks: signingKeys, registry, clock });
+  const verifier = createVerifier({ jwks: signingKeys, registry, clock, registryLagMs: lagMs });
   const following = setInterval(() => {
     signingKeys.reload().catch((error: unknown) => home.onTrouble?.(String(error)));
   }, followEveryMs);
@@ -104,6 +114,8 @@ export async function openAccounts(home: AccountsHome, { plans, isModel }: Known
   });
   return {
     directory,
+    catchUp,
+    isAway,
     manager,
     accounts,
     budgets: createBudgetManager(directory),

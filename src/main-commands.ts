@@ -17,6 +17,17 @@ export function untilStopped(): Promise<void> {
   });
 }
 
+/**
+ * Shows the runtime's warnings but one: kafkajs sets a timer to the past whenever nothing waits in its queue, and
+ * Node 24 warns of it.
+ */
+export function hideKafkaTimerWarning(): void {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => {
+    if (name !== "TimeoutNegativeWarning") process.stderr.write(`${name}: ${message}\n`);
+  });
+}
+
 /** What the replicas share. Throws SettingsError if the configuration names no fleet. */
 export function fleetOf({ fleet }: Settings): FleetSettings {
   if (fleet !== undefined) return fleet;

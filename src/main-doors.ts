@@ -75,6 +75,7 @@ export type DoorParts = {
   readonly accounts: Accounts;
   readonly rates: Rates;
   readonly config: PageParts["config"];
+  readonly degraded: PageParts["degraded"];
   readonly console: PageParts["console"];
   readonly log: Log;
   readonly metrics: Metrics;
@@ -111,6 +112,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
       ...common,
       pages: createPages({
         ready,
+        degraded: parts.degraded,
         config: parts.config,
         openApi: createServedOpenApi(settings.publicUrl || "/"),
         jwks: accounts.jwks,

@@ -93,6 +93,7 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   const { analyst } = fleet.clickhouse;
   const accountSql =
     analyst && openClickHouseAccountSql({ ...analyst, url: fleet.clickhouse.url, warehouse });
+  const watched = watchWarehouse(warehouse);
   return assembleMetering(options, {
     counters,
     usageLog,
@@ -109,11 +110,13 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
     },
     status: () => ({
       countersUp: counters.status().state === "up",
+      warehouseUp: watched.isUp(),
       degradedEvents: usageLog.degraded(),
     }),
     async close() {
       ticks.stop();
       guard.close();
+      watched.stop();
       await usageLog.close();
       await Promise.all([bases.close(), warehouse.close(), accountSql?.close()]);
       redis.close();
@@ -184,6 +187,23 @@ async function startTicks(
     log.warn({ error: String(error) }, "Redis is away: the gateway starts without it");
   }
   return { stop: () => clearInterval(timer) };
+}
+
+/** Asks every second whether ClickHouse is there, one question at a time. */
+function watchWarehouse(warehouse: ClickHouseWarehouse) {
+  let heardAtMs = systemClock.monotonicMs();
+  let asking = false;
+  const ask = async () => {
+    if (asking) return;
+    asking = true;
+    if (await warehouse.answers()) heardAtMs = systemClock.monotonicMs();
+    asking = false;
+  };
+  const timer = setInterval(() => void ask(), tickMs);
+  return {
+    isUp: () => systemClock.monotonicMs() - heardAtMs <= awayMs,
+    stop: () => clearInterval(timer),
+  };
 }
 
 /** How a consumer runs. */
@@ -260,6 +280,12 @@ export function openFleetDeadLetters(fleet: FleetSettings): DeadLetterOperations
   return openKafkaDeadLetters(toKafkaConnection(fleet, "dlq"));
 }
 
+/** A service is asked every second, the directory's topic twice: longer than this without an answer it is away. */
+const awayMs = 3_000;
+
+/** Twice what 99 of 100 changes take. */
+const directoryLagMs = 1_000;
+
 /** Accounts and keys of a fleet: in Kafka, and in a copy of this replica's own. */
 export async function openFleetAccounts(
   settings: Settings,
@@ -277,7 +303,12 @@ export async function openFleetAccounts(
     });
     await directory.ready();
     const staleMs = () => directory.status().staleMs;
-    return { directory, registry: createFreshRegistry(directory, { staleMs, clock: systemClock }) };
+    const registry = createFreshRegistry(directory, { staleMs, clock: systemClock });
+    return {
+      ...{ directory, registry, lagMs: directoryLagMs },
+      catchUp: () => directory.catchUp(directoryLagMs),
+      isAway: () => staleMs() > awayMs,
+    };
   };
   const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
   const home = { ...settings, createSigningKeys, openDirectory, onTrouble, firstAccountId };

@@ -85,6 +85,8 @@ export type MeteringStatus = {
   readonly consumer?: ConsumerStatus | undefined;
   /** Whether the counters that replicas share can be trusted; undefined: they are this process's own. */
   readonly countersUp?: boolean | undefined;
+  /** Whether the warehouse that replicas share answers; undefined: it is this machine's own. */
+  readonly warehouseUp?: boolean | undefined;
   /** Events so far that ended on the disk alone though Kafka should have had them. */
   readonly degradedEvents?: number | undefined;
 };

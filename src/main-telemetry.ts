@@ -226,7 +226,7 @@ type TelemetryParts = {
 /** Opens the port for operators, if the settings want one. */
 export async function openOperatorPort(
   port: Settings["metrics"],
-  parts: Pick<PageParts, "ready" | "config" | "metrics">,
+  parts: Pick<PageParts, "ready" | "degraded" | "config" | "metrics">,
   { resources, log }: { readonly resources: AsyncDisposableStack; readonly log: Log },
 ): Promise<void> {
   if (port === undefined) return;

@@ -3,29 +3,10 @@
 import { readFile, rm } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { DeploymentHealth } from "./chat/deployment-health.ts";
-import type { EmbedParts } from "./chat/embed.ts";
-import type { OnceParts } from "./chat/idempotent.ts";
-import { ProviderSlots } from "./chat/provider-slots.ts";
 import type { CommandContext, ServingGateway } from "./cli/command.ts";
 import { runCommand } from "./cli/run.ts";
 import { readConsole } from "./gateway/console-files.ts";
-import type { MethodEntry } from "./gateway/exchange.ts";
 import { type Listener, type ListenOptions, listen } from "./gateway/listen.ts";
-import { accountMethods } from "./gateway/rpc/accounts.ts";
-import { adminMethods } from "./gateway/rpc/admin.ts";
-import { analyticsMethods } from "./gateway/rpc/analytics.ts";
-import { budgetMethods, createBudgetDesk } from "./gateway/rpc/budgets.ts";
-import { chatMethods, type UseParts } from "./gateway/rpc/chat.ts";
-import { contentMethods } from "./gateway/rpc/content.ts";
-import { embeddingMethods, type UseEmbedParts } from "./gateway/rpc/embeddings.ts";
-import { feedbackMethods } from "./gateway/rpc/feedback.ts";
-import { keyMethods } from "./gateway/rpc/keys.ts";
-import { messageMethods } from "./gateway/rpc/messages.ts";
-import { modelMethods } from "./gateway/rpc/models.ts";
-import { responseMethods } from "./gateway/rpc/responses.ts";
-import { routerMethods } from "./gateway/rpc/router.ts";
-import { usageMethods } from "./gateway/rpc/usage.ts";
 import type { Caller } from "./keys/verify.ts";
 import {
   type Accounts,
@@ -40,24 +21,19 @@ import {
   servingFile,
 } from "./main-accounts.ts";
 import { backUp, restore } from "./main-backup.ts";
-import { consumeAlone, fleetOf, migrate, untilStopped } from "./main-commands.ts";
 import {
-  type Configuration,
-  checkConfiguration,
-  openConfiguration,
-  type Serving,
-} from "./main-config.ts";
-import { type OpenContent, openContent } from "./main-content.ts";
+  consumeAlone,
+  fleetOf,
+  hideKafkaTimerWarning,
+  migrate,
+  untilStopped,
+} from "./main-commands.ts";
+import { type Configuration, checkConfiguration, openConfiguration } from "./main-config.ts";
+import { openContent } from "./main-content.ts";
 import { diagnose } from "./main-doctor.ts";
-import {
-  createDoors,
-  createRates,
-  createServedOpenApi,
-  type FreeRates,
-  version,
-} from "./main-doors.ts";
+import { createDoors, createRates, createServedOpenApi, version } from "./main-doors.ts";
+import { createEntries } from "./main-entries.ts";
 import { consume, type Metering, type MeteringOptions, openMeter } from "./main-metering.ts";
-import { createSystemReport } from "./main-system.ts";
 import {
   measureGateway,
   measureListener,
@@ -67,10 +43,7 @@ import {
 import { systemClock } from "./platform/clock.ts";
 import { type Log, openLog } from "./platform/log.ts";
 import { type Environment, loadSettings, type Settings } from "./platform/settings.ts";
-import { createUuidSource, type UuidSource } from "./platform/uuid.ts";
-
-/** A provider that is silent for this long gets its client a ping: proxies cut at 60 s, and 15 is what clients bear. */
-const pingAfterMs = 15_000;
+import { createUuidSource } from "./platform/uuid.ts";
 
 /** Where `npm run build` puts the web console. */
 const consoleUrl = new URL("../dist/console", import.meta.url);
@@ -108,14 +81,10 @@ async function compose(
   const configuration = await openConfiguration(settings, fixed);
   const { servings, plans } = configuration;
   resources.defer(() => configuration.close());
-  const { fleet } = settings;
-  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
-  const accounts = await (fleet
-    ? (await openFleetRooms()).openFleetAccounts(settings, fleet, configuration, log)
-    : openAccounts({ ...settings, onTrouble }, configuration));
+  const accounts = await openAccountsOf(settings, configuration, log);
   resources.defer(() => accounts.close());
   // The first account of a fleet is made by its migration.
-  const first = fleet ? noFirstKey : await accounts.bootstrap();
+  const first = settings.fleet ? noFirstKey : await accounts.bootstrap();
 
   const uuids = createUuidSource(clock);
   const { directory } = accounts;
@@ -128,19 +97,23 @@ async function compose(
   const rates = createRates(metering, uuids);
   const { entries, health } = createEntries(settings, {
     ...{ servings, accounts, metering, rates, uuids, log },
-    content: fleet ? undefined : openContent(settings, { directory, log, resources }),
+    content: settings.fleet ? undefined : openContent(settings, { directory, log, resources }),
   });
   const metrics = measureGateway({ metering, health }, resources);
   const state = { publicUrl: "", stopping: new AbortController() };
-  const config = () => servings.current.config;
+  const shown = {
+    config: () => servings.current.config,
+    degraded: () => findDegraded(accounts, metering),
+    metrics,
+  };
   const console = await openConsole(log);
   const exporter = openTelemetry(settings, { metrics, resources, log });
   const door = createDoors({
-    ...{ entries, settings, accounts, rates, config, console, log, metrics, exporter, state },
+    ...{ entries, settings, accounts, rates, ...shown, console, log, exporter, state },
   });
   const ready = () => !state.stopping.signal.aborted;
   // Opened before the doors and closed after them, so that the end can be watched.
-  await openOperatorPort(settings.metrics, { ready, config, metrics }, { resources, log });
+  await openOperatorPort(settings.metrics, { ready, ...shown }, { resources, log });
   const listener = await listen(door, await toListenOptions(settings));
   resources.defer(() => drain(listener, metering, settings.limits));
   measureListener(metrics, listener);
@@ -163,6 +136,28 @@ async function compose(
       await resources.disposeAsync();
     },
   };
+}
+
+/** Accounts and keys of this machine alone, or of a fleet. */
+async function openAccountsOf(
+  settings: Settings,
+  configuration: Configuration,
+  log: Log,
+): Promise<Accounts> {
+  const { fleet } = settings;
+  const onTrouble = (message: string) => log.warn({ trouble: message }, "signing keys");
+  if (fleet === undefined) return openAccounts({ ...settings, onTrouble }, configuration);
+  return (await openFleetRooms()).openFleetAccounts(settings, fleet, configuration, log);
+}
+
+/** What a replica does without: requests go on as docs/operations.md says of each. */
+function findDegraded({ isAway }: Accounts, metering: Metering): readonly string[] {
+  const { countersUp, warehouseUp } = metering.status();
+  return [
+    ...(isAway?.() ? ["kafka"] : []),
+    ...(countersUp === false ? ["redis"] : []),
+    ...(warehouseUp === false ? ["clickhouse"] : []),
+  ];
 }
 
 /** The web console, where it was built. */
@@ -204,110 +199,6 @@ async function openMetering(
   if (fleet === undefined) return openMeter(options);
   const { openFleetMeter } = await openFleetRooms();
   return openFleetMeter({ ...options, fleet, durability });
-}
-
-type Rooms = {
-  readonly servings: Configuration["servings"];
-  readonly accounts: Accounts;
-  readonly metering: Metering;
-  readonly rates: FreeRates;
-  readonly uuids: UuidSource;
-  readonly log: Log;
-  /** What accounts have switched on to be kept; undefined in a fleet. */
-  readonly content: OpenContent | undefined;
-};
-
-/** Every method that is served, over its rooms. */
-function createEntries(
-  settings: Settings,
-  rooms: Rooms,
-): { entries: MethodEntry[]; health: () => DeploymentHealth } {
-  const { servings, accounts, metering, rates, uuids, log, content } = rooms;
-  const clock = systemClock;
-  const chat = {
-    ...metering,
-    clock,
-    uuids,
-    slots: new ProviderSlots(),
-    pingAfterMs,
-    content,
-    onUnremembered: (error: unknown, requestId: string) =>
-      log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
-  };
-  const partsOf = rememberLast((serving: Serving): OnceParts & EmbedParts => {
-    // A deployment may be another one under its old name: each version finds out anew which are well.
-    const qualityOf = ({ quality, accountId }: Caller) =>
-      quality ?? accounts.directory.account(accountId)?.quality ?? serving.quality;
-    return { ...serving, ...chat, qualityOf, health: new DeploymentHealth({ clock }) };
-  });
-  const use: UseParts = (run) => servings.use((serving) => run(partsOf(serving)));
-  const embedBy: UseEmbedParts = (run) => servings.use((serving) => run(partsOf(serving)));
-  const health = () => partsOf(servings.current).health;
-  const entries = [
-    ...chatMethods(use),
-    ...messageMethods(use),
-    ...responseMethods(use),
-    ...embeddingMethods(embedBy),
-    ...feedbackMethods({ give: metering.giveFeedback, admit: rates.admitFeedback }),
-    ...routerMethods(() => ({ ...partsOf(servings.current), exploration: undefined })),
-    ...modelMethods(
-      () => servings.current,
-      (deployment) => health().report(deployment),
-    ),
-    ...managingMethods(settings, rooms, health),
-  ];
-  return { entries, health };
-}
-
-/** What is asked beside models: keys, accounts, usage, and all that operators do. */
-function managingMethods(
-  settings: Settings,
-  { servings, accounts, metering, content }: Rooms,
-  health: () => DeploymentHealth,
-): readonly MethodEntry[] {
-  const desk = createBudgetDesk({ budgets: accounts.budgets, counters: metering.counters });
-  return [
-    ...keyMethods(accounts.manager),
-    ...accountMethods({
-      ...accounts,
-      signUp: accounts.signUp(settings.signUp),
-      limitsOf: (caller) => metering.entitlement(caller).limits,
-      secure: () => settings.tls !== undefined || settings.publicUrl.startsWith("https:"),
-    }),
-    ...adminMethods({
-      accounts: accounts.accounts,
-      manager: accounts.manager,
-      desk,
-      invite: accounts.invite,
-      refund: metering.refund,
-      sql: metering.sql,
-      audit: metering.audit,
-      system: createSystemReport({
-        ...{ settings, accounts, metering, health },
-        serving: () => servings.current,
-      }),
-    }),
-    ...contentMethods({ accounts: accounts.accounts, store: content?.store }),
-    ...budgetMethods(desk, accounts.isLimited),
-    ...analyticsMethods({
-      analytics: metering.analytics,
-      accountSql: metering.accountSql,
-      findAccount: (accountId) => accounts.accounts.find(accountId),
-      wallMs: () => systemClock.wallMs(),
-    }),
-    ...usageMethods((caller) =>
-      metering.counters.usage(caller.accountId, metering.entitlement(caller).totalMicro),
-    ),
-  ];
-}
-
-/** A mapping that is made anew only when its source is another one. */
-function rememberLast<Source, Result>(map: (source: Source) => Result): (source: Source) => Result {
-  let last: { readonly source: Source; readonly result: Result } | undefined;
-  return (source) => {
-    if (last?.source !== source) last = { source, result: map(source) };
-    return last.result;
-  };
 }
 
 async function toListenOptions({ host, port, tls, limits }: Settings): Promise<ListenOptions> {
@@ -357,6 +248,7 @@ async function serve(
 }
 
 if (import.meta.main) {
+  hideKafkaTimerWarning();
   const [command, dataDirectory] = process.argv.slice(2);
   if (command === "consumer" && dataDirectory !== undefined) await runConsumer(dataDirectory);
   const context: CommandContext = {

@@ -55,11 +55,18 @@ export interface KafkaDirectory extends Directory {
    */
   ready(): Promise<void>;
   status(): DirectoryStatus;
+  /**
+   * Resolves when this replica has all that the topic had at the call, or after `timeoutMs`; at once while Kafka is away,
+   * as nobody can change anything then.
+   */
+  catchUp(timeoutMs: number): Promise<void>;
 }
 
 const batch = { eventsMax: 1_000, bytesMax: 4 * 1024 * 1024 };
 /** The end of the topic is asked for so often, and with every record that comes. */
 const lookEveryMs = 500;
+/** Longer since the last look that found the end: Kafka does not answer. */
+const awayMs = 2_000;
 const retryMs = 1_000;
 const sendAgainMs = 200;
 /** How long a start waits for a Kafka that does not answer, and for one that does. */
@@ -120,6 +127,9 @@ class FoldedTopic extends KeptState implements KafkaDirectory {
   /** Whether an earlier process had folded something. */
   readonly #hadSnapshot: boolean;
   readonly #running: Promise<void>;
+  /** Who waits for the end of the topic as it was; the next fold begins with asking for it. */
+  #asked = Promise.withResolvers<void>();
+  #lookNow = Promise.withResolvers<void>();
   #unsent: Unsent[] = [];
   #sending: Promise<void> | undefined;
   #endOffset = 0;
@@ -156,6 +166,13 @@ class FoldedTopic extends KeptState implements KafkaDirectory {
     if (await this.#catchesUpWithin(catchUpMsMax - silenceMsMax)) return;
     const message = `${this.#topic} cannot be read: check kafka.brokers, and run 'optamil migrate' once`;
     throw new OptamilError("service_unavailable", message);
+  }
+
+  async catchUp(timeoutMs: number): Promise<void> {
+    if (this.status().staleMs > awayMs) return;
+    const { promise } = this.#asked;
+    this.#lookNow.resolve();
+    await within(timeoutMs, promise);
   }
 
   async #catchesUpWithin(timeoutMs: number): Promise<boolean> {
@@ -232,7 +249,7 @@ class FoldedTopic extends KeptState implements KafkaDirectory {
       try {
         await this.#check();
         const read = await this.#fold();
-        if (read === 0) await this.#log.arrival(lookEveryMs);
+        if (read === 0) await this.#rest();
       } catch (error) {
         if (this.#stopped) return;
         // The topic may have been made anew meanwhile.
@@ -244,10 +261,19 @@ class FoldedTopic extends KeptState implements KafkaDirectory {
     }
   }
 
+  /** Until something has come, somebody asks for it, or it is time to look. */
+  async #rest(): Promise<void> {
+    await Promise.race([this.#log.arrival(lookEveryMs), this.#lookNow.promise]);
+  }
+
   /** Folds what has come; gives how many records. */
   async #fold(): Promise<number> {
     const { tables, clock } = this.#options;
     const from = tables.applied;
+    // Whoever asks from here on is answered by the next one.
+    const asked = this.#asked;
+    this.#asked = Promise.withResolvers();
+    this.#lookNow = Promise.withResolvers();
     const { records, firstOffset, endOffset } = await this.#log.read(from, batch);
     this.#endOffset = endOffset;
     if (endOffset < from || firstOffset > from) throw this.#wrongTopic(firstOffset, endOffset);
@@ -268,6 +294,10 @@ class FoldedTopic extends KeptState implements KafkaDirectory {
     if (tables.applied >= endOffset) {
       this.#freshAtMs = clock.monotonicMs();
       this.#caughtUp.resolve();
+      asked.resolve();
+    } else {
+      // More came with one look than it takes: the next one goes on.
+      void this.#asked.promise.then(asked.resolve);
     }
     return records.length;
   }

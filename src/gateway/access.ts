@@ -2,6 +2,7 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { access } from "../gen/optamil/options/v1/options_pb.ts";
 import { readCredential } from "../keys/credential.ts";
+import { NotKnownYet } from "../keys/unauthenticated.ts";
 import type { Caller, CredentialKind } from "../keys/verify.ts";
 import type { Attempts } from "../platform/attempts.ts";
 import { OptamilError } from "../platform/errors.ts";
@@ -45,7 +46,32 @@ const anonymous: Caller = Object.freeze({
  */
 export function authorize(scope: string | undefined, claimant: Claimant, gate: Gate): Caller {
   if (scope === undefined) return anonymous;
-  const caller = identify(claimant, gate);
+  try {
+    return withScope(verifyClaim(claimant, gate), scope);
+  } catch (refusal) {
+    throw guardAddress(claimant.address, refusal, gate.failures);
+  }
+}
+
+/** The same, but a key that another replica has just made is waited for: its maker's next request may come here. */
+export function authorizeSoon(
+  scope: string | undefined,
+  claimant: Claimant,
+  gate: Gate,
+): Caller | Promise<Caller> {
+  if (scope === undefined) return anonymous;
+  try {
+    return withScope(verifyClaim(claimant, gate), scope);
+  } catch (refusal) {
+    const { cause } = refusal instanceof OptamilError ? refusal : {};
+    if (cause instanceof NotKnownYet) {
+      return cause.settled().then(() => authorize(scope, claimant, gate));
+    }
+    throw guardAddress(claimant.address, refusal, gate.failures);
+  }
+}
+
+function withScope(caller: Caller, scope: string): Caller {
   if (caller.scopes.includes(scope)) return caller;
   throw new OptamilError(
     "permission_denied",
@@ -55,16 +81,11 @@ export function authorize(scope: string | undefined, claimant: Claimant, gate: G
   );
 }
 
-function identify(claimant: Claimant, { verify, failures }: Gate): Caller {
-  const { header, address } = claimant;
-  try {
-    const session = readSession(claimant);
-    return session === undefined
-      ? verify(readCredential(header), "key")
-      : verify(session, "session");
-  } catch (refusal) {
-    throw guardAddress(address, refusal, failures);
-  }
+function verifyClaim(claimant: Claimant, { verify }: Gate): Caller {
+  const session = readSession(claimant);
+  return session === undefined
+    ? verify(readCredential(claimant.header), "key")
+    : verify(session, "session");
 }
 
 /** The session's token, where no key is sent. */

@@ -20,12 +20,16 @@ export type Http1Limits = {
 export type ProtocolServer = {
   /** Serves a connection; one that comes after `drain` is closed. */
   take(socket: Socket): void;
+  /** Makes each answer, where the protocol can say so, the last one of its connection. */
+  wane(): void;
   /** Takes no more requests: idle connections end now, busy ones after their running requests. */
   drain(): void;
   /** Ends what still runs, so that its clients see an error and no end. */
   cut(): void;
   /** Requests without a finished answer. */
   requestsRunning(): number;
+  /** All requests so far. */
+  requestsBegun(): number;
   /** Ends timers; for when no connection is left. */
   close(): void;
 };
@@ -59,6 +63,8 @@ const checkIntervalMsMax = 1_000;
  */
 export function createHttp1Server(handler: RequestListener, limits: Http1Limits): ProtocolServer {
   const connections = new Map<Socket, Connection>();
+  let begun = 0;
+  let waning = false;
   let draining = false;
 
   const server = createServer(
@@ -74,7 +80,9 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       const connection = connections.get(socket);
       // Its answer could not be sent any more, so it must not cost anybody anything.
       if (connection === undefined || connection.closing) return;
+      begun += 1;
       begin({ request, response }, connection, socket);
+      if (waning) closeWhenAnswered(socket, connection);
       handler(request, response);
     },
   );
@@ -103,6 +111,11 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
       socket.once("close", () => connections.delete(socket));
       server.emit("connection", socket);
     },
+    wane() {
+      waning = true;
+      const busy = [...connections].filter(([, connection]) => !hasPromised(connection));
+      for (const [socket, connection] of busy) closeWhenAnswered(socket, connection);
+    },
     drain() {
       draining = true;
       for (const [socket, connection] of connections) closeWhenAnswered(socket, connection);
@@ -110,16 +123,18 @@ export function createHttp1Server(handler: RequestListener, limits: Http1Limits)
     cut() {
       for (const socket of connections.keys()) socket.destroy();
     },
-    requestsRunning() {
-      let sum = 0;
-      for (const connection of connections.values()) sum += connection.running;
-      return sum;
-    },
+    requestsRunning: () => [...connections.values()].reduce((sum, { running }) => sum + running, 0),
+    requestsBegun: () => begun,
     close() {
       clearInterval(check);
       server.close();
     },
   };
+}
+
+/** Whether a client may use the connection again as soon as what runs has ended: no head has said anything else. */
+function hasPromised({ running, newest }: Connection): boolean {
+  return running === 0 || newest === undefined || newest.response.headersSent;
 }
 
 function begin(exchange: Exchange, connection: Connection, socket: Socket): void {

@@ -44,6 +44,8 @@ export function createHttp2Server(
   limits: Http2Limits,
 ): ProtocolServer {
   const sessions = new Map<Http2Session, Session>();
+  let begun = 0;
+  let waning = false;
   let draining = false;
 
   const server = createServer(
@@ -60,7 +62,10 @@ export function createHttp2Server(
     (request, response) => {
       const session = request.stream.session && sessions.get(request.stream.session);
       if (session === undefined) return;
+      begun += 1;
       track(request.stream, session, limits.requestTimeoutMs);
+      // GOAWAY names this stream as the last one: it is answered.
+      if (waning) request.stream.session?.close();
       handler(request, response);
     },
   );
@@ -84,25 +89,34 @@ export function createHttp2Server(
       socket.allowHalfOpen = false;
       server.emit("connection", socket);
     },
+    wane() {
+      waning = true;
+      // To one that is idle GOAWAY would refuse what its client has on its way.
+      const busy = [...sessions].filter(([, { running }]) => running.size > 0);
+      for (const [http2Session] of busy) http2Session.close();
+    },
     drain() {
       draining = true;
       for (const http2Session of sessions.keys()) http2Session.close();
     },
     cut() {
-      // To end the connection, or to reset with CANCEL, looks to node's client like the answer's end.
-      for (const { running } of sessions.values()) {
-        for (const stream of running) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      }
+      for (const { running } of sessions.values()) cutAll(running);
     },
-    requestsRunning() {
-      let sum = 0;
-      for (const session of sessions.values()) sum += session.running.size;
-      return sum;
-    },
+    requestsRunning: () => countRunning(sessions),
+    requestsBegun: () => begun,
     close() {
       server.close();
     },
   };
+}
+
+function countRunning(sessions: ReadonlyMap<Http2Session, Session>): number {
+  return [...sessions.values()].reduce((sum, { running }) => sum + running.size, 0);
+}
+
+/** To end the connection, or to reset with CANCEL, looks to node's client like the answer's end. */
+function cutAll(running: Iterable<ServerHttp2Stream>): void {
+  for (const stream of running) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
 function openSession(http2Session: ServerHttp2Session, idleTimeoutMs: number): Session {

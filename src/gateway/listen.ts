@@ -1,6 +1,8 @@
 // One port for HTTP/1.1 and HTTP/2, cleartext or TLS, in front of one handler.
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { invalidRequest, toErrorBody } from "../platform/errors.ts";
 import {
   createSniffingEntrance,
@@ -66,11 +68,19 @@ export type Listener = {
   /** What it does right now. */
   stats(): ListenerStats;
   /**
-   * Stops: takes no more connections, ends idle ones, tells the others' clients (`connection: close`,
-   * GOAWAY), gives running requests `drainMs` and then cuts them. Resolves when no connection is left.
+   * Stops: takes no more connections, ends those that stay idle for a moment more, tells the others' clients
+   * (`connection: close`, GOAWAY), gives running requests `drainMs` and then cuts them. Resolves when no connection is left.
    */
   close(options: { readonly drainMs: number }): Promise<void>;
 };
+
+/**
+ * What a proxy sends on a connection that it has kept may be on its way while that is closed, and may not be sent again:
+ * such requests are still answered, each as the last one of its connection, until none has come for so long.
+ */
+const waneMs = 250;
+const waneMsMax = 5_000;
+const turnsBefore = 3;
 
 /** Listens for HTTP/1.1 and HTTP/2 on one port. Rejects when the port cannot be had. */
 export async function listen(handler: DoorHandler, options: ListenOptions = {}): Promise<Listener> {
@@ -90,11 +100,28 @@ export async function listen(handler: DoorHandler, options: ListenOptions = {}):
   const halfOpen = tls === undefined;
   const open = await openPort(entrance.admit, { host, port, connectionsMax, halfOpen });
 
+  /** Until nobody uses the connections that are left. */
+  async function untilUnused(drainMs: number): Promise<void> {
+    const begun = () => http1.requestsBegun() + http2.requestsBegun();
+    const endMs = performance.now() + Math.min(waneMsMax, drainMs);
+    for (let seen = -1; seen !== begun() && open.connectionsOpen() > 0; ) {
+      if (performance.now() >= endMs) return;
+      seen = begun();
+      await setTimeout(Math.min(waneMs, drainMs));
+    }
+  }
+
   async function stop(drainMs: number): Promise<void> {
+    http1.wane();
+    http2.wane();
+    // A connection that waits to be accepted is reset with the port. After turns that do little else, few or none wait.
+    for (let turn = 0; turn < turnsBefore; turn += 1) await setImmediate();
     const emptied = open.close(drainMs, () => {
       http1.cut();
       http2.cut();
     });
+    await untilUnused(drainMs);
+    await setImmediate();
     entrance.drain();
     http1.drain();
     http2.drain();

@@ -22,6 +22,8 @@ export type Page = {
 export type PageParts = {
   /** Whether chat requests can be served. */
   readonly ready: () => boolean;
+  /** Names of the shared services that this process does without at the moment. Default: none. */
+  readonly degraded?: (() => readonly string[]) | undefined;
   /** Which configuration is in force. */
   readonly config: () => { readonly version: string; readonly loadedAt: string };
   readonly openApi: object;
@@ -61,11 +63,14 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
 /** The pages that say how a process is. */
 function createStatusPages({
   ready,
+  degraded = () => [],
   config,
-}: Pick<PageParts, "ready" | "config">): readonly [string, Page][] {
+}: Pick<PageParts, "ready" | "degraded" | "config">): readonly [string, Page][] {
   const showReadiness = (response: Reply) => {
     const isReady = ready();
-    const body = { status: isReady ? "ready" : "not_ready", config: config() };
+    const status = isReady ? "ready" : "not_ready";
+    const away = degraded();
+    const body = { status, ...(away.length > 0 && { degraded: away }), config: config() };
     endJson(response, isReady ? 200 : 503, JSON.stringify(body));
   };
   return [
@@ -91,7 +96,7 @@ function endMetrics(
 
 /** A handler for a port of its own, which only the operator reaches: health and metrics without a key. */
 export function createOperatorDoor(
-  parts: Pick<PageParts, "ready" | "config" | "metrics">,
+  parts: Pick<PageParts, "ready" | "degraded" | "config" | "metrics">,
 ): DoorHandler {
   const pages = new Map<string, Page>([
     ...createStatusPages(parts),

@@ -9,7 +9,7 @@ import { invalidRequest, OptamilError, toOptamilError } from "../platform/errors
 import { type JsonCodec, jsonCodec } from "../platform/json.ts";
 import { parseJsonBody } from "../platform/json-body.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, type Claimant, type Gate, scopeOf } from "./access.ts";
+import { authorize, authorizeSoon, type Claimant, type Gate, scopeOf } from "./access.ts";
 import { bind } from "./bind.ts";
 import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
@@ -131,7 +131,8 @@ class Visit {
       if (errorsOf(match) === ErrorStyle.ANTHROPIC) head.set("request-id", requestId);
       const found = theFound(match, method, path);
       const served = this.#serving(found.alternatives[0]);
-      const known = authorize(served.scope, claimant, this.#options.gate);
+      const sooner = authorizeSoon(served.scope, claimant, this.#options.gate);
+      const known = sooner instanceof Promise ? await sooner : sooner;
       if (served.scope !== undefined) {
         caller = known;
         context.trail.caller = known;

@@ -24,7 +24,7 @@ import { Cancellation } from "../platform/cancellation.ts";
 import type { Clock } from "../platform/clock.ts";
 import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
 import { validatorOf } from "../platform/validate.ts";
-import { authorize, type Gate, scopeOf } from "./access.ts";
+import { authorizeSoon, type Gate, scopeOf } from "./access.ts";
 import { addressHeader } from "./address.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
@@ -138,12 +138,12 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   const { method } = entry;
   const validate = validatorOf(method.input);
   const scope = scopeOf(method);
-  const open = (request: Message, context: HandlerContext, note: Note) => {
+  const open = async (request: Message, context: HandlerContext, note: Note) => {
     const receivedAtMs = options.clock.monotonicMs();
     const header = (name: string) => context.requestHeader.get(name) ?? undefined;
     const address = header(addressHeader) ?? "";
     const ownOrigin = () => header(ownOriginHeader) === "true";
-    const caller = authorize(scope, { header, address, ownOrigin }, options.gate);
+    const caller = await authorizeSoon(scope, { header, address, ownOrigin }, options.gate);
     const trail = trailOf(context);
     if (scope !== undefined) {
       note.caller = caller;
@@ -177,7 +177,7 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   router.rpc(method, async (request, context) => {
     const note: Note = { caller: undefined, view: undefined };
     try {
-      const exchange = open(request, context, note);
+      const exchange = await open(request, context, note);
       if (entry.kind === "unary" && entry.isRead) {
         await options.rates.admitRead(exchange.caller, exchange.showRate);
       }
@@ -195,7 +195,7 @@ const isStreamed = (method: DescMethod): method is DescMethodServerStreaming =>
 
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
 
-type Open = (request: Message, context: HandlerContext, note: Note) => Exchange;
+type Open = (request: Message, context: HandlerContext, note: Note) => Promise<Exchange>;
 
 /** What is learnt of one call while it runs, for its headers. */
 type Note = { caller: Caller | undefined; view: RateView | undefined };
@@ -232,7 +232,7 @@ async function* stream(
 ): AsyncGenerator<Message> {
   const note: Note = { caller: undefined, view: undefined };
   try {
-    const exchange = open(request, context, note);
+    const exchange = await open(request, context, note);
     if (entry.kind === "rows") {
       await options.rates.admitRead(exchange.caller, exchange.showRate);
       showRate(note, options, context.responseHeader);

@@ -1,5 +1,6 @@
 // From a credential to the caller: the gate that every request passes.
 import { hash, type KeyObject } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import type { KeyLimits } from "../gen/optamil/v1/keys_pb.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type ParameterPolicy, toParameterPolicy } from "../platform/settings.ts";
@@ -13,7 +14,7 @@ import {
   readDecoyClaims,
   toKeysByHeader,
 } from "./token.ts";
-import { unauthenticated } from "./unauthenticated.ts";
+import { NotKnownYet, unauthenticated } from "./unauthenticated.ts";
 
 /** Who calls, and what the key allows. Shared between requests. */
 export type Caller = {
@@ -57,7 +58,13 @@ export type VerifierParts = {
   /** Asked on every call, so that a revoked key is refused at once. */
   readonly registry: KeyRegistry;
   readonly clock: Clock;
+  /** How long a key may be made before this registry knows it, milliseconds. Default 0: it knows all at once. */
+  readonly registryLagMs?: number | undefined;
 };
+
+/** A key that is older is known by now, or never was made; seconds, and less than replicas' clocks differ. */
+const newForS = 10;
+const lookAgainMs = 10;
 
 /** Clocks of two replicas may differ that much, seconds. */
 const skewS = 60;
@@ -81,7 +88,8 @@ type Verified = {
  * A verifier: length, spelling, header, signature, issuer and audience (all cached by the SHA-256 of
  * the credential), then times and the registry (never cached).
  */
-export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifier {
+export function createVerifier(parts: VerifierParts): Verifier {
+  const { jwks, registry, clock } = parts;
   const cache = new RecentMap<string, Verified>(cachedTokensMax);
   let publicKeys: ReadonlyMap<string, KeyObject> = new Map();
   let keysByHeader: ReadonlyMap<string, KeyObject> = new Map();
@@ -129,7 +137,7 @@ export function createVerifier({ jwks, registry, clock }: VerifierParts): Verifi
         if (claims.session !== (kind === "session")) throw unauthenticated("another audience");
         const nowMs = clock.wallMs();
         checkTimes(claims, nowMs / 1_000);
-        const registered = checkRegistered(claims, registry, nowMs);
+        const registered = checkRegistered(claims, parts, nowMs);
         if (registered !== verified.registered) {
           verified.registered = registered;
           verified.caller = toCaller(claims, registered);
@@ -168,15 +176,29 @@ function checkTimes({ issuedAt, expiresAt, notBefore }: Claims, nowS: number): v
 
 /** What the directory knows of the key, which must work. */
 function checkRegistered(
-  { keyId, accountId }: Claims,
-  registry: KeyRegistry,
+  { keyId, accountId, issuedAt }: Claims,
+  parts: VerifierParts,
   nowMs: number,
 ): RegisteredKey {
+  const { registry, registryLagMs = 0 } = parts;
   const registered = registry.key(keyId);
-  if (registered === undefined) throw unauthenticated("not in the directory");
+  if (registered === undefined) {
+    const isNew = registryLagMs > 0 && nowMs / 1_000 - issuedAt < newForS;
+    const wait = () => untilKnown(keyId, parts, registryLagMs);
+    throw unauthenticated(isNew ? new NotKnownYet(wait) : "not in the directory");
+  }
   if (hasEnded(registered, nowMs)) throw unauthenticated("revoked");
   if (registered.accountId !== accountId) throw unauthenticated("another account's key");
   return registered;
+}
+
+async function untilKnown(
+  keyId: string,
+  { registry, clock }: VerifierParts,
+  timeoutMs: number,
+): Promise<void> {
+  const endMs = clock.monotonicMs() + timeoutMs;
+  while (registry.key(keyId) === undefined && clock.monotonicMs() < endMs) await wait(lookAgainMs);
 }
 
 /** Whether the end that somebody has set for a key has come, at a time in Unix milliseconds. */

@@ -264,6 +264,12 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     await this.#call(`GRANT${on} "${role}" TO "${username}"`);
   }
 
+  /** Whether the server answers; it takes as long as a request may. Never rejects. */
+  async answers(): Promise<boolean> {
+    const { success } = await this.#client.ping();
+    return success;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#client.close(), this.#analyst.close()]);
   }

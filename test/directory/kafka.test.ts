@@ -154,6 +154,19 @@ await describeWith("with a broker", kafkaTool, () => {
       expect(two.directory.accounts({ limit: 99 })).toEqual(one.directory.accounts({ limit: 99 }));
     }, 60_000);
 
+    it("have what the other one changed before, each time that they are asked to catch up", async () => {
+      const topic = await createTopic();
+      const [one, two] = await Promise.all([joinTopic(topic), joinTopic(topic)]);
+      const found: unknown[] = [];
+      for (let trial = 0; trial < 20; trial++) {
+        const [writer, reader] = trial % 2 === 0 ? [one, two] : [two, one];
+        const id = await addAccount(writer.directory);
+        await reader.directory.catchUp(5_000);
+        found.push(reader.directory.account(id)?.name);
+      }
+      expect(found).toEqual(found.map(() => "Ada"));
+    });
+
     it("hear of a revoked key within a second", async () => {
       const topic = await createTopic();
       const [one, two] = await Promise.all([joinTopic(topic), joinTopic(topic)]);

@@ -22,6 +22,8 @@ export class PartitionBuffer {
   /** What is here covers all offsets from `#from` to before `#next`; undefined: nothing was asked for yet. */
   #from: number | undefined;
   #next = 0;
+  /** The offset that the last read asked for and that was not here; undefined: it gave something. */
+  #lacking: number | undefined;
   #arrival = Promise.withResolvers<void>();
 
   /** Whether fetching should pause. */
@@ -40,6 +42,7 @@ export class PartitionBuffer {
     this.#sizeBytes = 0;
     this.#from = offset;
     this.#next = offset;
+    this.#lacking = undefined;
   }
 
   /** Takes what was fetched; what came late, for a position that was left, is dropped. */
@@ -68,11 +71,13 @@ export class PartitionBuffer {
       sizeBytes += bytes.length;
       return index > 0 && sizeBytes > bytesMax;
     });
+    this.#lacking = this.#records.length === 0 ? offset : undefined;
     return this.#records.slice(0, tooMuch < 0 ? eventsMax : tooMuch);
   }
 
-  /** Resolves when something has come, or after a time. */
+  /** Resolves when something has come that the last read lacked, or after a time. */
   async arrival(timeoutMs: number): Promise<void> {
+    if (this.#lacking !== undefined && this.#next > this.#lacking) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
     await Promise.race([promise, this.#arrival.promise]);

@@ -69,8 +69,10 @@ export class Feed {
   async #read(partition: number, fromOffset: number, limits: FetchLimits): Promise<FetchedBatch> {
     const buffer = this.#buffer(partition);
     const bounds = await this.#offsets.of(partition);
-    if (fromOffset >= bounds.endOffset) return { records: [], ...bounds };
+    if (fromOffset > bounds.endOffset) return { records: [], ...bounds };
     if (!buffer.covers(fromOffset)) this.#seek(partition, fromOffset);
+    if (fromOffset === bounds.endOffset)
+      return this.#readNewest(partition, fromOffset, limits, bounds);
     let soughtAgain = false;
     for (let waitedMs = 0; waitedMs < fetchTimeoutMs; waitedMs += lookEveryMs) {
       const records = this.#buffer(partition).read(fromOffset, limits);
@@ -85,6 +87,19 @@ export class Feed {
       }
     }
     throw new Error(`${this.#topic}/${partition} gives nothing from ${fromOffset} on`);
+  }
+
+  /** What has come while the bounds were asked for; from now on what comes is fetched without being asked for. */
+  #readNewest(
+    partition: number,
+    fromOffset: number,
+    limits: FetchLimits,
+    bounds: PartitionBounds,
+  ): FetchedBatch {
+    const buffer = this.#buffer(partition);
+    if (!buffer.full) this.#resume(partition);
+    const records = buffer.read(fromOffset, limits);
+    return toBatch(records.at(0)?.offset === fromOffset ? records : [], bounds);
   }
 
   #buffer(partition: number): PartitionBuffer {
