@@ -1,6 +1,7 @@
 /** How the tests run: which files belong to which project, and the limits of all of them. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { inFleetAlways, notInFleet } from "./e2e/fleet-files.ts";
 import { createReporter } from "./reporter.ts";
 import { isCi } from "./setup/missing-tool.ts";
 
@@ -20,6 +21,12 @@ const browser = ["test/console/**/*.test.ts"];
 const chaos = ["test/chaos/**/*.test.ts"];
 const long = ["test/**/*.long.test.ts"];
 
+/** The end-to-end suite against fleets behind nginx: a part in each run, all of it among the long tests. */
+const fleetProjects = [
+  { name: "e2e-fleet", include: [...inFleetAlways] },
+  { name: "e2e-fleet-long", include: endToEnd, exclude: [...notInFleet.keys()] },
+];
+
 /** Limits that each project repeats: vitest hands none of them down. */
 const limits = {
   testTimeout: 30_000,
@@ -36,7 +43,7 @@ const alone = { fileParallelism: false };
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
-    globalSetup: ["test/setup/fetch-tools.ts"],
+    globalSetup: ["test/setup/fetch-tools.ts", "test/setup/fleet-brokers.ts"],
     // Two cores are what a small CI machine has; a gateway under test runs beside each worker.
     maxWorkers: 2,
     passWithNoTests: false,
@@ -75,6 +82,15 @@ export default defineConfig({
           env: { OPTAMIL_TEST_RUNTIME: runtime },
           sequence: { groupOrder: 2 },
           ...limits,
+        },
+      })),
+      ...fleetProjects.map((files) => ({
+        test: {
+          ...files,
+          env: { OPTAMIL_TEST_FLEET: "1" },
+          sequence: { groupOrder: 6 },
+          ...limits,
+          ...alone,
         },
       })),
       {

@@ -113,7 +113,7 @@ async function kill(fleet: Fleet, victim: Victim, random: () => number): Promise
     case "gateway":
       return fleet.killReplica(pick(gateways));
     case "consumer":
-      return fleet.killConsumer(pick(consumers));
+      return fleet.restartConsumer(pick(consumers), "SIGKILL");
     case "clickhouse":
       return fleet.clickhouse.restart();
     case "broker": {

@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { afterAll, expect, it, vi } from "vitest";
+import { type FleetSettings, type Services, writeFleetConfig } from "../../deploy/fleet/fleet.ts";
 import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
 import { openTables } from "../../src/usage/lmdb-tables.ts";
 import { bearer } from "../e2e/doors.ts";
@@ -12,7 +13,7 @@ import { describeWith } from "../setup/describe-with.ts";
 import { startProcess } from "../setup/process.ts";
 import { runtimeCommand } from "../setup/runtime.ts";
 import { askWarehouse, readDisk } from "./books.ts";
-import { Fleet, fleetEnvironment, type Services, startServices } from "./fleet.ts";
+import { Fleet, fleetSettings, startServices } from "./fleet.ts";
 import { accountOf } from "./fleet-books.ts";
 import { chaosPlan } from "./fleet-kills.ts";
 
@@ -28,6 +29,7 @@ await describeWith("a gateway that was alone", fetchClickHouse, (startClickHouse
   let environment: Record<string, string>;
   let gateway: Gateway;
   let fleet: Fleet | undefined;
+  let settings: FleetSettings;
   /** Keys of the three accounts, and what each has used in micro-credits by its own log. */
   let keys: string[] = [];
   let revoked = "";
@@ -79,11 +81,11 @@ await describeWith("a gateway that was alone", fetchClickHouse, (startClickHouse
 
   it("serves a few hundred requests, and is not moved meanwhile", async () => {
     services = await startServices({ startClickHouse });
-    const { OPTAMIL_CONFIG = "", OPTAMIL_SIGNING_KEYS = "" } = await fleetEnvironment(services, {
-      config,
-    });
-    // kafkajs has Node warn of a timer, once.
-    environment = { OPTAMIL_CONFIG, OPTAMIL_SIGNING_KEYS, NODE_NO_WARNINGS: "1" };
+    settings = await fleetSettings(services, { config });
+    environment = {
+      OPTAMIL_CONFIG: await writeFleetConfig(settings),
+      OPTAMIL_SIGNING_KEYS: join(settings.folder, "signing-keys"),
+    };
     gateway = await startGateway({ config });
     const opened = [
       { name: "one", plan: chaosPlan.name },
@@ -127,10 +129,8 @@ await describeWith("a gateway that was alone", fetchClickHouse, (startClickHouse
       "directory: 0 accounts and keys differ",
     ]);
 
-    const shared = await fleetEnvironment(services);
-    fleet = new Fleet(services, gateway.key, { ...shared, ...environment });
-    await fleet.addConsumer();
-    await fleet.addReplica();
+    fleet = new Fleet(settings, environment["OPTAMIL_CONFIG"] ?? "", gateway.key);
+    await Promise.all([fleet.addConsumers(1), fleet.addReplicas(1)]);
     await expectFleet(fleet, own);
   });
 

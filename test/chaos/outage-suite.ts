@@ -12,6 +12,7 @@ import {
   type Fault,
   inflict,
   probe,
+  untilDegraded,
   untilServed,
 } from "./outages.ts";
 import { startSamples } from "./samples.ts";
@@ -49,15 +50,23 @@ function cellsOf(stoppedMs: number): readonly Cell[] {
   ];
 }
 
+/** Services that rest for half a second between their slices of 10 ms. */
+export const slowerCells: readonly Cell[] = [
+  { dependency: "kafka", fault: "slower", forMs: 10_000, ...served },
+  { dependency: "clickhouse", fault: "slower", forMs: 10_000, ...served },
+  { dependency: "redis", fault: "slower", forMs: 10_000, ...refused },
+];
+
 /** The suite. */
-export function describeOutages(stoppedMs: number): Promise<void> {
+export function describeOutages(stoppedMs: number, more: readonly Cell[] = []): Promise<void> {
   return describeWith("a fleet of two", fetchClickHouse, (startClickHouse) => {
-    outages(startClickHouse, stoppedMs);
+    outages(startClickHouse, [...cellsOf(stoppedMs), ...more], stoppedMs);
   });
 }
 
 function outages(
   startClickHouse: Awaited<ReturnType<typeof fetchClickHouse>>,
+  cells: readonly Cell[],
   stoppedMs: number,
 ): void {
   let opened: Promise<Awaited<ReturnType<typeof openFleet>>> | undefined;
@@ -81,31 +90,39 @@ function outages(
     const keys = await Promise.all(["chaos", "free"].map((plan) => fleet.openAccount(plan)));
     // Used once, so that the counters know them: a new account is looked up where its events would be.
     for (const key of keys) await probe(fleet, key, 500);
-    return { fleet, upstream, keys };
+    const { servedMs: before } = await probe(fleet, keys[0] ?? "", 2_000);
+    return { fleet, upstream, keys, before };
   }
 
-  it.each(cellsOf(stoppedMs))(
+  it.each(cells)(
     "serves with $dependency $fault as the table says, and has exact books afterwards",
     async ({ dependency, fault, forMs, paying, free, usage }) => {
       opened ??= openFleet();
-      const { fleet, upstream, keys } = await opened;
+      const { fleet, upstream, keys, before } = await opened;
       const [payingKey = "", freeKey = ""] = keys;
       const traffic = startTraffic(fleet, payingKey);
       const samples = startSamples(fleet, keys);
       await traffic.more(20);
       const end = await inflict(fleet, dependency, fault);
-      const [asPaying, asFree] = await Promise.all(
-        [payingKey, freeKey].map((key) => probe(fleet, key, forMs)),
-      );
+      const isAway = fault === "stopped" || fault === "frozen";
+      const [asPaying, asFree, degradedMs] = await Promise.all([
+        probe(fleet, payingKey, forMs),
+        probe(fleet, freeKey, forMs),
+        isAway ? untilDegraded(fleet, [dependency]) : undefined,
+      ]);
       await end();
       const returnedMs = await untilServed(fleet, freeKey);
       await traffic.stop();
+      const wellMs = await untilDegraded(fleet, []);
       const settledMs = await settled(fleet);
       const sampled = await samples.stop();
       const called = new Set(upstream.requests.map(({ headers }) => `${headers["x-request-id"]}`));
       await checkFleet(fleet, keys, { received: traffic.received, called });
-      const figures = { paying: asPaying, free: asFree, returnedMs, settledMs, ...sampled };
-      console.log(`figure  ${dependency} ${fault} ${forMs} ms  ${JSON.stringify(figures)}`);
+      const health = { degradedMs, wellMs };
+      const figures = { before, paying: asPaying, free: asFree, ...health, returnedMs, settledMs };
+      console.log(
+        `figure  ${dependency} ${fault} ${forMs} ms  ${JSON.stringify({ ...figures, ...sampled })}`,
+      );
       expect(statusesOf(asPaying?.chat)).toEqual(expect.toSatisfy(isWithin(paying)));
       expect(statusesOf(asFree?.chat)).toEqual(expect.toSatisfy(isWithin(free)));
       expect(statusesOf(asPaying?.usage)).toEqual(expect.toSatisfy(isWithin(usage)));

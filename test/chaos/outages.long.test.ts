@@ -1,3 +1,3 @@
-import { describeOutages } from "./outage-suite.ts";
+import { describeOutages, slowerCells } from "./outage-suite.ts";
 
-await describeOutages(300_000);
+await describeOutages(300_000, slowerCells);

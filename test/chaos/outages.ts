@@ -8,8 +8,8 @@ import type { Fleet } from "./fleet.ts";
 /** A service that can fail. */
 export type Dependency = "kafka" | "clickhouse" | "redis";
 
-/** How it fails. "slow": it runs for a twentieth of the time, in slices of 10 ms. */
-export type Fault = "stopped" | "frozen" | "slow" | "wiped";
+/** How it fails. "slow": it runs for a twentieth of the time, in slices of 10 ms; "slower": it rests for 500 ms between them. */
+export type Fault = "stopped" | "frozen" | "slow" | "slower" | "wiped";
 
 /** Answers to a request of each kind, by status. */
 export type Answers = Record<number, number>;
@@ -19,6 +19,7 @@ const slowRunMs = 10;
 /** The usage may be read 600 times a minute. */
 const turnsPerUsage = 10;
 const slowPauseMs = 190;
+const slowerPauseMs = 500;
 
 /** Lets a service fail; gives what ends the fault. */
 export async function inflict(
@@ -37,7 +38,9 @@ export async function inflict(
         for (const part of parts) part.resume();
       };
     case "slow":
-      return slowDown(parts);
+      return slowDown(parts, slowPauseMs);
+    case "slower":
+      return slowDown(parts, slowerPauseMs);
     case "wiped":
       // Of three brokers one: nothing stands behind the last copy of a log.
       await parts[0]?.wipe();
@@ -70,12 +73,12 @@ function partsOf(fleet: Fleet, dependency: Dependency): Part[] {
   }));
 }
 
-function slowDown(parts: readonly Part[]): () => Promise<void> {
+function slowDown(parts: readonly Part[], pauseMs: number): () => Promise<void> {
   let stopped = false;
   const run = async () => {
     while (!stopped) {
       for (const part of parts) part.pause();
-      await wait(slowPauseMs);
+      await wait(pauseMs);
       for (const part of parts) part.resume();
       await wait(slowRunMs);
     }
@@ -87,22 +90,41 @@ function slowDown(parts: readonly Part[]): () => Promise<void> {
   };
 }
 
-/** Asks again and again for so long: chat requests, and the usage; the answers by status. */
+/** Asks again and again for so long: chat requests, and the usage; the answers by status, and how long chats took. */
 export async function probe(fleet: Fleet, key: string, forMs: number) {
   const answers = { chat: {} as Answers, usage: {} as Answers };
+  const tookMs: number[] = [];
   const endMs = performance.now() + forMs;
   const headers = bearer(key);
   for (let turn = 0; performance.now() < endMs; turn++) {
     const { url } = await fleet.address(turn);
+    const askedMs = performance.now();
     const asked = await sendHttp1(url, { path: "/v1/chat/completions", headers, body: chat });
     count(answers.chat, asked.status);
+    if (asked.status === 200) tookMs.push(performance.now() - askedMs);
     if (turn % turnsPerUsage === 0) {
       const usage = await sendHttp1(url, { path: "/v1/usage", headers });
       count(answers.usage, usage.status);
     }
     await wait(20);
   }
-  return answers;
+  const sorted = tookMs.toSorted((one, other) => one - other);
+  const at = (share: number) => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0);
+  return { ...answers, servedMs: { p50: at(0.5), p99: at(0.99) } };
+}
+
+/** Resolves when a replica's readiness names a service that it does without, or no more; the milliseconds that took. */
+export async function untilDegraded(fleet: Fleet, away: readonly Dependency[]): Promise<number> {
+  const startedMs = performance.now();
+  const { url } = await fleet.address();
+  const named = async () => {
+    const { status, text } = await sendHttp1(url, { path: "/readyz" });
+    return { status, degraded: JSON.parse(text).degraded ?? [] };
+  };
+  await expect
+    .poll(named, { timeout: 30_000, interval: 50 })
+    .toEqual({ status: 200, degraded: away });
+  return Math.round(performance.now() - startedMs);
 }
 
 /** Resolves when every replica serves an account that must not overdraw; gives the milliseconds that took. */

@@ -49,17 +49,17 @@ await describeWith("a fleet that is upgraded under load", fetchClickHouse, (star
     expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
     expect(migrated.stdout).toContain("schema version 1 expanded to 2");
     await traffic.more(answersPerStep);
-    await fleet.restartConsumer(0);
+    await fleet.restartConsumer(0, "SIGTERM");
     await traffic.more(answersPerStep);
     // Each release has a gateway and a consumer.
-    await fleet.restartReplica(0);
+    await fleet.upgradeReplica(0);
     await traffic.more(answersPerStep);
-    await fleet.restartReplica(1);
-    await fleet.restartConsumer(1);
+    await fleet.upgradeReplica(1);
+    await fleet.restartConsumer(1, "SIGTERM");
     await traffic.more(answersPerStep);
     fleet.program = old;
-    await fleet.restartReplica(1);
-    await fleet.restartConsumer(0);
+    await fleet.upgradeReplica(1);
+    await fleet.restartConsumer(0, "SIGTERM");
     await traffic.more(answersPerStep);
     await traffic.stop();
 

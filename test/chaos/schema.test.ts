@@ -42,7 +42,7 @@ await describeWith("the processes of a fleet", fetchClickHouse, (startClickHouse
     await run("ALTER TABLE optamil.usage_events ADD COLUMN to_come String");
     await note(newer, schemaVersion);
     await fleet.killReplica(0);
-    await fleet.killConsumer(0);
+    await fleet.restartConsumer(0, "SIGKILL");
     await expectServed(fleet);
     const left = await fleet.run(["migrate"]);
     expect(left).toMatchObject({ code: 0 });

@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import {
   create,
   type DescMethod,
@@ -18,6 +17,7 @@ import { scopes } from "../../src/keys/scopes.ts";
 import { readApiMethods } from "../gateway/api-services.ts";
 import { bearer, type HeaderMap } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
+import { alone } from "./gateway-fleet.ts";
 import { fromRow, type Refusal, readConnectRefusal, readRefusal, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
@@ -45,7 +45,7 @@ async function createKey(
 
 /** The key with other claims, signed by the gateway's own signing key: what only its thief can make. */
 async function resign(key: string, changes: Record<string, unknown>): Promise<string> {
-  const set = JSON.parse(await readFile(join(gateway.dataDirectory, "signing-keys"), "utf8"));
+  const set = JSON.parse(await readFile(gateway.signingKeys, "utf8"));
   const [{ x, d }] = set.keys;
   const privateKey = createPrivateKey({ key: { kty: "OKP", crv: "Ed25519", x, d }, format: "jwk" });
   const [header = "", payload = ""] = key.slice("sk-optamil-".length).split(".");
@@ -245,8 +245,8 @@ describe("a key of another account", () => {
   );
 });
 
-describe("an address that sends bad keys", () => {
-  it("is told to wait after its number of them, while good keys from there go on", async () => {
+alone("each replica counts for itself", () => {
+  it("an address that sends bad keys is told to wait after its number of them, while good keys from there go on", async () => {
     const limited = await startGateway({ config: { limits: { failedAuthPerMinute: 3 } } });
     const ask = (headers: HeaderMap) => sendHttp1(limited.url, { path: "/v1/models", headers });
     const bad = bearer("sk-optamil-none");

@@ -3,6 +3,7 @@ import { type Account, AccountSchema } from "../../src/gen/optamil/v1/accounts_p
 import { jsonCodec } from "../../src/platform/json.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
 import { type Gateway, runOptamil, startGateway } from "./gateway.ts";
+import { alone, expectSoon, expectStored } from "./gateway-fleet.ts";
 import { fromRow, refusalOf, rows } from "./refusals.ts";
 import { type RestRequest, sendHttp1 } from "./rest-client.ts";
 
@@ -106,10 +107,11 @@ describe("a budget", () => {
       credits_used: 1,
       credits_remaining: 1.5,
     });
-    expect([await spend(key.headers), await spend(key.headers)]).toEqual([200, 402]);
+    await expectSoon(() => spend(key.headers)).toBe(200);
+    await expectSoon(() => spend(key.headers)).toBe(402);
     const gone = await ask(headers, { path: `/v1/budgets/${id}`, method: "DELETE" });
     expect(gone.body).toEqual({ id, object: "budget", deleted: true });
-    expect(await spend(key.headers)).toBe(200);
+    await expectSoon(() => spend(key.headers)).toBe(200);
     expect(await listBudgets(headers)).toEqual([]);
     const again = await ask(headers, { path: `/v1/budgets/${id}`, method: "DELETE" });
     expect(again).toMatchObject({ status: 404, body: { error: { param: "budget_id" } } });
@@ -118,7 +120,7 @@ describe("a budget", () => {
   it("of nothing stops a key or tag", async () => {
     const { headers } = await openAccount();
     await setBudget(headers, "tag:stopped", 0);
-    expect(await spend({ ...headers, "x-optamil-tag": "stopped" })).toBe(402);
+    await expectSoon(() => spend({ ...headers, "x-optamil-tag": "stopped" })).toBe(402);
     expect(await listBudgets(headers)).toMatchObject([{ credits: 0, threshold_reached: 0 }]);
   });
 
@@ -128,8 +130,8 @@ describe("a budget", () => {
     const tagged = { ...key.headers, "x-optamil-tag": "early" };
     expect([await spend(tagged), await spend(tagged)]).toEqual([200, 200]);
     for (const id of [`key:${key.id}`, "tag:early"]) {
-      const { body } = await setBudget(headers, id, 3);
-      expect(body.budget).toMatchObject({ id, credits_used: 2, threshold_reached: 50 });
+      const set = async () => (await setBudget(headers, id, 3)).body.budget;
+      await expectStored(set).toMatchObject({ id, credits_used: 2, threshold_reached: 50 });
     }
     expect([await spend(tagged), await spend(tagged)]).toEqual([200, 402]);
   }, 60_000);
@@ -248,17 +250,19 @@ describe("a budget", () => {
     expect(audited).toMatchObject({ code: 0 });
   }, 60_000);
 
-  it("stands where it was after the gateway was killed with -9", async () => {
-    const first = await startGateway();
-    const owner = bearer(first.key);
-    await setBudget(owner, "tag:job", 3, first);
-    const tagged = { ...owner, "x-optamil-tag": "job" };
-    expect([await spend(tagged, first), await spend(tagged, first)]).toEqual([200, 200]);
-    await first.kill();
-    const second = await startGateway({ dataDirectory: first.dataDirectory });
-    expect(await listBudgets(owner, second)).toMatchObject([{ credits_used: 2 }]);
-    expect([await spend(tagged, second), await spend(tagged, second)]).toEqual([200, 402]);
-  }, 60_000);
+  alone("a fleet's counters are in Redis", () =>
+    it("stands where it was after the gateway was killed with -9", async () => {
+      const first = await startGateway();
+      const owner = bearer(first.key);
+      await setBudget(owner, "tag:job", 3, first);
+      const tagged = { ...owner, "x-optamil-tag": "job" };
+      expect([await spend(tagged, first), await spend(tagged, first)]).toEqual([200, 200]);
+      await first.kill();
+      const second = await startGateway({ dataDirectory: first.dataDirectory });
+      expect(await listBudgets(owner, second)).toMatchObject([{ credits_used: 2 }]);
+      expect([await spend(tagged, second), await spend(tagged, second)]).toEqual([200, 402]);
+    }, 60_000),
+  );
 
   it("of any account is set, shown and taken away by an admin, who revokes its keys too", async () => {
     const { account, headers } = await openAccount();
@@ -282,7 +286,7 @@ describe("a budget", () => {
     expect(keys.body.data.map(({ id }: { id: string }) => id)).toContain(key.id);
     const revoked = await ask(admin, { path: `${path}/keys/${key.id}`, method: "DELETE" });
     expect(revoked.body.info.revoked_at).toBeGreaterThan(0);
-    expect(await spend(key.headers)).toBe(401);
+    await expectSoon(() => spend(key.headers)).toBe(401);
     const nobody = "0190b2c4-0000-7000-8000-00000000000a";
     for (const what of ["keys", "budgets"]) {
       const lost = await ask(admin, { path: `/v1/admin/accounts/${nobody}/${what}` });
@@ -309,7 +313,7 @@ describe("a budget", () => {
     expect((await run("accounts", "keys", account.id)).stdout).toContain(key.id);
     const revoked = await run("accounts", "revoke-key", account.id, key.id, "--reason", "leaked");
     expect(revoked.stdout).toBe(`revoked ${key.id}\n`);
-    expect(await spend(key.headers)).toBe(401);
+    await expectSoon(() => spend(key.headers)).toBe(401);
     const gone = await run("budgets", "remove", "tag:cli", "--account", account.id);
     expect(gone.stdout).toBe("removed tag:cli\n");
   }, 60_000);

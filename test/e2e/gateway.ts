@@ -6,6 +6,7 @@ import { afterAll, expect } from "vitest";
 import { providerPresets } from "../../src/catalogue/presets.ts";
 import { type ProcessExit, type RunningProcess, run, startProcess } from "../setup/process.ts";
 import { runtimeCommand } from "../setup/runtime.ts";
+import { inFleet, startProxiedFleet } from "./gateway-fleet.ts";
 import { hitsIn, hitsOnDisk, logLines, partsOfKey } from "./leaks.ts";
 
 /** Settings of `startGateway`. */
@@ -25,10 +26,14 @@ export interface Gateway {
   /** The same without the version. */
   url: string;
   port: number;
+  /** Past the proxy, if there is one: of the first replica. */
+  ownUrl: string;
   /** The first account's first key: it may do everything. */
   key: string;
   dataDirectory: string;
-  process: RunningProcess;
+  /** File of the keys that sign its keys. */
+  signingKeys: string;
+  process: Pick<RunningProcess, "pid" | "stdout" | "stderr" | "stop" | "waitForLine">;
   /** Sends SIGTERM and gives the exit. Called at the end of the test file at the latest. */
   stop(): Promise<ProcessExit>;
   /** Kills it and its consumer with SIGKILL, and gives the exit. */
@@ -44,6 +49,8 @@ const running = new Set<Gateway>();
 /** All that were started. In each of them its first key is the canary: it was used well and badly by every test. */
 const started: Gateway[] = [];
 const folders = new Set<string>();
+/** Variables of commands beside a fleet's first replica, by its data folder. */
+const commandEnvs = new Map<string, Record<string, string | undefined>>();
 
 afterAll(async () => {
   const exits = await Promise.all([...running].map((gateway) => gateway.stop()));
@@ -60,7 +67,7 @@ async function findLeaks(): Promise<string[]> {
     const log = logLines(process.stdout() + process.stderr()).join("\n");
     hits.push(...hitsIn(log, canaries).map((name) => `log: ${name}`));
     const onDisk = await hitsOnDisk(dataDirectory, canaries);
-    hits.push(...onDisk.filter((hit) => !hit.startsWith("first-key:")));
+    hits.push(...onDisk.filter((hit) => !/(^|\/)first-key:/.test(hit)));
   }
   return hits;
 }
@@ -74,6 +81,41 @@ export async function temporaryFolder(): Promise<string> {
 
 /** Starts a gateway and waits until it serves. It ends with the test file, and its data with it. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const gateway = inFleet ? await startFleet(options) : await startAlone(options);
+  running.add(gateway);
+  started.push(gateway);
+  return gateway;
+}
+
+/** A fleet behind its proxy, as a client sees it. Tests that kill, start again or look into a gateway are not for it. */
+async function startFleet({ config, env = {}, dataDirectory }: GatewayOptions): Promise<Gateway> {
+  if (dataDirectory !== undefined) throw new Error("a fleet has no earlier data folder");
+  const fleet = await startProxiedFleet(await temporaryFolder(), config, env);
+  const [first] = fleet.fleet.replicas;
+  const url = `http://127.0.0.1:${fleet.port}`;
+  const notAlone = () => {
+    throw new Error("this test is about one gateway: see `alone`");
+  };
+  const gateway: Gateway = {
+    baseUrl: `${url}/v1`,
+    url,
+    port: fleet.port,
+    ownUrl: `http://127.0.0.1:${first?.port}`,
+    key: fleet.fleet.key,
+    dataDirectory: first?.dataDirectory ?? "",
+    signingKeys: fleet.signingKeys,
+    process: { ...fleet.process, pid: -1, stop: notAlone, waitForLine: notAlone },
+    async stop() {
+      running.delete(gateway);
+      return fleet.stop();
+    },
+    kill: notAlone,
+  };
+  commandEnvs.set(gateway.dataDirectory, fleet.commandEnv);
+  return gateway;
+}
+
+async function startAlone(options: GatewayOptions): Promise<Gateway> {
   const dataDirectory = options.dataDirectory ?? (await temporaryFolder());
   const env: Record<string, string | undefined> = {
     ...gatewayEnv(dataDirectory),
@@ -94,8 +136,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     baseUrl: `${url}/v1`,
     url,
     port: Number(port),
+    ownUrl: url,
     key: (await readFile(join(dataDirectory, "first-key"), "utf8")).trim(),
     dataDirectory,
+    signingKeys: join(dataDirectory, "signing-keys"),
     process,
     async stop() {
       running.delete(gateway);
@@ -106,8 +150,6 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
       return process.kill();
     },
   };
-  running.add(gateway);
-  started.push(gateway);
   return gateway;
 }
 
@@ -118,7 +160,8 @@ export function runOptamil(
   env: Record<string, string> = {},
 ): ReturnType<typeof run> {
   const { command, args } = runtimeCommand(main, words);
-  return run(command, args, { env: { ...gatewayEnv(dataDirectory), ...env } });
+  const beside = commandEnvs.get(dataDirectory);
+  return run(command, args, { env: { ...gatewayEnv(dataDirectory), ...beside, ...env } });
 }
 
 /** Writes a configuration file and gives its path. */

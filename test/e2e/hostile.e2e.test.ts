@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { count, dial, requestText } from "../gateway/listen-clients.ts";
 import { bearer } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
+import { alone } from "./gateway-fleet.ts";
 import { callGrpc, chatMessage, frame } from "./raw-grpc.ts";
 import { fromRow, readRefusal, refusalOf, rows } from "./refusals.ts";
 import { type RestRequest, sendHttp1 } from "./rest-client.ts";
@@ -298,63 +299,65 @@ describe("gRPC", () => {
   });
 });
 
-describe("a connection", () => {
-  it("whose headers come too slowly gets 408 and is closed", async () => {
-    const client = await dial(gateway.port);
-    client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
-    const answer = await client.closed;
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer).toMatch(/"type":"timeout","param":null,"code":408\}\}$/);
-  });
+alone("nginx reads requests, and answers what it cannot read", () =>
+  describe("a connection", () => {
+    it("whose headers come too slowly gets 408 and is closed", async () => {
+      const client = await dial(gateway.port);
+      client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+      const answer = await client.closed;
+      expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+      expect(answer).toMatch(/"type":"timeout","param":null,"code":408\}\}$/);
+    });
 
-  it("that was kept alive may pause for longer than a header may take", async () => {
-    const kept = await dial(gateway.port);
-    kept.send(requestText("/healthz"));
-    await kept.received(/"ok"\}$/);
-    const slow = await dial(gateway.port);
-    slow.send("GET /healthz HTTP/1.1\r\n");
-    await slow.closed;
-    kept.send(requestText("/healthz"));
-    const answers = await kept.received(/"ok"\}[\s\S]+\}$/);
-    expect(count(answers, /HTTP\/1\.1 200 /)).toBe(2);
-    kept.destroy();
-  });
+    it("that was kept alive may pause for longer than a header may take", async () => {
+      const kept = await dial(gateway.port);
+      kept.send(requestText("/healthz"));
+      await kept.received(/"ok"\}$/);
+      const slow = await dial(gateway.port);
+      slow.send("GET /healthz HTTP/1.1\r\n");
+      await slow.closed;
+      kept.send(requestText("/healthz"));
+      const answers = await kept.received(/"ok"\}[\s\S]+\}$/);
+      expect(count(answers, /HTTP\/1\.1 200 /)).toBe(2);
+      kept.destroy();
+    });
 
-  it("whose body comes too slowly gets 408 and is closed", async () => {
-    const client = await dial(gateway.port);
-    client.send(chatText(["content-type: application/json", "content-length: 100"], '{"model"'));
-    const answer = await client.closed;
-    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer).toMatch(/"type":"timeout","param":null,"code":408\}\}$/);
-  });
+    it("whose body comes too slowly gets 408 and is closed", async () => {
+      const client = await dial(gateway.port);
+      client.send(chatText(["content-type: application/json", "content-length: 100"], '{"model"'));
+      const answer = await client.closed;
+      expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+      expect(answer).toMatch(/"type":"timeout","param":null,"code":408\}\}$/);
+    });
 
-  it.each([
-    ["bytes that mean nothing", "\x00\x01\x02\x03\xff\xfe\r\n\r\n"],
-    ["a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"],
-    ["two lengths", chatText(["content-length: 5", "transfer-encoding: chunked"], "0\r\n\r\n")],
-    ["a header line without a colon", requestText("/healthz", ["nonsense"])],
-    ["a header above 16 kB", requestText("/healthz", [`x-large: ${"x".repeat(20_000)}`])],
-    ["a method that is none", "G\u00cbT /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"],
-  ])("that sends %s gets 400 and is closed", async (_name, text) => {
-    const client = await dial(gateway.port);
-    client.send(Buffer.from(text, "latin1"));
-    const answer = await client.closed;
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toMatch(/"type":"invalid_request_error","param":null,"code":400\}\}$/);
-    expect(count(answer, /HTTP\/1\.1 /)).toBe(1);
-  });
+    it.each([
+      ["bytes that mean nothing", "\x00\x01\x02\x03\xff\xfe\r\n\r\n"],
+      ["a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"],
+      ["two lengths", chatText(["content-length: 5", "transfer-encoding: chunked"], "0\r\n\r\n")],
+      ["a header line without a colon", requestText("/healthz", ["nonsense"])],
+      ["a header above 16 kB", requestText("/healthz", [`x-large: ${"x".repeat(20_000)}`])],
+      ["a method that is none", "G\u00cbT /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+    ])("that sends %s gets 400 and is closed", async (_name, text) => {
+      const client = await dial(gateway.port);
+      client.send(Buffer.from(text, "latin1"));
+      const answer = await client.closed;
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toMatch(/"type":"invalid_request_error","param":null,"code":400\}\}$/);
+      expect(count(answer, /HTTP\/1\.1 /)).toBe(1);
+    });
 
-  it("that leaves in the middle of its body harms nobody", async () => {
-    const client = await dial(gateway.port);
-    client.send(chatText(["content-type: application/json", "content-length: 100"], '{"model"'));
-    client.destroy();
-    await client.closed;
-  });
+    it("that leaves in the middle of its body harms nobody", async () => {
+      const client = await dial(gateway.port);
+      client.send(chatText(["content-type: application/json", "content-length: 100"], '{"model"'));
+      client.destroy();
+      await client.closed;
+    });
 
-  it("that says HTTP/2 and then garbage is closed", async () => {
-    const client = await dial(gateway.port);
-    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    client.send(Buffer.alloc(4096, 0xff));
-    await client.closed;
-  });
-});
+    it("that says HTTP/2 and then garbage is closed", async () => {
+      const client = await dial(gateway.port);
+      client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+      client.send(Buffer.alloc(4096, 0xff));
+      await client.closed;
+    });
+  }),
+);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { AccountService } from "../../src/gen/optamil/v1/accounts_pb.ts";
 import { bearer, doors, type HeaderMap } from "./doors.ts";
 import { runOptamil, startGateway } from "./gateway.ts";
+import { alone } from "./gateway-fleet.ts";
 import { fromRow, readRefusal, refusalOf, rows } from "./refusals.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
@@ -165,17 +166,19 @@ describe("sign-in", () => {
     expect(await keysStatus({ cookie: cookie.split(";", 1)[0] ?? "" })).toBe(200);
   });
 
-  it("answers wrong passwords and unknown addresses alike, and 429 after ten of them", async () => {
-    await openSession("wrong@example.org");
-    const answers = new Set<string>();
-    for (let count = 0; count < 10; count += 1) {
-      const email = count % 2 === 0 ? "wrong@example.org" : `nobody${count}@example.org`;
-      const reply = await post("/v1/sessions", { email, password: "wrong horse" });
-      answers.add(`${reply.status} ${reply.text}`);
-    }
-    expect([...answers]).toEqual([expect.stringMatching(/^401 .*Wrong e-mail address/)]);
-    const reply = await post("/v1/sessions", { email: "wrong@example.org", password });
-    expect(readRefusal(reply)).toMatchObject({ code: 429, type: "rate_limit_exceeded" });
-    expect(Number(reply.headers["retry-after"])).toBeGreaterThan(0);
-  });
+  alone("each replica counts for itself", () =>
+    it("answers wrong passwords and unknown addresses alike, and 429 after ten of them", async () => {
+      await openSession("wrong@example.org");
+      const answers = new Set<string>();
+      for (let count = 0; count < 10; count += 1) {
+        const email = count % 2 === 0 ? "wrong@example.org" : `nobody${count}@example.org`;
+        const reply = await post("/v1/sessions", { email, password: "wrong horse" });
+        answers.add(`${reply.status} ${reply.text}`);
+      }
+      expect([...answers]).toEqual([expect.stringMatching(/^401 .*Wrong e-mail address/)]);
+      const reply = await post("/v1/sessions", { email: "wrong@example.org", password });
+      expect(readRefusal(reply)).toMatchObject({ code: 429, type: "rate_limit_exceeded" });
+      expect(Number(reply.headers["retry-after"])).toBeGreaterThan(0);
+    }),
+  );
 });

@@ -66,6 +66,8 @@ const needsOf: Record<string, Needs> = {
   },
   "e2e-node": endToEnd,
   "e2e-deno": endToEnd,
+  "e2e-fleet": { ...endToEnd, ...brokers },
+  "e2e-fleet-long": { ...endToEnd, ...brokers },
 };
 
 /**

@@ -38,6 +38,8 @@ const stopTimeoutMs = 20_000;
 
 /** The broker writes on stdout that it is ready and what is wrong, and nothing else. */
 const logging = [
+  // Its figures would lie in a folder for all users, and stay there when it is killed.
+  "-XX:-UsePerfData",
   "-Dorg.slf4j.simpleLogger.logFile=System.out",
   "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
   "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",

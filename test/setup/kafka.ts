@@ -1,11 +1,10 @@
 /** Real Apache Kafka for tests: one or three brokers (KRaft) on ports of the loopback interface. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached } from "./cache.ts";
+import { findPorts } from "./find-ports.ts";
 import { createBroker, type KafkaBroker, type KafkaCommand } from "./kafka-broker.ts";
 import { type KafkaJars, kafkaJars } from "./kafka-jars.ts";
 
@@ -68,33 +67,4 @@ async function startCluster(kafka: KafkaCommand, count: number): Promise<KafkaCl
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/**
- * Free ports below those that Linux gives to outgoing connections (from 32768): a broker that is down for a
- * while must find its port free when it comes back.
- */
-const portMin = 20_000;
-const portsRange = 12_000;
-const triesMax = 100;
-
-async function findPorts(count: number): Promise<number[]> {
-  // All are held until the last one is known, so that none is given twice.
-  const held: Server[] = [];
-  const ports: number[] = [];
-  for (let tries = 0; ports.length < count && tries < triesMax; tries++) {
-    const port = portMin + Math.floor(Math.random() * portsRange);
-    const server = createServer();
-    server.listen(port, "127.0.0.1");
-    const taken = await once(server, "listening").then(
-      () => false,
-      () => true,
-    );
-    if (taken) continue;
-    held.push(server);
-    ports.push(port);
-  }
-  await Promise.all(held.map((server) => once(server.close(), "close")));
-  if (ports.length < count) throw new Error(`no ${count} free ports from ${portMin} on`);
-  return ports;
 }

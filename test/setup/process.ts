@@ -1,6 +1,7 @@
-/** Runs and stops child processes for tests: each has a deadline, bounded output and no survivors. */
+/** Runs and stops child processes, for tests and deploy/fleet: each has a deadline, bounded output and no survivors. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createWriteStream } from "node:fs";
 
 /** Settings that `run` and `startProcess` share. */
 export interface ProcessOptions {
@@ -10,6 +11,8 @@ export interface ProcessOptions {
   cwd?: string;
   /** Bytes of each stream that are kept. Default 4 MiB, far above what a sane tool prints. */
   outputBytesMax?: number;
+  /** File to which both streams are appended. Default: none. */
+  logFile?: string | undefined;
 }
 
 /** Settings of `run`. */
@@ -174,6 +177,13 @@ async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
 
 const endingSignals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
+/** Lets this process end in an order of its own at the signals that would kill all that it started; before the first start. */
+export function onEndingSignal(end: (signal: NodeJS.Signals) => void): void {
+  guarded = true;
+  process.once("exit", killGroups);
+  for (const signal of endingSignals) process.on(signal, end);
+}
+
 /** What this process started ends with it, also when it is ended from outside. */
 function guard(): void {
   if (guarded) return;
@@ -209,6 +219,12 @@ function spawnGroup(
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   });
   if (child.pid !== undefined) groups.add(child.pid);
+  if (options.logFile !== undefined) {
+    const log = createWriteStream(options.logFile, { flags: "a", mode: 0o600 });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    child.once("close", () => log.end());
+  }
   return child;
 }
 

@@ -1,0 +1,3 @@
+import { describeFleetMixed } from "./fleet-mixed.ts";
+
+await describeFleetMixed(0.25);
