@@ -98,7 +98,7 @@ export class MeteredRequest {
   readonly committed: Promise<void>;
   readonly eventId: string;
   readonly hold: UsageEvent;
-  /** What other weights would have decided, once they were asked; undefined: they are not. */
+  /** What other weights would have decided; undefined: they are not asked. */
   shadow: ShadowDecision | undefined;
   readonly #parts: Parts;
   /** That of its admission: the configuration may change before its end. */
@@ -254,7 +254,7 @@ export class MeteredRequest {
           : ending.firstContentAtMs - call.receivedAtMs,
       route: route.explanation,
       decision: toDecisionRecord(route.decision),
-      shadow: toDecisionRecord(this.shadow?.decision?.explanation),
+      shadow: toDecisionRecord(this.shadow?.decision()?.explanation),
       estimatedPromptTokens: Math.min(route.features.promptTokens, 4_294_967_295),
     });
     return { event, tokens };

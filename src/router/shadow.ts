@@ -15,8 +15,11 @@ export type Question = {
   readonly preferences: Preferences;
 };
 
-/** Where the other decision stands, once it is made. */
-export type ShadowDecision = { readonly decision: Decision | undefined };
+/** The other decision. */
+export interface ShadowDecision {
+  /** It, made at once if its turn has not come; undefined: the other weights found none. */
+  decision(): Decision | undefined;
+}
 
 /** What a shadow stands on. */
 export type ShadowParts = {
@@ -37,7 +40,7 @@ const waitingMax = 64;
 /** A second network over live traffic. One decision a turn of the event loop, so that no request waits for two. */
 export class Shadow {
   readonly #parts: ShadowParts;
-  readonly #waiting: { question: Question; view: { decision: Decision | undefined } }[] = [];
+  readonly #waiting: ShadowDecision[] = [];
   #isTroubled = false;
 
   constructor(parts: ShadowParts) {
@@ -48,23 +51,34 @@ export class Shadow {
   consider(question: Question): ShadowDecision | undefined {
     const { share, random } = this.#parts;
     if (this.#waiting.length >= waitingMax || random() >= share) return undefined;
-    const view = { decision: undefined };
-    this.#waiting.push({ question, view });
+    // The prompt is kept no longer than it takes to look at it.
+    let asked: Question | undefined = question;
+    let decision: Decision | undefined;
+    const view: ShadowDecision = {
+      decision: () => {
+        if (asked !== undefined) decision = this.#decide(asked);
+        asked = undefined;
+        return decision;
+      },
+    };
+    this.#waiting.push(view);
     if (this.#waiting.length === 1) this.#parts.defer(() => this.#work());
     return view;
   }
 
   #work(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) return;
-    const { features, models, preferences } = next.question;
+    this.#waiting.shift()?.decision();
+    if (this.#waiting.length > 0) this.#parts.defer(() => this.#work());
+  }
+
+  #decide({ features, models, preferences }: Question): Decision | undefined {
     try {
-      next.view.decision = choose(features, models, this.#parts.network, preferences);
+      return choose(features, models, this.#parts.network, preferences);
     } catch (error) {
       // By its own length of answers it may find that nothing is below the caller's bound on cost.
       if (!(error instanceof OptamilError)) this.#tell(error);
+      return undefined;
     }
-    if (this.#waiting.length > 0) this.#parts.defer(() => this.#work());
   }
 
   #tell(error: unknown): void {
