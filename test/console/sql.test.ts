@@ -100,7 +100,7 @@ await describeWith("SQL of accounts", open, ({ executable, startClickHouse }) =>
   it("is not there where the warehouse is embedded, which the API and the page say", async () => {
     const gateway = await startGateway();
     expect(await postSql(gateway.url, gateway.key, { sql: "SELECT 1" })).toMatchObject({
-      status: 503,
+      status: 400,
       body: { error: { message: expect.stringContaining("clickhouse.analystUsername") } },
     });
     const { page } = await openPage(await openBrowser(executable), gateway.url);

@@ -5,7 +5,7 @@ import {
   ListSqlViewsResponseSchema,
   QuerySqlResponseSchema,
 } from "../../gen/optamil/v1/analytics_pb.ts";
-import { OptamilError } from "../../platform/errors.ts";
+import { invalidRequest } from "../../platform/errors.ts";
 import type { AccountSql } from "../../usage/account-sql.ts";
 import { type Exchange, type MethodEntry, unary } from "../exchange.ts";
 
@@ -34,9 +34,7 @@ export function accountSqlMethods(
     }),
     unary(method.querySql, async ({ accountId, sql: statement, format }, exchange) => {
       const account = accountOf(accountId, exchange);
-      if (sql === undefined) {
-        throw new OptamilError("service_unavailable", unavailableReason, { shouldRetry: false });
-      }
+      if (sql === undefined) throw invalidRequest(unavailableReason);
       const text = await sql.query(account, statement, format || "JSONEachRow");
       return create(QuerySqlResponseSchema, { text });
     }),
