@@ -1,4 +1,5 @@
 /** Clients of every API behind nginx, while the processes of a fleet are killed and upgraded in turn. */
+import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -219,7 +220,8 @@ function watchGrowth({ fleet }: World, found: MixedClients) {
   const watching = (async () => {
     await wait(warmUpMs, undefined, { signal: stopping.signal }).catch(() => {});
     const [first, firstAsked] = [await vitalsOf(fleet), found.asked];
-    await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve));
+    // The load may be over before the gateway was warm.
+    if (!stopping.signal.aborted) await once(stopping.signal, "abort");
     const last = await vitalsOf(fleet);
     const requests = Math.round((found.asked - firstAsked) / gateways);
     const residentMb = last.residentMb - first.residentMb;
