@@ -1,8 +1,8 @@
 // Other gateways from their registries, pinned, in a scratch folder: what `npm run bench -- --peers` measures beside ours.
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { findPorts } from "../test/setup/find-ports.ts";
 import type { Running } from "./processes.ts";
 import { toBody, unaryModel } from "./requests.ts";
 import { chatPath, type Target } from "./targets.ts";
@@ -43,7 +43,7 @@ async function startPortkey(folder: string, baseUrl: string, note: (process: Run
     [portkey],
   );
   const script = join(prefix, "node_modules/@portkey-ai/gateway/build/start-server.js");
-  const port = await findPort();
+  const [port = 0] = await findPorts(1);
   const process = run(globalThis.process.execPath, [script, "--headless", `--port=${port}`], {
     TRUSTED_CUSTOM_HOSTS: "127.0.0.1",
   });
@@ -71,7 +71,7 @@ async function startLitellm(folder: string, baseUrl: string, note: (process: Run
     general_settings: { master_key: key },
   };
   writeFileSync(file, JSON.stringify(config));
-  const port = await findPort();
+  const [port = 0] = await findPorts(1);
   const words = ["-m", "litellm.proxy.proxy_cli", "--config", file, "--host", "127.0.0.1"];
   const process = run("python3", [...words, "--port", String(port)], {
     ...{ PYTHONPATH: packages, LITELLM_LOCAL_MODEL_COST_MAP: "True" },
@@ -92,15 +92,6 @@ function run(command: string, args: readonly string[], env: Record<string, strin
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} did not start`);
   return { child, pid };
-}
-
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function untilItAnswers(name: string, { port, headers }: Target): Promise<void> {

@@ -1,11 +1,11 @@
 /** LiteLLM's proxy as an upstream that others wrote: our adapters speak to it as to any provider. */
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { askWarehouse } from "../chaos/books.ts";
 import { chunk, event, openUpstream } from "../fakes/openai-upstream.ts";
 import { describeWith } from "../setup/describe-with.ts";
+import { findPorts } from "../setup/find-ports.ts";
 import { type RunningProcess, startProcess } from "../setup/process.ts";
 import { pythonPackages } from "../setup/python-packages.ts";
 import { bearer, doors } from "./doors.ts";
@@ -16,16 +16,6 @@ const text = "Hello from LiteLLM.";
 const kinds = { openai: "/v1", anthropic: "/v1", gemini: "/v1beta" };
 const names = Object.keys(kinds);
 const apiKey = "sk-lab";
-
-/** A port that nobody listens on. */
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 await describeWith(
   "LiteLLM's proxy",
@@ -43,7 +33,7 @@ await describeWith(
         const events = [chunk({ role: "assistant", content: "" }), ...pieces, chunk({}, "stop")];
         response.end(`${events.map(event).join("")}data: [DONE]\n\n`);
       });
-      const [port, folder] = await Promise.all([findPort(), temporaryFolder()]);
+      const [[port = 0], folder] = await Promise.all([findPorts(1), temporaryFolder()]);
       const openai = { model: "openai/gpt-4.1", api_key: "none" };
       const config = {
         model_list: [
