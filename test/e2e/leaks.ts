@@ -25,14 +25,31 @@ export function logLines(written: string): string[] {
   return written.split("\n").filter((line) => line.startsWith("{"));
 }
 
-/** Each canary in each file of a folder, as "file: name". */
+/** Each canary in each file of a folder, as "file: name". A file of an insert that was moved meanwhile is looked at where it is now. */
 export async function hitsOnDisk(folder: string, canaries: Canaries): Promise<string[]> {
-  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const looked = new Set<string>();
   const hits: string[] = [];
-  for (const file of files.filter((entry) => entry.isFile())) {
-    const path = join(file.parentPath, file.name);
-    const text = await readFile(path, "latin1");
-    hits.push(...hitsIn(text, canaries).map((name) => `${relative(folder, path)}: ${name}`));
+  for (let moved = true; moved; ) {
+    moved = false;
+    const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(toGone);
+    if (files === undefined) {
+      moved = true;
+      continue;
+    }
+    const paths = files
+      .filter((entry) => entry.isFile())
+      .map((file) => join(file.parentPath, file.name));
+    for (const path of paths.filter((one) => !looked.has(one))) {
+      const text = await readFile(path, "latin1").catch(toGone);
+      moved ||= text === undefined;
+      if (text === undefined) continue;
+      looked.add(path);
+      hits.push(...hitsIn(text, canaries).map((name) => `${relative(folder, path)}: ${name}`));
+    }
   }
   return hits;
+}
+
+function toGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
