@@ -8,10 +8,9 @@ import { openAdmin } from "./platform/kafka/client.ts";
 import { judgeSchema, type SchemaState } from "./platform/schema.ts";
 import { within } from "./platform/within.ts";
 import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
-import { usageTopics } from "./usage/kafka/topics.ts";
+import { usageGroupId, usageTopics } from "./usage/kafka/topics.ts";
 import { schemaVersion } from "./usage/statement.ts";
 
-const groupId = "optamil.usage";
 const answerTimeoutMs = 10_000;
 /** Periods and windows bear so much; events of two replicas are not ordered by their times. */
 const skewMsMax = 2_000;
@@ -36,7 +35,10 @@ async function diagnoseKafka(fleet: FleetSettings): Promise<Diagnosis[]> {
         return [{ part, status: "error", message, remedy: "optamil migrate" }];
       }
       const ends = await client.fetchTopicOffsets(usageTopics.usage);
-      const [group] = await client.fetchOffsets({ groupId, topics: [usageTopics.usage] });
+      const [group] = await client.fetchOffsets({
+        groupId: usageGroupId,
+        topics: [usageTopics.usage],
+      });
       const taken = new Map(group?.partitions.map(({ partition, offset }) => [partition, offset]));
       const lag = ends.reduce((sum, { partition, low, high }) => {
         const at = Math.max(Number(low), Number(taken.get(partition) ?? -1));

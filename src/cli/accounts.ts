@@ -1,5 +1,6 @@
 // `optamil accounts list|create|invite|set-plan|set-routing|set-content|grant|refund`: the accounts of a gateway, their plans and credits.
 import { parseArgs } from "node:util";
+import { contentDaysMax } from "../directory/fold.ts";
 import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
 import { AccountSchema } from "../gen/optamil/v1/accounts_pb.ts";
 import {
@@ -65,7 +66,6 @@ const actions: ReadonlyMap<string, Action> = new Map([
 ]);
 
 const invitationDaysMax = 90;
-const contentDaysMax = 30;
 const json = { type: "boolean", default: false } as const;
 const accountsPerPageMax = 1_000;
 

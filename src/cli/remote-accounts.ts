@@ -1,6 +1,7 @@
 // The account operations through a gateway that runs.
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import type { Account } from "../gen/optamil/v1/accounts_pb.ts";
 import { AdminService } from "../gen/optamil/v1/admin_pb.ts";
 import { ContentService } from "../gen/optamil/v1/content_pb.ts";
 import type { AccountOperations } from "./command.ts";
@@ -27,9 +28,7 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
         options,
       ),
     async setPlan(accountId, plan) {
-      const { account } = await client.setAccountPlan({ accountId, plan }, options);
-      if (account === undefined) throw new Error("the gateway answered without the account");
-      return account;
+      return accountOf(await client.setAccountPlan({ accountId, plan }, options));
     },
     keys: async (accountId) => (await client.listAccountKeys({ accountId }, options)).data,
     async revokeKey(accountId, keyId, reason) {
@@ -39,15 +38,11 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
     },
     async setRouting({ quality, ...same }) {
       const request = { ...same, ...(quality !== undefined && { quality }) };
-      const { account } = await client.setAccountRouting(request, options);
-      if (account === undefined) throw new Error("the gateway answered without the account");
-      return account;
+      return accountOf(await client.setAccountRouting(request, options));
     },
     async setContentDays(accountId, days) {
       const request = { accountId, keep: days > 0, ...(days > 0 && { days }) };
-      const { account } = await content.setContentKeeping(request, options);
-      if (account === undefined) throw new Error("the gateway answered without the account");
-      return account;
+      return accountOf(await content.setContentKeeping(request, options));
     },
     grant: (grant) => client.grantCredits(grant, options),
     changes: ({ limit, before, accountId }) =>
@@ -55,4 +50,9 @@ export function openRemoteAccounts(url: string, key: string): AccountOperations 
     plans: async () => (await client.listPlans({}, options)).data,
     close: async () => {},
   };
+}
+
+function accountOf({ account }: { readonly account?: Account | undefined }): Account {
+  if (account === undefined) throw new Error("the gateway answered without the account");
+  return account;
 }

@@ -54,7 +54,7 @@ const periodsKeptMax = 24;
 const tagBudgetsMax = 256;
 
 /** Whoever needs prompts for longer keeps them himself. */
-const contentDaysMax = 30;
+export const contentDaysMax = 30;
 
 /** A billion credits. */
 const budgetMicroMax = 10n ** 15n;

@@ -17,6 +17,7 @@ const outsideWords =
  */
 const serverWords = /^(system|information_schema|mergetree\w*|getserver\w*|getmacro|settings)$/i;
 const accountWords = ["select", "with", "describe", "desc"];
+const notForAccounts = new RegExp(`${outsideWords.source}|${serverWords.source}`, "i");
 
 // Strings, quoted names, comments, words, anything else. The order matters: a quote begins a string first.
 const tokens =
@@ -29,8 +30,7 @@ export function parseAnalystSql(text: string): string {
 
 /** The same of a statement that an account asks about its own rows: it reads views and tables, and nothing of the server. */
 export function parseAccountSql(text: string): string {
-  const both = new RegExp(`${outsideWords.source}|${serverWords.source}`, "i");
-  return parse(text, accountWords, both);
+  return parse(text, accountWords, notForAccounts);
 }
 
 function parse(text: string, firstWords: readonly string[], refused: RegExp): string {

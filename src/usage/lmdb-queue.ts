@@ -50,8 +50,17 @@ export class CommitQueue {
   hold(event: UsageEvent): Promise<void> {
     return new Promise((resolve, reject) => {
       const eventId = toEventIdText(event.eventId);
-      const waiting = { kind: "hold", eventId, event, hold: undefined, resolve, reject } as const;
-      this.#holds.set(eventId, { ...waiting, tick: this.#tick });
+      const tick = this.#tick;
+      const held = {
+        kind: "hold",
+        eventId,
+        event,
+        hold: undefined,
+        resolve,
+        reject,
+        tick,
+      } as const;
+      this.#holds.set(eventId, held);
       this.#awaitTick();
     });
   }
@@ -76,9 +85,7 @@ export class CommitQueue {
 
   /** Takes what one commit is to write: the ends, and the holds that have waited long enough for theirs. */
   take(): readonly Waiting[] {
-    const round =
-      this.#ends.length <= roundEventsMax ? this.#ends : this.#ends.splice(0, roundEventsMax);
-    if (round === this.#ends) this.#ends = [];
+    const round = this.#ends.splice(0, roundEventsMax);
     for (const [eventId, hold] of this.#holds) {
       if (this.#tick - hold.tick < ticksPerHold || round.length >= roundEventsMax) break;
       this.#holds.delete(eventId);

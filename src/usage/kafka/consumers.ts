@@ -13,7 +13,7 @@ import { createDeadLetterWriter, type DeadLetterWriter } from "./dead-letter-wri
 import { readEpochs } from "./epochs.ts";
 import { partitionOf } from "./partition.ts";
 import { createProgressStore, type KeptProgress, readProgress } from "./progress-store.ts";
-import { type UsageTopics, usageTopics } from "./topics.ts";
+import { type UsageTopics, usageGroupId, usageTopics } from "./topics.ts";
 import { Worker, type WorkerStatus } from "./worker.ts";
 
 /** What the consumers work with. */
@@ -69,7 +69,7 @@ class Consumers implements KafkaConsumers {
   #lastExit: ConsumerParts["lastExit"];
 
   constructor(options: KafkaConsumersOptions) {
-    const { connection, topics = usageTopics, groupId = "optamil.usage" } = options;
+    const { connection, topics = usageTopics, groupId = usageGroupId } = options;
     this.#options = options;
     this.#topics = topics;
     this.#groupId = groupId;

@@ -10,9 +10,8 @@ import { createDeadLetterWriter } from "./dead-letter-writer.ts";
 import { openKafkaDeadLetters } from "./dead-letters.ts";
 import { toMessage } from "./message.ts";
 import { readProgress } from "./progress-store.ts";
-import { usageTopics } from "./topics.ts";
+import { usageGroupId, usageTopics } from "./topics.ts";
 
-const groupId = "optamil.usage";
 const lettersPerPage = 1_000;
 
 /** Sends the events of a log from an offset on that `isThere` does not know; gives how many. */
@@ -69,7 +68,9 @@ export async function watchConsumers(
   const admin = openAdmin(connection);
   return {
     async left() {
-      const kept = await admin.use((client) => readProgress(client, groupId, usageTopics.usage));
+      const kept = await admin.use((client) =>
+        readProgress(client, usageGroupId, usageTopics.usage),
+      );
       const waiting = [...ends].map(([partition, end]) =>
         Math.max(0, end - (kept.get(partition)?.progress.offset ?? 0)),
       );

@@ -7,7 +7,7 @@ import { type LedgerName, nothingUsed } from "../warehouse.ts";
 import { readEpochs } from "./epochs.ts";
 import { partitionOf } from "./partition.ts";
 import { readProgress } from "./progress-store.ts";
-import { type UsageTopics, usageTopics } from "./topics.ts";
+import { type UsageTopics, usageGroupId, usageTopics } from "./topics.ts";
 
 /** What to read. */
 export type KafkaTailOptions = {
@@ -22,7 +22,7 @@ const accountsMax = 10_000;
 
 /** Opens the tails of all accounts; both throw while the brokers cannot be reached or the topics are not made. */
 export async function openKafkaTail(options: KafkaTailOptions): Promise<UsageTail> {
-  const { connection, topics = usageTopics, groupId = "optamil.usage" } = options;
+  const { connection, topics = usageTopics, groupId = usageGroupId } = options;
   const { usage } = topics;
   const epoch = await findEpoch(connection, topics);
   const admin = openAdmin(connection);

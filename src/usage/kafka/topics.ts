@@ -22,6 +22,9 @@ export type UsageTopics = {
   readonly meta: string;
 };
 
+/** The group whose members share the work of a warehouse. */
+export const usageGroupId = "optamil.usage";
+
 /** The names that a fleet uses. */
 export const usageTopics: UsageTopics = {
   usage: "optamil.usage.v1",
