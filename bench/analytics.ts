@@ -1,23 +1,26 @@
-// `node bench/analytics.ts [events]`: a chart of 31 days, and chat requests beside a dashboard that refreshes in a loop.
+// `node bench/analytics.ts [events] [folder]`: a chart of 31 days, and chat requests beside a dashboard that refreshes in
+// a loop. A folder that is named stays, and is taken as it is the next time on the same day.
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Session } from "chdb";
 import { openChdbWarehouse } from "../src/usage/chdb.ts";
-import { start } from "./processes.ts";
+import { cpuSeconds, start } from "./processes.ts";
 
 const eventCount = Number(process.argv[2] ?? 10_000_000);
 /** So many that the first ones, which find nothing in memory, are no p99. */
 const charts = 300;
-const chatRequests = 500;
-const rounds = 2;
+const chatRequests = 20_000;
+const rounds = 4;
 const rowsAtOnce = 500_000;
 const dayMs = 86_400_000;
 /** The last whole day, so that no chart begins or ends within the events. */
 const endMs = Math.floor(Date.now() / dayMs) * dayMs;
-const folder = mkdtempSync(join(tmpdir(), "optamil-analytics-"));
+const keptFolder = process.argv[3];
+const folder = keptFolder ?? mkdtempSync(join(tmpdir(), "optamil-analytics-"));
+mkdirSync(folder, { recursive: true });
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
 /** A plan whose limits nobody reaches. */
@@ -25,6 +28,9 @@ const plan = {
   ...{ name: "bench", creditsPerMonth: 1_000_000, requestsPerMinute: 100_000 },
   ...{ requestsPerDay: 10_000_000, tokensPerMinute: 1_000_000_000 },
 };
+
+type Account = { readonly id: string; readonly key: string };
+type Accounts = { readonly large: Account; readonly small: Account };
 
 type Answer = { readonly status: number; readonly text: string; readonly ms: number };
 
@@ -48,23 +54,34 @@ async function startGateway() {
   const file = join(folder, "optamil.json");
   writeFileSync(file, JSON.stringify({ plans: [plan] }));
   const env = { OPTAMIL_DATA: folder, OPTAMIL_CONFIG: file, PORT: "0", OPTAMIL_LOG: "silent" };
-  const { child, match } = await start(["src/main.ts", "start"], /Base URL +(\S+)\/v1/, env);
+  const { child, match, pid } = await start(["src/main.ts", "start"], /Base URL +(\S+)\/v1/, env);
+  process.once("exit", () => child.kill("SIGKILL"));
   const stop = async () => {
     child.kill("SIGTERM");
     await once(child, "exit");
   };
-  return { url: match[1] ?? "", stop };
+  return { url: match[1] ?? "", stop, pid };
 }
 
-/** Six of ten events are the account's, the rest of 5,000 others; 50 keys, each with its tag, and 8 models. */
-function toInsert(accountId: string, first: number, count: number): string {
+/** Processor time of the gateway, and of the processes that it started, milliseconds. */
+function cpuMs(pid: number): { readonly gateway: number; readonly warehouse: number } {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ");
+  const seconds = children
+    .filter((child) => child !== "")
+    .map((child) => cpuSeconds(Number(child)));
+  const warehouse = seconds.reduce((sum, one) => sum + one, 0);
+  return { gateway: cpuSeconds(pid) * 1_000, warehouse: warehouse * 1_000 };
+}
+
+/** Six of ten events are the large account's, the rest of 2,000 others, the small one among them; 50 keys, each with its tag, and 8 models. */
+function toInsert({ large, small }: Accounts, first: number, count: number): string {
   const stepUs = Math.floor((31 * dayMs * 1_000) / eventCount);
   const time =
     "substring(leftPad(lower(hex(toUInt64(toUnixTimestamp64Milli(at)))), 16, '0'), 5, 12)";
   return `INSERT INTO optamil.usage_events (account_id, period_id, event_id, rev, kind, outcome, key_id,
     request_id, admitted_at, finished_at, stream, ttft_ms, http_status, requested_model, served_model, tier,
     provider, prompt_tokens, completion_tokens, credits_micro, provider_cost_nanousd, baseline_cost_nanousd, tag)
-  SELECT if(number % 10 < 6, '${accountId}', concat('account-', toString(number % 5000))),
+  SELECT multiIf(number % 10 < 6, '${large.id}', number % 5000 = 9, '${small.id}', concat('account-', toString(number % 5000))),
     formatDateTime(at, '%Y-%m'),
     toUUID(concat(substring(${time}, 1, 8), '-', substring(${time}, 9, 4), '-7',
       substring(lower(hex(rand64(1))), 1, 3), '-8', substring(lower(hex(rand64(2))), 1, 3), '-',
@@ -77,14 +94,14 @@ function toInsert(accountId: string, first: number, count: number): string {
   FROM numbers(${first}, ${count})`;
 }
 
-async function fill(accountId: string): Promise<void> {
+async function fill(accounts: Accounts): Promise<void> {
   const path = join(folder, "warehouse");
   mkdirSync(path, { recursive: true });
   const warehouse = await openChdbWarehouse(path, { quietSeconds: 0 });
   const session = new Session(path);
   const startedMs = performance.now();
   for (let first = 0; first < eventCount; first += rowsAtOnce) {
-    await session.queryAsync(toInsert(accountId, first, Math.min(rowsAtOnce, eventCount - first)));
+    await session.queryAsync(toInsert(accounts, first, Math.min(rowsAtOnce, eventCount - first)));
   }
   const filledMs = performance.now();
   let days = 0;
@@ -96,31 +113,45 @@ async function fill(accountId: string): Promise<void> {
   await warehouse.close();
 }
 
-function tell(name: string, latenciesMs: number[]): void {
+/** Prints p50 and p99; gives p99. */
+function tell(name: string, latenciesMs: readonly number[]): number {
   const sorted = latenciesMs.toSorted((one, other) => one - other);
-  const at = (share: number) => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(1);
-  console.log(`${name}, ${sorted.length} times: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? 0;
+  const [p50, p99] = [at(0.5), at(0.99)];
+  console.log(
+    `${name}, ${sorted.length} times: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(2)} ms`,
+  );
+  return p99;
 }
 
 const day = (atMs: number) => new Date(atMs).toISOString().slice(0, 10);
 const chart = `/v1/usage/series?from=${day(endMs - 31 * dayMs)}&to=${day(endMs)}`;
 const groups = ["none", "model", "tier", "key", "tag", "outcome"];
 
-async function measureCharts(url: string, keys: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, key] of Object.entries(keys)) {
-    const latenciesMs: number[] = [];
-    for (let number = 0; number < charts; number++) {
-      const path = `${url}${chart}&group_by=${groups[number % groups.length]}`;
-      const { status, text, ms } = await call(path, key);
-      if (status !== 200) throw new Error(`${status} ${text}`);
-      latenciesMs.push(ms);
-    }
-    tell(`a chart of 31 days, ${name}`, latenciesMs);
+type Gateway = { readonly url: string; readonly pid: number };
+
+async function measureCharts(name: string, { url, pid }: Gateway, key: string, rest = "") {
+  const latenciesMs: number[] = [];
+  const before = cpuMs(pid);
+  for (let number = 0; number < charts; number++) {
+    const path = `${url}${chart}${rest}&group_by=${groups[number % groups.length]}`;
+    const { status, text, ms } = await call(path, key);
+    if (status !== 200) throw new Error(`${status} ${text}`);
+    latenciesMs.push(ms);
+    // Questions without a pause are slowed down, and 600 a minute are taken: that is the dashboard's part, below.
+    await new Promise((resolve) => setTimeout(resolve, Math.max(ms, 110)));
   }
+  const after = cpuMs(pid);
+  tell(`a chart of 31 days, ${name}`, latenciesMs);
+  const each = (part: "gateway" | "warehouse") =>
+    ((after[part] - before[part]) / charts).toFixed(1);
+  console.log(
+    `  processor time: ${each("warehouse")} ms the warehouse, ${each("gateway")} ms the gateway`,
+  );
 }
 
 /** Chat requests one after the other, as much alone as they can be. */
-async function measureChat(name: string, url: string, key: string): Promise<void> {
+async function measureChat(name: string, url: string, key: string): Promise<readonly number[]> {
   const messages = [{ role: "user", content: "Say hello." }];
   const latenciesMs: number[] = [];
   for (let number = 0; number < chatRequests; number++) {
@@ -128,7 +159,8 @@ async function measureChat(name: string, url: string, key: string): Promise<void
     if (answer.status !== 200) throw new Error(answer.text);
     latenciesMs.push(answer.ms);
   }
-  tell(`a chat request ${name}`, latenciesMs);
+  tell(name, latenciesMs);
+  return latenciesMs;
 }
 
 /** Charts without a pause, until it is told to stop. */
@@ -151,7 +183,7 @@ function refreshInLoop(url: string, key: string): () => Promise<number> {
   };
 }
 
-async function open(url: string, admin: string): Promise<{ id: string; key: string }> {
+async function open(url: string, admin: string): Promise<Account> {
   const { text } = await call(`${url}/v1/admin/accounts`, admin, {
     name: "bench",
     plan: plan.name,
@@ -160,32 +192,46 @@ async function open(url: string, admin: string): Promise<{ id: string; key: stri
   return { id: account.id, key };
 }
 
-try {
+/** Two accounts and what is stored of them. */
+async function prepare(): Promise<Accounts> {
+  const file = join(folder, `accounts-${eventCount}-${day(endMs)}.json`);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
   const first = await startGateway();
   const admin = readFileSync(join(folder, "first-key"), "utf8").trim();
-  const large = await open(first.url, admin);
-  const small = await open(first.url, admin);
+  const accounts = { large: await open(first.url, admin), small: await open(first.url, admin) };
   await first.stop();
-  await fill(large.id);
-  const { url, stop } = await startGateway();
+  await fill(accounts);
+  writeFileSync(file, JSON.stringify(accounts));
+  return accounts;
+}
+
+try {
+  const { large, small } = await prepare();
+  const { url, stop, pid } = await startGateway();
   for (;;) {
     const { status } = await call(`${url}${chart}`, large.key);
     if (status === 200) break;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-  await measureCharts(url, {
-    "the account with six of ten events": large.key,
-    "another one": small.key,
-  });
-  await measureChat("to warm up", url, small.key);
+  const gateway = { url, pid };
+  await measureCharts("the account with six of ten events", gateway, large.key);
+  await measureCharts("the same in Berlin", gateway, large.key, "&time_zone=Europe/Berlin");
+  await measureCharts("an account with one of 5,000 events", gateway, small.key);
+  await measureChat("a chat request to warm up", url, small.key);
+  const alone: number[] = [];
+  const beside: number[] = [];
   for (let round = 1; round <= rounds; round++) {
-    await measureChat(`alone, round ${round}`, url, small.key);
+    alone.push(...(await measureChat(`a chat request alone, round ${round}`, url, small.key)));
     const end = refreshInLoop(url, large.key);
-    await measureChat(`beside a dashboard, round ${round}`, url, small.key);
+    const name = `a chat request beside a dashboard, round ${round}`;
+    beside.push(...(await measureChat(name, url, small.key)));
     console.log(`charts that the dashboard drew meanwhile: ${await end()}`);
   }
+  const p99 = tell("all of them alone", alone);
+  const times = tell("all of them beside a dashboard", beside) / p99;
+  console.log(`p99 beside a dashboard: ${times.toFixed(2)} times that alone`);
   await stop();
 } finally {
   agent.destroy();
-  rmSync(folder, { recursive: true, force: true });
+  if (keptFolder === undefined) rmSync(folder, { recursive: true, force: true });
 }

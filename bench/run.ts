@@ -16,6 +16,7 @@ import { type Peer, startPeers } from "./peers.ts";
 import { cpuSeconds, type Running, residentMegabytes } from "./processes.ts";
 import { burstModel, eventsPerStream, pacedModel, toBody, unaryModel } from "./requests.ts";
 import { chatPath, startTargets, type Target, type Targets } from "./targets.ts";
+import { measureWorkers } from "./workers.ts";
 
 const withPeers = process.argv.includes("--peers");
 const isShort = process.argv.includes("--short");
@@ -185,12 +186,21 @@ function print(report: Awaited<ReturnType<typeof runAll>>): void {
     lines.push(`p50 at 200 requests/s, ${name}: ${p50}`);
   }
   if (commitMs !== undefined) lines.push(`p50 of one durable commit: ${commitMs.toFixed(2)} ms`);
+  if (report.workers !== undefined) lines.push(tellWorkers(report.workers));
   for (const { name, cpuUs, ratio, goal } of report.peers ?? []) {
     lines.push(
       `${name}, unary: ${cpuUs.toFixed(0)} µs, ${ratio.toFixed(1)} times ours (goal ${goal})`,
     );
   }
   process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** One process and two workers; on two cores the load and the upstream take what the second worker would. */
+function tellWorkers(found: NonNullable<Awaited<ReturnType<typeof runAll>>["workers"]>): string {
+  const { workers, onePerSecond, twoPerSecond, throughputRatio, cpuRatio, ownerRatio } = found;
+  const rates = `${twoPerSecond.toFixed(0)} requests/s, one process ${onePerSecond.toFixed(0)}`;
+  const ratios = `throughput ÷ one process ${throughputRatio.toFixed(2)}, CPU a request ${cpuRatio.toFixed(2)}, of which the owner ${ownerRatio.toFixed(2)}`;
+  return `${workers} workers on ${cpus().length} cores: ${rates}; ${ratios}`;
 }
 
 async function runAll(folder: string, note: (process: Running) => void) {
@@ -206,6 +216,12 @@ async function runAll(folder: string, note: (process: Running) => void) {
     loadedMegabytes,
     coldStartMs: targets.coldStartMs,
     latency: isShort ? undefined : await measureLatency(targets, folder),
+    workers: isShort
+      ? undefined
+      : await measureWorkers({
+          ...{ folder, rounds, roundMs, warmUpMs, note },
+          upstreamPort: targets.upstream.port,
+        }),
     peers: withPeers
       ? await measurePeers(targets, await startPeers(folder, targets.upstream.port, note))
       : undefined,

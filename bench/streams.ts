@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runLoad } from "./load.ts";
 import { anonymousMegabytes, cpuSeconds, type Running, start } from "./processes.ts";
-import { slowModel, slowSeconds, toBody } from "./requests.ts";
+import { slowModel, slowSeconds, toBody, unaryModel } from "./requests.ts";
 import { chatPath, startGateway, type Target } from "./targets.ts";
 
 const idleCount = 1_000;
@@ -72,7 +73,9 @@ try {
   const gateway = await startGateway(folder, Number(upstream.match[1]));
   running.push(gateway.process);
   const { pid } = gateway.process;
-  // What the first streams make the process load and grow is not theirs.
+  // What the first requests make the process load and grow is not that of later streams.
+  const body = toBody(unaryModel);
+  await runLoad({ ...gateway, path: chatPath, body, connections: 64, durationMs: 8_000 });
   await endAll(await openStreams(gateway, 200));
   const beforeMegabytes = anonymousMegabytes(pid);
   const idle = await openStreams(gateway, idleCount);

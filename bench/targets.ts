@@ -54,7 +54,11 @@ export async function startTargets(
 }
 
 /** Starts a gateway with everything on and no limit in the way; its state stays in the folder. */
-export async function startGateway(folder: string, upstreamPort: number): Promise<Target> {
+export async function startGateway(
+  folder: string,
+  upstreamPort: number,
+  workers = 1,
+): Promise<Target> {
   const models = [unaryModel, burstModel, pacedModel, slowModel];
   const baseUrl = `http://127.0.0.1:${upstreamPort}/v1`;
   const unlimited = 1_000_000_000;
@@ -74,11 +78,15 @@ export async function startGateway(folder: string, upstreamPort: number): Promis
   const configFile = join(folder, "config.yaml");
   writeFileSync(configFile, JSON.stringify(config));
   const data = join(folder, "data");
-  const process = await start(["src/main.ts", "start"], /http:\/\/127\.0\.0\.1:(\d+)\/v1/, {
-    OPTAMIL_CONFIG: configFile,
-    OPTAMIL_DATA: data,
-    PORT: "0",
-  });
+  const process = await start(
+    ["src/main.ts", "start", "--workers", `${workers}`],
+    /http:\/\/127\.0\.0\.1:(\d+)\/v1/,
+    {
+      OPTAMIL_CONFIG: configFile,
+      OPTAMIL_DATA: data,
+      PORT: "0",
+    },
+  );
   const key = readFileSync(join(data, "first-key"), "utf8").trim();
   return {
     process,

@@ -70,6 +70,7 @@ const values = only({
   credentials: only({ kafka: secret, clickhouse: secret, redis: secret }),
   gateway: only({
     replicas: count(1, 1_000),
+    workers: count(1, 64),
     imageTag: text,
     persistence: only({
       ...{ enabled: flag, size, storageClass: text, whenDeleted: claims, whenScaled: claims },

@@ -1,6 +1,6 @@
 // The tables, views and roles of a fleet as SQL files, for clusters where others than Optamil make them.
 import { toAccessStatements, toClusterStatements } from "../src/usage/cluster-schema.ts";
-import { accessStatements, readStatement, schemaStatements } from "../src/usage/statement.ts";
+import { accessStatements, readStatement, serverStatements } from "../src/usage/statement.ts";
 
 /** The cluster of the files; a name that can be replaced by another one. */
 const clusterName = "main";
@@ -16,12 +16,12 @@ export function toTableFiles(): readonly (readonly [string, string])[] {
   const tables = made("Tables and views") + repeatable;
   const access = `${made("The role and the row policies of analysts")}-- Needs a user with access_management.\n`;
   return [
-    ["server.sql", toFile(tables, schemaStatements.map(readStatement))],
+    ["server.sql", toFile(tables, serverStatements.map(readStatement))],
     [
       "cluster.sql",
       toFile(
         tables + ofCluster,
-        schemaStatements.flatMap((name) => toClusterStatements(name, clusterName)),
+        serverStatements.flatMap((name) => toClusterStatements(name, clusterName)),
       ),
     ],
     [

@@ -1,5 +1,5 @@
 // Part of the composition root: accounts and keys of a data folder, for a gateway and for the command line.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { periodAt } from "./admission/period.ts";
 import { toCatalogue } from "./catalogue/model-config.ts";
@@ -30,9 +30,10 @@ import {
 } from "./keys/rotate-signing-keys.ts";
 import { ownerScopes, scopes } from "./keys/scopes.ts";
 import type { SigningKeys } from "./keys/signing-keys.ts";
-import { type Caller, createVerifier } from "./keys/verify.ts";
+import { type Caller, checkStillWorks, createVerifier } from "./keys/verify.ts";
 import { Attempts } from "./platform/attempts.ts";
 import { systemClock } from "./platform/clock.ts";
+import { judgeSchema } from "./platform/schema.ts";
 import {
   type Environment,
   loadSettings,
@@ -40,6 +41,7 @@ import {
   SettingsError,
 } from "./platform/settings.ts";
 import { createUuidSource } from "./platform/uuid.ts";
+import { readStateVersion, stateVersion } from "./usage/lmdb-state-version.ts";
 
 /** Accounts and keys that are open. */
 export type Accounts = Awaited<ReturnType<typeof openAccounts>>;
@@ -114,7 +116,10 @@ export async function openAccounts(home: AccountsHome, { plans, isModel }: Known
   });
   return {
     directory,
-    catchUp,
+    others: catchUp && {
+      catchUp,
+      check: (caller: Caller) => checkStillWorks(caller, { registry, clock }),
+    },
     isAway,
     manager,
     accounts,
@@ -215,11 +220,17 @@ export function rotateSigningKeysOf(environment: Environment, step: RotationStep
 /** The file that keeps the first key. */
 export const firstKeyFile = (dataDirectory: string) => join(dataDirectory, "first-key");
 /** The file that says where a gateway listens. */
-export const servingFile = (dataDirectory: string) => join(dataDirectory, "serving.json");
+const servingFile = (dataDirectory: string) => join(dataDirectory, "serving.json");
 
-/** Says where the gateway of this data folder listens, for the command line. */
-export async function announce(dataDirectory: string, { url }: Listener): Promise<void> {
-  await writeFile(servingFile(dataDirectory), `${JSON.stringify({ pid: process.pid, url })}\n`);
+/** Says where the gateway of this data folder listens, for the command line, until the resources are disposed of. */
+export async function announce(
+  dataDirectory: string,
+  { url }: Pick<Listener, "url">,
+  resources: AsyncDisposableStack,
+): Promise<void> {
+  const file = servingFile(dataDirectory);
+  await writeFile(file, `${JSON.stringify({ pid: process.pid, url })}\n`);
+  resources.defer(() => rm(file, { force: true }));
 }
 
 /** The base URL of the gateway that serves a data folder; undefined if none does. */
@@ -265,9 +276,19 @@ async function refuseMoved(dataDirectory: string): Promise<void> {
   ]);
 }
 
+/** Throws SettingsError, of one line, if a newer release has made of the folder what this one would read wrongly. */
+export async function refuseNewerState(dataDirectory: string): Promise<void> {
+  const found = await readStateVersion(join(dataDirectory, "usage"));
+  if (found.oldest <= stateVersion) return;
+  const where = `OPTAMIL_DATA: ${dataDirectory}`;
+  const verdict = judgeSchema(where, found, stateVersion);
+  if (!verdict.fits) throw new SettingsError([verdict.problem]);
+}
+
 /** Throws SettingsError if no gateway may be started on the data folder. */
 export async function refuseFolder({ dataDirectory, fleet }: Settings): Promise<void> {
   await refuseSecondGateway(dataDirectory);
+  await refuseNewerState(dataDirectory);
   if (fleet === undefined) await refuseMoved(dataDirectory);
 }
 
@@ -305,6 +326,7 @@ async function openBootstrapped(settings: Settings): Promise<Accounts> {
   if (settings.fleet !== undefined) {
     throw new SettingsError(["no replica of the fleet runs on this data: start one first"]);
   }
+  await refuseNewerState(settings.dataDirectory);
   await refuseMoved(settings.dataDirectory);
   const accounts = await openAccounts(settings, knownNames(settings));
   await accounts.bootstrap();

@@ -1,6 +1,6 @@
 // Part of the composition root: backup and restore of one machine's state.
 import type { Backup, Restored } from "./cli/command.ts";
-import { refuseSecondGateway } from "./main-accounts.ts";
+import { refuseNewerState, refuseSecondGateway } from "./main-accounts.ts";
 import { version } from "./main-doors.ts";
 import { copyBack, copyOut } from "./platform/data-copy.ts";
 import {
@@ -31,6 +31,7 @@ export async function restore(
 ): Promise<Restored> {
   const { dataDirectory } = await loadAlone(environment);
   const { madeAt } = await copyBack(folder, dataDirectory);
+  await refuseNewerState(dataDirectory);
   return { to: dataDirectory, madeAt, findings: await auditAlone(dataDirectory, entry) };
 }
 

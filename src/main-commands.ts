@@ -1,5 +1,6 @@
 // Part of the composition root: the commands of a fleet that open no gateway.
-import type { Migration } from "./cli/command.ts";
+import type { DeadLetterOperations, Migration } from "./cli/command.ts";
+import { untilStopped } from "./main-process.ts";
 import { measureFleetConsumer, openOperatorPort } from "./main-telemetry.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { openLog } from "./platform/log.ts";
@@ -10,26 +11,8 @@ import {
   SettingsError,
 } from "./platform/settings.ts";
 
-/** Resolves at SIGTERM or SIGINT; a second signal ends the process at once. */
-export function untilStopped(): Promise<void> {
-  return new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
-}
-
-/**
- * Shows the runtime's warnings but one: kafkajs sets a timer to the past whenever nothing waits in its queue, and
- * Node 24 warns of it.
- */
-export function hideKafkaTimerWarning(): void {
-  process.removeAllListeners("warning");
-  process.on("warning", ({ name, message }) => {
-    if (name !== "TimeoutNegativeWarning") process.stderr.write(`${name}: ${message}\n`);
-  });
-}
-
 /** What the replicas share. Throws SettingsError if the configuration names no fleet. */
-export function fleetOf({ fleet }: Settings): FleetSettings {
+function fleetOf({ fleet }: Settings): FleetSettings {
   if (fleet !== undefined) return fleet;
   throw new SettingsError([
     "kafka, clickhouse, redis: missing in the configuration; without them everything is in 'optamil start'",
@@ -61,11 +44,22 @@ export async function consumeAlone(
   });
 }
 
+/**
+ * The settings of a command that works on a fleet as one of its gateways would, and is none: what it writes has the
+ * command's name, unless the environment has another one. Throws SettingsError if the configuration names no fleet.
+ */
+export function loadFleetSettings(
+  environment: Environment,
+  command: string,
+): { readonly settings: Settings; readonly fleet: FleetSettings } {
+  const name = environment["OPTAMIL_GATEWAY_ID"] || command;
+  const settings = loadSettings({ ...environment, OPTAMIL_GATEWAY_ID: name });
+  return { settings, fleet: fleetOf(settings) };
+}
+
 /** Makes what a fleet needs before its first replica. */
 export async function migrate(environment: Environment): Promise<Migration> {
-  const name = environment["OPTAMIL_GATEWAY_ID"] || "migrate";
-  const settings = loadSettings({ ...environment, OPTAMIL_GATEWAY_ID: name });
-  const fleet = fleetOf(settings);
+  const { settings, fleet } = loadFleetSettings(environment, "migrate");
   const { bootstrapFleet, migrateFleet } = await import("./main-fleet.ts");
   const made = await migrateFleet(fleet);
   const accounts = await bootstrapFleet(settings, fleet);
@@ -73,4 +67,11 @@ export async function migrate(environment: Environment): Promise<Migration> {
     done: [...made.done, ...accounts.done],
     differences: [...made.differences, ...accounts.differences],
   };
+}
+
+/** A fleet's records that no warehouse can take. */
+export async function openDeadLetters(environment: Environment): Promise<DeadLetterOperations> {
+  const fleet = fleetOf(loadSettings(environment));
+  const { openFleetDeadLetters } = await import("./main-fleet.ts");
+  return openFleetDeadLetters(fleet);
 }

@@ -4,7 +4,7 @@ import { access, stat, statfs } from "node:fs/promises";
 import type { Diagnosis } from "./cli/command.ts";
 import { findRunning, firstKeyFile, signingKeysFile } from "./main-accounts.ts";
 import { checkConfiguration } from "./main-config.ts";
-import { diagnoseFleet } from "./main-dependencies.ts";
+import type { FleetSettings } from "./platform/fleet-settings.ts";
 import {
   type Environment,
   loadSettings,
@@ -35,8 +35,13 @@ export async function diagnose(environment: Environment): Promise<readonly Diagn
     ...(await diagnoseFolder(settings)),
     ...(await diagnoseSecrets(settings)),
     ...(await diagnoseGateway(environment, settings)),
-    ...(fleet ? await diagnoseFleet(fleet) : []),
+    ...(fleet ? await diagnoseServices(fleet) : []),
   ];
+}
+
+async function diagnoseServices(fleet: FleetSettings): Promise<Diagnosis[]> {
+  const { diagnoseFleet } = await import("./main-dependencies.ts");
+  return diagnoseFleet(fleet);
 }
 
 /** Whether the data folder can be written, and how much room its disk has. */
@@ -157,11 +162,18 @@ const watched: readonly Watched[] = [
 
 function diagnoseMetrics(exposition: string): Diagnosis[] {
   return watched.flatMap(({ part, metric, isWell, toMessage, meaning, remedy }): Diagnosis[] => {
-    const [, text] = new RegExp(`^${metric} (\\S+)$`, "m").exec(exposition) ?? [];
-    if (text === undefined) return [];
-    const value = Number(text);
+    const values = valuesOf(metric, exposition);
+    // Of several workers the one that is not well.
+    const value = values.find((one) => !isWell(one)) ?? values[0];
+    if (value === undefined) return [];
     const message = toMessage(value);
     if (isWell(value)) return [{ part, status: "ok", message }];
     return [{ part, status: "error", message, meaning, remedy }];
   });
+}
+
+/** A metric's values: of workers one each, with a label. */
+function valuesOf(metric: string, exposition: string): number[] {
+  const lines = new RegExp(`^${metric}(?:\\{worker="[^"]*"\\})? (\\S+)$`, "gm");
+  return [...exposition.matchAll(lines)].map(([, text]) => Number(text));
 }

@@ -78,7 +78,10 @@ export type DoorParts = {
   readonly degraded: PageParts["degraded"];
   readonly console: PageParts["console"];
   readonly log: Log;
-  readonly metrics: Metrics;
+  /** What is shown of this process and those beside it. */
+  readonly metrics: PageParts["metrics"];
+  /** Where its own requests are counted. */
+  readonly ownMetrics: Metrics;
   /** Where spans go; undefined: nowhere. */
   readonly exporter: OtlpExporter | undefined;
   readonly state: DoorState;
@@ -134,7 +137,7 @@ export function createDoors(parts: DoorParts): DoorHandler {
     sampleShare: settings.telemetry?.sampleShare,
     observe: createObserver({
       log,
-      metrics: createRequestMetrics(metrics),
+      metrics: createRequestMetrics(parts.ownMetrics),
       exporter: parts.exporter,
       clock,
     }),

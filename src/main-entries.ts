@@ -2,7 +2,7 @@
 import { DeploymentHealth } from "./chat/deployment-health.ts";
 import type { EmbedParts } from "./chat/embed.ts";
 import type { OnceParts } from "./chat/idempotent.ts";
-import { ProviderSlots } from "./chat/provider-slots.ts";
+import type { Slots } from "./chat/provider-slots.ts";
 import { afterOthers } from "./gateway/after-others.ts";
 import type { MethodEntry } from "./gateway/exchange.ts";
 import { accountMethods } from "./gateway/rpc/accounts.ts";
@@ -42,8 +42,10 @@ export type Rooms = {
   readonly rates: FreeRates;
   readonly uuids: UuidSource;
   readonly log: Log;
-  /** What accounts have switched on to be kept; undefined in a fleet. */
-  readonly content: OpenContent | undefined;
+  /** Who may ask a provider that takes only so many requests at once. */
+  readonly slots: Slots;
+  /** What accounts have switched on to be kept. */
+  readonly content: OpenContent;
 };
 
 /** Every method that is served, and the health of the deployments that they ask. */
@@ -57,9 +59,13 @@ export function createEntries(
     ...metering,
     clock,
     uuids,
-    slots: new ProviderSlots(),
+    slots: rooms.slots,
     pingAfterMs,
     content,
+    ...(settings.telemetry?.content && {
+      isContentTraced: (accountId: string) =>
+        accounts.directory.account(accountId)?.contentSpans ?? false,
+    }),
     onUnremembered: (error: unknown, requestId: string) =>
       log.error({ request_id: requestId, error: String(error) }, "a keyed answer was not kept"),
   };
@@ -83,7 +89,7 @@ export function createEntries(
       () => servings.current,
       (deployment) => health().report(deployment),
     ),
-    ...afterOthers(managingMethods(settings, rooms, health), accounts.catchUp),
+    ...afterOthers(managingMethods(settings, rooms, health), accounts.others),
     ...analyticsMethods({
       analytics: metering.analytics,
       accountSql: metering.accountSql,
@@ -125,7 +131,11 @@ function managingMethods(
         serving: () => servings.current,
       }),
     }),
-    ...contentMethods({ accounts: accounts.accounts, store: content?.store }),
+    ...contentMethods({
+      accounts: accounts.accounts,
+      store: content.store,
+      isTraced: settings.telemetry?.content ?? false,
+    }),
     ...budgetMethods(desk, accounts.isLimited),
   ];
 }

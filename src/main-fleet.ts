@@ -37,6 +37,7 @@ import { boundAnalytics } from "./usage/analytics-room.ts";
 import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
 import { openClickHouseAccountSql } from "./usage/clickhouse-account-sql.ts";
+import { openClickHouseContent } from "./usage/clickhouse-content.ts";
 import { type KafkaConsumers, openKafkaConsumers } from "./usage/kafka/consumers.ts";
 import { openKafkaDeadLetters } from "./usage/kafka/dead-letters.ts";
 import { createForwardedLog } from "./usage/kafka/forwarded-log.ts";
@@ -57,7 +58,10 @@ const clockSkewMs = 60_000;
 /** The same for all who make it: of two at once, one is refused. */
 const firstAccountId = "01900000-0000-7000-8000-000000000001";
 const tickMs = 1_000;
-/** A thousand requests at once wait for half a second on two cores; one that waits longer sets the counters aside. */
+/**
+ * A thousand requests at once wait for half a second on two cores; one that waits longer sets the counters aside. Where
+ * Redis is slow rather than busy, requests go ahead of it much earlier: see `Pace`.
+ */
 const redisTimeoutMs = 2_000;
 /** A start waits for the shared counters, and for the other replicas that they wait for. */
 const countersWaitMs = 5_000;
@@ -83,7 +87,11 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
   // Before anything is opened that writes.
   const guard = await guardSchema({ warehouse, connection, log, onMismatch: onBroken });
   const path = join(dataDirectory, "usage");
-  const outbox = await openLmdbUsageLog({ path, gatewayId, clock, onBroken });
+  const outbox = await openLmdbUsageLog({
+    ...{ path, gatewayId, clock, onBroken },
+    // Kafka's replicas have it for longer.
+    confirmed: "gone",
+  });
   const forwarder = openKafkaForwarder({ connection, outbox, onTrouble });
   const usageLog = createForwardedLog({ outbox, forwarder, durability });
   const bases = openUsageBases({ openTail: () => openKafkaTail({ connection }), warehouse });
@@ -107,15 +115,19 @@ export async function openFleetMeter(options: FleetMeteringOptions): Promise<Met
       eventOfRequest: (accountId, requestId) => warehouse.eventOfRequest(accountId, requestId),
       analytics: boundAnalytics(warehouse.analytics, { runningMax: analyticsAtOnce }),
       accountSql: accountSql && boundAccountSql(accountSql),
+      content: openClickHouseContent({ warehouse, clock }),
     },
     status: () => ({
-      countersUp: counters.status().state === "up",
+      countersUp: isTrusted(counters),
+      countersSlow: counters.status().state === "slow",
       warehouseUp: watched.isUp(),
       degradedEvents: usageLog.degraded(),
+      log: usageLog.status(),
     }),
     async close() {
       ticks.stop();
       guard.close();
+      await counters.close();
       watched.stop();
       await usageLog.close();
       await Promise.all([bases.close(), warehouse.close(), accountSql?.close()]);
@@ -162,6 +174,11 @@ function openFleetCounters(
   return { counters, shared };
 }
 
+function isTrusted(counters: FleetCounters): boolean {
+  const { state } = counters.status();
+  return state === "up" || state === "slow";
+}
+
 /** Signs of life every second; resolves when the counters can be trusted, or have had their time. */
 async function startTicks(
   counters: FleetCounters,
@@ -179,7 +196,7 @@ async function startTicks(
   try {
     await redis.ready();
     const endMs = systemClock.monotonicMs() + countersWaitMs;
-    while (counters.status().state !== "up" && systemClock.monotonicMs() < endMs) {
+    while (!isTrusted(counters) && systemClock.monotonicMs() < endMs) {
       await tick();
       await new Promise((resolve) => setTimeout(resolve, countersPollMs));
     }

@@ -1,17 +1,12 @@
-// Part of the composition root: limits, credits and usage, and the consumer in its own process.
-import { mkdir } from "node:fs/promises";
-import { setPriority } from "node:os";
-import { join } from "node:path";
-import type { Counters, LoadedBase } from "./admission/counters.ts";
+// Part of the composition root: limits, credits and usage, over parts that are this process's own or others'.
+import assert from "node:assert/strict";
+import type { Awaitable, Counters, LoadedBase } from "./admission/counters.ts";
 import type { Idempotency } from "./admission/idempotency.ts";
-import { openLmdbIdempotency } from "./admission/lmdb-idempotency.ts";
-import { MemoryCounters } from "./admission/memory.ts";
 import { createPeriodFinder } from "./admission/period.ts";
 import type { Model } from "./catalogue/models.ts";
 import type { Plans } from "./catalogue/plans.ts";
 import { Meter } from "./chat/meter.ts";
 import type { Entitlement } from "./chat/meter-parts.ts";
-import { readsPrefix } from "./chat/reads.ts";
 import { RecordingRoom } from "./chat/recorder.ts";
 import { Rejections } from "./chat/rejections.ts";
 import { Thresholds } from "./chat/thresholds.ts";
@@ -23,23 +18,14 @@ import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
 import type { UuidSource } from "./platform/uuid.ts";
 import type { AccountSql } from "./usage/account-sql.ts";
-import { createLogTail, readAccountTail } from "./usage/account-tail.ts";
 import type { AnalyticsWarehouse } from "./usage/analytics.ts";
-import { boundAnalytics } from "./usage/analytics-room.ts";
 import type { Finding } from "./usage/audit.ts";
-import { openUsageBases, type UsageBases } from "./usage/bases.ts";
 import { defaultSchedule } from "./usage/charge.ts";
-import { type ChildPort, runConsumerChild } from "./usage/child.ts";
-import type { ConsumerRecords } from "./usage/consumer-store.ts";
+import type { ContentStore } from "./usage/content-store.ts";
 import { createGiveFeedback, type GiveFeedback } from "./usage/feedback.ts";
-import { type LmdbUsageLog, openLmdbUsageLog } from "./usage/lmdb.ts";
-import { openLmdbUsageLogReader } from "./usage/lmdb-reader.ts";
-import { openLmdbConsumerStore } from "./usage/lmdb-store.ts";
-import { type RecentRequest, readRecentRequests } from "./usage/recent-requests.ts";
 import { createRefundUsage } from "./usage/refund.ts";
-import { type ConsumerSupervisor, forkConsumer, superviseConsumer } from "./usage/supervisor.ts";
 import type { UsageLog, UsageLogStatus } from "./usage/usage-log.ts";
-import { type AskedBase, nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
+import { nothingUsed, type StoredEvent } from "./usage/warehouse.ts";
 
 /** What metering is opened with. */
 export type MeteringOptions = {
@@ -71,24 +57,37 @@ export type Metering = {
   readonly analytics: AnalyticsWarehouse;
   /** SQL of accounts, within bounds of its own; undefined where no server keeps roles. */
   readonly accountSql: AccountSql | undefined;
+  /** Where replicas keep content together; undefined: it is this machine's own. */
+  readonly content: ContentStore | undefined;
   readonly refund: ReturnType<typeof createRefundUsage>;
-  /** How the parts are, for metrics. */
+  /** How the parts are, as far as this process knows, for metrics. */
   readonly status: () => MeteringStatus;
+  /** How they are now, wherever they are. */
+  readonly freshStatus: () => Awaitable<FreshStatus>;
   readonly giveFeedback: GiveFeedback;
   close(): Promise<void>;
 };
 
 /** How the parts of metering are. */
 export type MeteringStatus = {
-  readonly log: UsageLogStatus;
+  /** Undefined: another process of this gateway has the log. */
+  readonly log?: UsageLogStatus | undefined;
   /** The consumer of this machine; undefined in a fleet, where it has its own process. */
   readonly consumer?: ConsumerStatus | undefined;
   /** Whether the counters that replicas share can be trusted; undefined: they are this process's own. */
   readonly countersUp?: boolean | undefined;
+  /** Whether they are so slow that requests go ahead of them. */
+  readonly countersSlow?: boolean | undefined;
   /** Whether the warehouse that replicas share answers; undefined: it is this machine's own. */
   readonly warehouseUp?: boolean | undefined;
   /** Events so far that ended on the disk alone though Kafka should have had them. */
   readonly degradedEvents?: number | undefined;
+};
+
+/** How the parts of metering are, the log for certain, and what is admitted and has not ended. */
+export type FreshStatus = MeteringStatus & {
+  readonly log: UsageLogStatus;
+  readonly held: { readonly open: number; readonly micro: bigint };
 };
 
 /** The consumer of this machine, as far as this process knows. */
@@ -104,10 +103,13 @@ export type ConsumerStatus = {
   confirmedAtMs?: number | undefined;
 };
 
+/** Where requests are recorded. */
+export type RecordingLog = Pick<UsageLog, "hold" | "hurry" | "append">;
+
 /** What metering is put together from. */
 export type MeteringParts = {
   readonly counters: Counters;
-  readonly usageLog: UsageLog;
+  readonly usageLog: RecordingLog;
   readonly idempotency: Idempotency;
   /** Forgets some old keys; whether there may be more. */
   readonly sweepIdempotency: () => Promise<boolean>;
@@ -118,9 +120,12 @@ export type MeteringParts = {
     eventOfRequest(accountId: string, requestId: string): Promise<StoredEvent | undefined>;
     readonly analytics: AnalyticsWarehouse;
     readonly accountSql?: AccountSql | undefined;
+    readonly content?: ContentStore | undefined;
   };
-  /** What is known of the parts beside the usage log. */
-  readonly status: () => Omit<MeteringStatus, "log">;
+  /** What this process knows of the parts. */
+  readonly status: () => MeteringStatus;
+  /** How they are now. Default: what this process knows, which has the log. */
+  readonly freshStatus?: (() => Promise<FreshStatus>) | undefined;
   /** Closes what the parts are made of, after the last request. */
   readonly close: () => Promise<void>;
 };
@@ -131,65 +136,6 @@ export const nothingLoaded: LoadedBase = {
   version: { epoch: 0, offset: 0 },
   pending: [],
 };
-
-/** The folders of a gateway that is alone. */
-export const folders = (dataDirectory: string) => ({
-  usage: join(dataDirectory, "usage"),
-  consumer: join(dataDirectory, "consumer"),
-  warehouse: join(dataDirectory, "warehouse"),
-  idempotency: join(dataDirectory, "idempotency"),
-});
-
-/** Opens the usage log, the counters over it, the meter, and the consumer that feeds the warehouse. */
-export async function openMeter(options: MeteringOptions): Promise<Metering> {
-  const { dataDirectory, gatewayId, onBroken } = options;
-  const clock = systemClock;
-  const paths = folders(dataDirectory);
-  const usageLog = await openLmdbUsageLog({ path: paths.usage, gatewayId, clock, onBroken });
-  // Made by a writer once, so that this process can read what the consumer writes.
-  await openLmdbConsumerStore(paths.consumer, "write").close();
-  const records = openLmdbConsumerStore(paths.consumer, "read");
-  const idempotency = openLmdbIdempotency({ path: paths.idempotency, clock });
-  const recent = await readRecentRequests(usageLog, clock);
-  const askBases = async (asked: readonly AskedBase[]) => {
-    await consumer.whenReady();
-    return (await consumer.ask({ kind: "bases", asked })).bases;
-  };
-  const bases = openUsageBases({
-    openTail: async () => createLogTail({ log: usageLog, records }),
-    warehouse: { bases: askBases },
-  });
-  const counters = openCounters({ log: usageLog, records, recent, bases });
-  const { consumer, status } = startConsumer(options, counters, usageLog);
-  return assembleMetering(options, {
-    counters,
-    usageLog,
-    idempotency,
-    sweepIdempotency: () => idempotency.sweep(),
-    warehouse: {
-      sql: async (text, format) => (await consumer.ask({ kind: "sql", text, format })).text,
-      audit: async () => (await consumer.ask({ kind: "audit" })).findings,
-      event: async (accountId, eventId) =>
-        (await consumer.ask({ kind: "event", accountId, eventId })).event,
-      eventOfRequest: async (accountId, requestId) =>
-        (await consumer.ask({ kind: "event-of-request", accountId, requestId })).event,
-      analytics: boundAnalytics({
-        figures: async (asked) => (await consumer.ask({ kind: "figures", asked })).found,
-        requests: async (asked) => (await consumer.ask({ kind: "requests", asked })).found,
-        request: async (accountId, requestId) =>
-          (await consumer.ask({ kind: "request", asked: { accountId, requestId } })).found,
-        savings: async (asked) => (await consumer.ask({ kind: "savings", asked })).found,
-      }),
-    },
-    status: () => ({ consumer: status }),
-    async close() {
-      await consumer.stop();
-      await idempotency.close();
-      await records.close();
-      await usageLog.close();
-    },
-  });
-}
 
 /** Metering over its parts, whatever they are made of, and the work of each second. */
 export function assembleMetering(options: MeteringOptions, parts: MeteringParts): Metering {
@@ -212,8 +158,10 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
     audit: warehouse.audit,
     analytics: warehouse.analytics,
     accountSql: warehouse.accountSql,
+    content: warehouse.content,
     refund: createRefundUsage({ findEvent: warehouse.event, usageLog, clock: systemClock }),
-    status: () => ({ ...parts.status(), log: usageLog.status() }),
+    status: parts.status,
+    freshStatus: parts.freshStatus ?? (() => toFresh(parts.status(), meter)),
     giveFeedback: createGiveFeedback({
       findEvent: warehouse.event,
       findRequest: warehouse.eventOfRequest,
@@ -229,27 +177,10 @@ export function assembleMetering(options: MeteringOptions, parts: MeteringParts)
   };
 }
 
-/** What the counters begin with. */
-type CountersParts = {
-  readonly log: LmdbUsageLog;
-  readonly records: ConsumerRecords;
-  readonly recent: ReadonlyMap<string, readonly RecentRequest[]>;
-  readonly bases: UsageBases;
-};
-
-function openCounters({ log, records, recent, bases }: CountersParts): MemoryCounters {
-  const loadAccount = async (accountId: string, periodId: string) => {
-    const tail = await readAccountTail(accountId, periodId, { log, records });
-    const requests = recent.get(accountId) ?? [];
-    return { ...tail, traffic: { requests, todayByKey: log.admittedToday(accountId) } };
-  };
-  return new MemoryCounters({
-    clock: systemClock,
-    loadBase: (accountId, periodId, budgetId) => {
-      if (budgetId !== undefined) return bases.read(accountId, periodId, [], budgetId);
-      return accountId.startsWith(readsPrefix) ? nothingLoaded : loadAccount(accountId, periodId);
-    },
-  });
+function toFresh(status: MeteringStatus, { held }: Meter): FreshStatus {
+  const { log } = status;
+  assert(log !== undefined, "nobody has the usage log");
+  return { ...status, log, held };
 }
 
 function createEntitlement({ directory, plans }: MeteringOptions): (caller: Caller) => Entitlement {
@@ -261,7 +192,7 @@ function createEntitlement({ directory, plans }: MeteringOptions): (caller: Call
 function createMeter(
   { baselineOf, uuids, log, directory }: MeteringOptions,
   counters: Counters,
-  usageLog: UsageLog,
+  usageLog: RecordingLog,
   entitlement: (caller: Caller) => Entitlement,
 ): Meter {
   return new Meter({
@@ -295,49 +226,13 @@ function createMeter(
   });
 }
 
-function startConsumer(
-  { entry, dataDirectory, log }: MeteringOptions,
-  counters: MemoryCounters,
-  usageLog: LmdbUsageLog,
-): { readonly consumer: ConsumerSupervisor; readonly status: ConsumerStatus } {
-  let starts = 0;
-  const consumer = superviseConsumer({
-    start: () => {
-      starts += 1;
-      return forkConsumer(entry, ["consumer", dataDirectory]);
-    },
-    deliveredOffset: () => usageLog.status().confirmedOffset,
-    onConfirmed: ({ confirmedOffset, sums }) => {
-      for (const sum of sums) counters.confirm(sum);
-      status.confirmedAtMs = systemClock.wallMs();
-      void usageLog.confirmed(confirmedOffset);
-    },
-    onProgress: (progress) => {
-      status.lag = progress.lag;
-      status.dead += progress.dead;
-    },
-    onTrouble: (message) => log.warn({ trouble: message }, "consumer"),
-  });
-  const status: ConsumerStatus = {
-    lag: 0,
-    dead: 0,
-    get ready() {
-      return consumer.ready;
-    },
-    get restarts() {
-      return starts - 1;
-    },
-  };
-  return { consumer, status };
-}
-
 const tickMs = 1_000;
 /** A hold's lease is 30 s. */
 const renewEveryTicks = 10;
 
 /** The work of each second: leases, dead holds, sampled refusals, old idempotency keys. One round at a time. */
-function startTicks(
-  meter: Meter,
+export function startTicks(
+  meter: Pick<Meter, "tick">,
   sweepIdempotency: () => Promise<boolean>,
   log: Log,
 ): { stop(): Promise<void> } {
@@ -363,26 +258,4 @@ function startTicks(
       await run();
     },
   };
-}
-
-/** A third of a busy core, as the kernel weighs it: enough to keep up, and little enough not to be felt. */
-const consumerNiceness = 5;
-
-/** The consumer's process: reads the usage log of a data folder into its warehouse until the gateway is gone. */
-export async function consume(dataDirectory: string, port: ChildPort): Promise<void> {
-  // Threads of the engine inherit it: a dashboard that asks without a pause takes what the gateway leaves.
-  setPriority(consumerNiceness);
-  const paths = folders(dataDirectory);
-  await mkdir(paths.warehouse, { recursive: true, mode: 0o700 });
-  // Imported here alone: its engine takes 140 MB of every process that loads it, and half a second of its start.
-  const { openChdbWarehouse } = await import("./usage/chdb.ts");
-  await runConsumerChild(
-    port,
-    async () => ({
-      log: openLmdbUsageLogReader(paths.usage),
-      store: openLmdbConsumerStore(paths.consumer, "write"),
-      warehouse: await openChdbWarehouse(paths.warehouse),
-    }),
-    { clock: systemClock },
-  );
 }

@@ -8,20 +8,21 @@ import { ensureDirectoryTopic } from "./directory/kafka.ts";
 import { moveDirectory } from "./directory/kafka-move.ts";
 import { LmdbTables } from "./directory/lmdb-tables.ts";
 import { carrySigningKeys } from "./keys/carry-signing-keys.ts";
-import { markMoved, refuseSecondGateway, signingKeysFile } from "./main-accounts.ts";
-import { fleetOf } from "./main-commands.ts";
+import {
+  markMoved,
+  refuseNewerState,
+  refuseSecondGateway,
+  signingKeysFile,
+} from "./main-accounts.ts";
+import { loadFleetSettings } from "./main-commands.ts";
+import { folders } from "./main-consumer.ts";
 import { consumeFleet, migrateFleet, toKafkaConnection, toRedis } from "./main-fleet.ts";
-import { folders, nothingLoaded } from "./main-metering.ts";
+import { nothingLoaded } from "./main-metering.ts";
 import { systemClock } from "./platform/clock.ts";
 import { OptamilError } from "./platform/errors.ts";
 import type { FleetSettings } from "./platform/fleet-settings.ts";
 import { openLog } from "./platform/log.ts";
-import {
-  type Environment,
-  loadSettings,
-  type Settings,
-  SettingsError,
-} from "./platform/settings.ts";
+import { type Environment, type Settings, SettingsError } from "./platform/settings.ts";
 import { within } from "./platform/within.ts";
 import { ChildWarehouse } from "./usage/child-warehouse.ts";
 import { ClickHouseWarehouse } from "./usage/clickhouse.ts";
@@ -58,13 +59,12 @@ export async function move(
   entry: string,
   { tell }: Move,
 ): Promise<readonly string[]> {
-  const name = environment["OPTAMIL_GATEWAY_ID"] || "move";
-  const settings = loadSettings({ ...environment, OPTAMIL_GATEWAY_ID: name });
-  const fleet = fleetOf(settings);
-  const { dataDirectory } = settings;
+  const { settings, fleet } = loadFleetSettings(environment, "move");
+  const { dataDirectory, gatewayId } = settings;
   await refuseSecondGateway(dataDirectory);
   await requireState(dataDirectory);
-  const parts: Parts = { settings, fleet, tell, connection: toKafkaConnection(fleet, name) };
+  await refuseNewerState(dataDirectory);
+  const parts: Parts = { settings, fleet, tell, connection: toKafkaConnection(fleet, gatewayId) };
   try {
     await makePlaces(parts);
     const differences = await moveAll(parts, entry);

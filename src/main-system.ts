@@ -46,10 +46,9 @@ async function report(parts: SystemParts): Promise<SystemReport> {
     diagnoseShared(settings),
     readBooks(parts),
   ]);
-  const { log, consumer, degradedEvents } = metering.status();
+  const { log, consumer, degradedEvents, held } = await metering.freshStatus();
   const { config, deployments, embeddings } = serving();
   const all = [...deployments.values(), ...embeddings.values()].flat();
-  const { open, micro } = metering.meter.held;
   return {
     version,
     runtime: runtimeName(),
@@ -64,7 +63,7 @@ async function report(parts: SystemParts): Promise<SystemReport> {
       ...(degradedEvents !== undefined && { degraded: BigInt(degradedEvents) }),
     },
     ...(consumer && { consumer: toConsumer(consumer) }),
-    holds: { open, heldMicro: micro },
+    holds: { open: held.open, heldMicro: held.micro },
     deployments: all.map((one) => toDeployment(one, health().report(one))),
     books,
   };
@@ -107,7 +106,7 @@ function toDeployment(deployment: Deployment, found: DeploymentReport) {
 
 /** This process and its machine. */
 async function diagnoseOwn(settings: Settings, metering: Metering): Promise<Diagnosis[]> {
-  const { log, countersUp } = metering.status();
+  const { log, countersUp, countersSlow } = await metering.freshStatus();
   const meaning = "requests get 503: what cannot be recorded is not served";
   const remedy = "make room on the disk, and see what holds up the consumer";
   const refusing: Diagnosis =
@@ -120,13 +119,18 @@ async function diagnoseOwn(settings: Settings, metering: Metering): Promise<Diag
   return [
     ...(await diagnoseWarehouse(metering)),
     refusing,
-    ...(countersUp === undefined ? [] : [toCounters(countersUp)]),
+    ...(countersUp === undefined ? [] : [toCounters(countersUp, countersSlow)]),
     ...(await diagnoseFolder(settings)),
   ];
 }
 
-function toCounters(up: boolean): Diagnosis {
+function toCounters(up: boolean, slow = false): Diagnosis {
   const part = "counters";
+  if (slow) {
+    const meaning = "requests go ahead of them within the overdraft, and wait for them beyond it";
+    const remedy = "see how busy Redis is, and the network between";
+    return { part, status: "notice", message: "are slow", meaning, remedy };
+  }
   if (up) return { part, status: "ok", message: "can be trusted" };
   const meaning = "accounts without an overdraft get 503";
   const remedy = "see Redis, and 'shared counters' in the log";
@@ -158,7 +162,7 @@ async function diagnoseShared({ fleet }: Settings): Promise<readonly Diagnosis[]
 async function readBooks(parts: SystemParts): Promise<NonNullable<SystemReport["books"]>> {
   const { metering, settings } = parts;
   const periodId = periodAt(systemClock.wallMs()).id;
-  const before = metering.status().log;
+  const { log: before } = await metering.freshStatus();
   const asked = metering.sql(readStatement("books"), "TSV").catch(() => undefined);
   const text = await within(warehouseTimeoutMs, asked);
   const rows = (text ?? "").split("\n").filter((row) => row !== "");
@@ -168,7 +172,7 @@ async function readBooks(parts: SystemParts): Promise<NonNullable<SystemReport["
       return readAccount(accountId, BigInt(stored), periodId, parts);
     }),
   );
-  const after = metering.status().log;
+  const { log: after } = await metering.freshStatus();
   // Only then have both been asked about the same events.
   const isQuiet =
     before.confirmedOffset === before.endOffset && before.endOffset === after.endOffset;

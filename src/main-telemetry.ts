@@ -4,11 +4,20 @@ import { type Listener, listen } from "./gateway/listen.ts";
 import { createOperatorDoor, type PageParts } from "./gateway/pages.ts";
 import { version } from "./main-doors.ts";
 import type { ConsumerStatus, Metering } from "./main-metering.ts";
+import type { WorkerFunctions } from "./main-worker.ts";
+import type { Channel } from "./platform/channel.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { Log } from "./platform/log.ts";
-import { type Instrument, Metrics, type Reading } from "./platform/metrics.ts";
+import {
+  type Family,
+  type Instrument,
+  Metrics,
+  mergeWorkers,
+  type Reading,
+} from "./platform/metrics.ts";
 import { type OtlpExporter, openOtlpExporter } from "./platform/otlp.ts";
 import type { Settings } from "./platform/settings.ts";
+import { within } from "./platform/within.ts";
 import type { WorkerStatus } from "./usage/kafka/worker.ts";
 
 /** How often the event loop is asked how late it is. */
@@ -30,6 +39,30 @@ export function measureGateway(
   measureMetering(metrics, metering);
   measureDeployments(metrics, health);
   return metrics;
+}
+
+/** The metrics of a process that keeps the books of workers. */
+export function measureOwner(status: Metering["status"], resources: AsyncDisposableStack): Metrics {
+  const metrics = new Metrics();
+  measureProcess(metrics, resources);
+  measureMetering(metrics, { status });
+  return metrics;
+}
+
+/** A worker that is too busy to say what it measured is missing for once. */
+const workerTimeoutMs = 1_000;
+
+/** What workers measured, and who started them if that measures anything. */
+export async function collectWorkers(
+  own: Metrics | undefined,
+  workers: ReadonlyMap<number, Channel<WorkerFunctions>>,
+): Promise<readonly Family[]> {
+  const asked = [...workers].map(async ([number, worker]) => {
+    const told = within(workerTimeoutMs, worker.call("metrics")).catch(() => undefined);
+    return [String(number), (await told) ?? []] as const;
+  });
+  const families = await Promise.all(asked);
+  return mergeWorkers(new Map([...(own ? [["", own.collect()] as const] : []), ...families]));
 }
 
 /** The metrics of a consumer of a fleet. */
@@ -106,10 +139,10 @@ function watchEventLoop(resources: AsyncDisposableStack): () => number {
 }
 
 /** The usage log, the holds, and who reads the log. */
-function measureMetering(metrics: Metrics, { status }: Metering): void {
+function measureMetering(metrics: Metrics, { status }: Pick<Metering, "status">): void {
   metrics.gauge(
     instrument("optamil.holds.open", "{hold}", "Admitted requests whose end is not recorded yet."),
-    () => one(status().log.openHolds),
+    () => oneIfKnown(status().log, ({ openHolds }) => openHolds),
   );
   metrics.gauge(
     instrument(
@@ -117,11 +150,11 @@ function measureMetering(metrics: Metrics, { status }: Metering): void {
       "{event}",
       "Events of this gateway's log that are not known to be in the warehouse, in a fleet in Kafka.",
     ),
-    () => one(status().log.endOffset - status().log.confirmedOffset),
+    () => oneIfKnown(status().log, (log) => log.endOffset - log.confirmedOffset),
   );
   metrics.gauge(
     instrument("optamil.usage_log.fill", "1", "Those events as a share of what the log takes."),
-    () => one(status().log.spoolShare),
+    () => oneIfKnown(status().log, ({ spoolShare }) => spoolShare),
   );
   metrics.gauge(
     instrument(
@@ -129,11 +162,15 @@ function measureMetering(metrics: Metrics, { status }: Metering): void {
       "{log}",
       "1 while requests are refused for want of room.",
     ),
-    () => one(status().log.refusing === undefined ? 0 : 1),
+    () => oneIfKnown(status().log, ({ refusing }) => (refusing === undefined ? 0 : 1)),
   );
   metrics.gauge(
     instrument("optamil.counters.up", "{store}", "1 while the replicas' counters can be trusted."),
     () => oneIfKnown(status().countersUp, Number),
+  );
+  metrics.gauge(
+    instrument("optamil.counters.slow", "{store}", "1 while requests go ahead of those counters."),
+    () => oneIfKnown(status().countersSlow, Number),
   );
   metrics.observedCounter(
     instrument("optamil.usage_log.degraded", "{event}", "Events that ended on the disk alone."),

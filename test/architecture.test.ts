@@ -187,6 +187,22 @@ function localImports(file: SourceFile): string[] {
   );
 }
 
+/** The npm packages that are loaded with a file, by it or by what it imports. */
+function packagesLoadedWith(path: string): string[] {
+  const packages = new Set<string>();
+  const seen = new Set([path]);
+  for (const one of seen) {
+    const file = files.find((candidate) => candidate.path === one);
+    if (file === undefined) throw new Error(`${one} is not there`);
+    for (const { specifier = "", typeOnly, dynamic } of file.imports) {
+      if (typeOnly || dynamic || isBuiltin(specifier)) continue;
+      if (specifier.startsWith(".")) seen.add(targetOf(file, specifier));
+      else packages.add(packageOf(specifier));
+    }
+  }
+  return [...packages].toSorted();
+}
+
 /** Each import cycle once, as the list of its files; type-only imports count too. */
 function importCycles(files: SourceFile[]): string[] {
   const targets = new Map(files.map((file) => [file.path, localImports(file)]));
@@ -250,6 +266,18 @@ describe("the source files", () => {
 
   it("import each other without a cycle", () => {
     expect(importCycles(files)).toEqual([]);
+  });
+
+  it("load nothing that a process does not need", () => {
+    expect(packagesLoadedWith("src/main.ts")).toEqual([]);
+    const ofConsumer = ["@bufbuild/protobuf", "@connectrpc/connect", "lmdb"];
+    expect(packagesLoadedWith("src/main-consumer.ts")).toEqual(ofConsumer);
+    const ofGateway = packagesLoadedWith("src/main-gateway.ts");
+    expect(ofGateway).toEqual(expect.arrayContaining([...ofConsumer, "jose", "undici"]));
+    for (const clientOfFleet of ["@clickhouse/client", "chdb", "ioredis", "kafkajs"]) {
+      expect(Object.keys(packageHomes)).toContain(clientOfFleet);
+      expect(ofGateway).not.toContain(clientOfFleet);
+    }
   });
 
   it("are short on the whole: median 120 lines, nine of ten at most 300", () => {

@@ -12,7 +12,7 @@ const engines = [
   "test/**/clickhouse*.test.ts",
   "test/usage/supervisor.test.ts",
   "test/deploy/chart-processes.test.ts",
-  "test/admission/{fleet-counters,model,rebuild,redis}.test.ts",
+  "test/admission/{fleet-counters,model,rebuild,redis,slow-redis}.test.ts",
   "test/simulation/**/*.test.ts",
 ];
 const endToEnd = ["test/e2e/**/*.e2e.test.ts"];

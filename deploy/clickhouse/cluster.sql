@@ -399,3 +399,27 @@ FROM (SELECT *, ['free', 'budget', 'mid', 'premium', 'ultra'] AS tiers FROM opta
 WHERE notEmpty(shadow_ranked)
 GROUP BY day, route_weights, shadow_weights
 COMMENT 'What the weights in the shadow would have chosen, by UTC day, beside what was chosen; costs as expected';
+
+-- Prompts and answers lie in a database of their own, which no role of analysts has.
+CREATE DATABASE IF NOT EXISTS optamil_content ON CLUSTER 'main';
+
+-- What was asked and answered in requests of accounts that switched on that it is kept. Nothing reads it but the API, for the account itself.
+CREATE TABLE IF NOT EXISTS optamil_content.request_contents_local ON CLUSTER 'main'
+(
+    account_id String,
+    request_id String,
+    kept_at DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'The last of a request counts',
+    expires_at DateTime64(3, 'UTC') COMMENT 'Not shown from then on',
+    prompt String CODEC(ZSTD(3)),
+    answer String CODEC(ZSTD(3)),
+    prompt_cut Bool COMMENT 'There was more of it',
+    answer_cut Bool COMMENT 'There was more of it'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', kept_at)
+PARTITION BY toDate(expires_at)
+ORDER BY (account_id, request_id)
+TTL toDateTime(expires_at) DELETE
+SETTINGS merge_with_ttl_timeout = 3600;
+
+CREATE TABLE IF NOT EXISTS optamil_content.request_contents ON CLUSTER 'main' AS optamil_content.request_contents_local
+ENGINE = Distributed('main', 'optamil_content', 'request_contents_local', cityHash64(account_id));

@@ -86,6 +86,8 @@ export class Fleet {
   readonly key: string;
   /** The program that what is started from now on runs. */
   program: string;
+  /** Workers of replicas that are started from now on. */
+  workers = 1;
   readonly #settings: FleetSettings;
 
   constructor(settings: FleetSettings, configFile: string, key: string) {
@@ -201,23 +203,24 @@ export class Fleet {
   async #startReplica(name: string, dataDirectory: string, port: number): Promise<Serving> {
     const env = { ...this.#env(name, dataDirectory), PORT: `${port}` };
     const readyLine = /^Replica is ready at (http:\/\/127\.0\.0\.1:\d+)\/v1/;
-    const process = await this.#start("gateway", name, env, readyLine);
+    const words = this.workers > 1 ? ["gateway", "--workers", `${this.workers}`] : ["gateway"];
+    const process = await this.#start(words, name, env, readyLine);
     return { url: process.ready?.[1] ?? "", process };
   }
 
   #startConsumer(name: string, port: number): Promise<RunningProcess> {
     const own = { OPTAMIL_METRICS_PORT: `${port}` };
     const env = { ...this.#env(name, join(this.#settings.folder, name)), ...own };
-    return this.#start("consumer", name, env, /^Consumer \S+ is running/);
+    return this.#start(["consumer"], name, env, /^Consumer \S+ is running/);
   }
 
   #start(
-    word: string,
+    words: readonly string[],
     name: string,
     env: Record<string, string | undefined>,
     readyLine: RegExp,
   ): Promise<RunningProcess> {
-    const { command, args } = runtimeCommand(this.program, [word]);
+    const { command, args } = runtimeCommand(this.program, words);
     const { logs } = this.#settings;
     const logFile = logs && join(logs, `${name}.log`);
     return startProcess(command, args, { env, readyLine, readyTimeoutMs, logFile });

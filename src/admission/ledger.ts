@@ -54,7 +54,7 @@ export class Ledger {
   #heldMicro = 0n;
   #lowestMicro = 0n;
   #marginMicro = 0n;
-  /** The sum of all tiers; undefined since one of them changed. */
+  /** The sum of all tiers; undefined since the base changed. */
   #usedMicro: bigint | undefined;
 
   constructor(periodId: string, base: LoadedBase) {
@@ -116,7 +116,7 @@ export class Ledger {
     if (this.#pending.has(usage.eventId)) return;
     this.#pending.set(usage.eventId, usage);
     this.#pendingByTier[usage.tier] += usage.creditsMicro;
-    this.#usedMicro = undefined;
+    if (this.#usedMicro !== undefined) this.#usedMicro += usage.creditsMicro;
   }
 
   /** Takes over sums unless they are older than the base; the ids leave pending in any case. */

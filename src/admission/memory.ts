@@ -242,9 +242,8 @@ export class MemoryCounters implements Counters {
       admittedAtMs: open.admittedAtMs,
       heldMicro,
       chargeMaxMicro: heldMicro + marginMicro,
-      ...(budgets.length > 0 && {
-        budgetsUsedMicro: budgets.map(({ ledger }) => ledger.usedMicro),
-      }),
+      budgetsUsedMicro:
+        budgets.length === 0 ? undefined : budgets.map(({ ledger }) => ledger.usedMicro),
       rate: open.account.limiter.snapshot(now, request),
     };
   }

@@ -41,23 +41,21 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   client.on("close", () => {
     sessions += 1;
   });
-  let waiting = 0;
-  let lastRoundTripMs: number | undefined;
+  const waiting = trackWaiting();
 
   async function send(command: () => Promise<unknown>): Promise<unknown> {
-    if (waiting >= commandsMax) throw new CountersUnreachable("down");
-    waiting += 1;
-    const startedMs = performance.now();
+    if (waiting.count() >= commandsMax) throw new CountersUnreachable("down");
+    const sent = waiting.begin();
     try {
       const answer = await within(commandTimeoutMs, command());
       if (answer === undefined) throw new Error("no answer in time");
-      lastRoundTripMs = performance.now() - startedMs;
+      waiting.answered(sent);
       return answer;
     } catch (error) {
       if (isNoScript(error)) throw error;
       throw isRefused(error) ? error : new CountersUnreachable("down", error);
     } finally {
-      waiting -= 1;
+      waiting.end(sent);
     }
   }
 
@@ -86,8 +84,36 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
       }
     },
     sessions: () => sessions,
-    lastRoundTripMs: () => lastRoundTripMs,
+    lastRoundTripMs: waiting.lastRoundTripMs,
+    silentMs: waiting.silentMs,
     close: () => client.disconnect(),
+  };
+}
+
+type Sent = { readonly sentAtMs: number };
+
+/** The commands that wait, in the order of their sending, in which the server answers. */
+function trackWaiting() {
+  const waiting = new Set<Sent>();
+  let lastRoundTripMs: number | undefined;
+  let answeredAtMs = 0;
+  return {
+    count: () => waiting.size,
+    begin(): Sent {
+      const sent = { sentAtMs: performance.now() };
+      waiting.add(sent);
+      return sent;
+    },
+    answered({ sentAtMs }: Sent): void {
+      answeredAtMs = performance.now();
+      lastRoundTripMs = answeredAtMs - sentAtMs;
+    },
+    end: (sent: Sent) => waiting.delete(sent),
+    lastRoundTripMs: () => lastRoundTripMs,
+    silentMs(): number {
+      const [oldest] = waiting;
+      return oldest ? performance.now() - Math.max(oldest.sentAtMs, answeredAtMs) : 0;
+    },
   };
 }
 

@@ -49,6 +49,19 @@ export type KnownRequest = {
  */
 export type RebuiltBase = LoadedBase & { readonly includedIds: readonly string[] };
 
+/** Credits of an account that a gateway wants to hold for requests to come. */
+export type ReserveRequest = {
+  readonly eventId: string;
+  readonly accountId: string;
+  /** Granted for the period. */
+  readonly totalMicro: bigint;
+  readonly wantedMicro: bigint;
+  /** The least that is worth it, 1 or more: less is not held at all. */
+  readonly leastMicro: bigint;
+  /** Of what is free at most this part: 8 is an eighth. */
+  readonly share: number;
+};
+
 /** Counters in a store that can be out of reach; every operation throws `CountersUnreachable` then. */
 export interface SharedCounters extends Counters {
   /** Gives a sign of life of this gateway; `registered`: it has handed in all that it knows. */
@@ -67,6 +80,20 @@ export interface SharedCounters extends Counters {
     known: readonly KnownRequest[],
     budgetId?: string,
   ): Promise<boolean>;
+  /**
+   * Holds up to so many credits of an account's current period under an id of its own, 0 where few are free; `release`
+   * gives them back. Takes no place in a window.
+   */
+  reserve(
+    asked: ReserveRequest,
+  ): Promise<{ readonly periodId: string; readonly heldMicro: bigint }>;
+  /**
+   * Takes over a request without budgets that its gateway admitted by itself while the answer to `admit` was on its
+   * way, as it is by now. Once that answer has come, and before anything else is told of the request.
+   */
+  adopt(known: KnownRequest): Promise<void>;
   /** Milliseconds that the last answer took; undefined before the first. */
   lastRoundTripMs(): number | undefined;
+  /** Milliseconds for which questions have waited and none was answered: a busy store answers, one after the other. */
+  silentMs(): number;
 }

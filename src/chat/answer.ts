@@ -11,14 +11,14 @@ import { watchJson } from "./json-watch.ts";
 import type { Meter } from "./meter.ts";
 import { endedBy } from "./metered-request.ts";
 import { mergeNames, policyOf, untakenBy } from "./parameters.ts";
-import type { ProviderSlots } from "./provider-slots.ts";
+import type { Slots } from "./provider-slots.ts";
 import { relayStream } from "./relay.ts";
 import { findRoute, type Route, type RouteParts } from "./route.ts";
 
 /** What answering needs; made once at start. */
 export type ChatParts = RouteParts & {
   readonly meter: Meter;
-  readonly slots: ProviderSlots;
+  readonly slots: Slots;
   readonly clock: Clock;
   /** Silence of a provider after which the client gets a sign of life, milliseconds. */
   readonly pingAfterMs: number;
@@ -36,35 +36,37 @@ export async function answer(call: ChatCall, sink: AnswerSink, parts: ChatParts)
   const request = await parts.meter.admit(call, route);
   request.shadow = route.question && parts.shadow?.consider(route.question);
   await tryInOrder(call, route.candidates, request, parts, (trial) =>
-    attempt(call, sink, parts, { ...trial, route }),
+    attempt({ call, sink, parts, route }, trial),
   );
 }
 
-type RoutedTrial = Trial<Model> & { readonly route: Route };
+/** What all attempts at one request share. */
+type Answering = {
+  readonly call: ChatCall;
+  readonly sink: AnswerSink;
+  readonly parts: ChatParts;
+  readonly route: Route;
+};
 
 /** One candidate. */
-async function attempt(
-  call: ChatCall,
-  sink: AnswerSink,
-  parts: ChatParts,
-  trial: RoutedTrial,
-): Promise<Attempted> {
+async function attempt(answering: Answering, trial: Trial<Model>): Promise<Attempted> {
+  const { call, sink, parts, route } = answering;
   const { model, deployment } = trial.candidate;
   const { request } = trial;
   const provider = parts.providers.get(deployment.provider);
   if (provider === undefined) throw new Error(`no provider ${deployment.provider} is open`);
-  const providerCall = toProviderCall(call, sink, trial, parts);
-  const head: AnswerHead = {
+  const providerCall = toProviderCall(answering, trial);
+  const toHead = (creditsMicro: bigint, dropped: AnswerHead["dropped"]): AnswerHead => ({
     model: model.name,
     tier: model.tier,
     provider: provider.name,
     overheadMs: trial.overheadMs,
-    route: trial.route.explanation,
+    route: route.explanation,
     includeUsage: providerCall.includeUsage,
-    creditsMicro: request.heldMicro,
+    creditsMicro,
     replayed: false,
-    dropped: providerCall.omit,
-  };
+    dropped,
+  });
   const { clock, pingAfterMs } = parts;
   const json = jsonFormOf(call.request);
   if (call.stream) {
@@ -73,6 +75,7 @@ async function attempt(
       const streamChecked = provider.json === "instructed" ? streamJson : watchJson;
       return streamChecked(provider, providerCall, json, receiver);
     };
+    const head = toHead(request.heldMicro, providerCall.omit);
     return relayStream(start, providerCall, sink, { head, model, request, clock, pingAfterMs });
   }
   const result = await (json === undefined
@@ -90,18 +93,13 @@ async function attempt(
     httpStatus: cancelled ? 499 : 200,
     firstContentAtMs: clock.monotonicMs(),
   });
-  sink.head({ ...head, creditsMicro, dropped: mergeNames(head.dropped, result.dropped) });
+  sink.head(toHead(creditsMicro, mergeNames(providerCall.omit, result.dropped)));
   if (result.body.form === "json") sink.json(result.body.bytes);
   else sink.message(result.body.message);
   return { hasBegun: true, failure: undefined };
 }
 
-function toProviderCall(
-  call: ChatCall,
-  sink: AnswerSink,
-  trial: RoutedTrial,
-  parts: ChatParts,
-): ProviderCall {
+function toProviderCall({ call, sink, parts }: Answering, trial: Trial<Model>): ProviderCall {
   const { model, deployment } = trial.candidate;
   return {
     request: call.request,

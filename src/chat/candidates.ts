@@ -7,7 +7,7 @@ import type { ProviderFailure } from "../providers/provider.ts";
 import type { MeteredCall } from "./call.ts";
 import type { DeploymentHealth } from "./deployment-health.ts";
 import { endedBy, type MeteredRequest, unserved } from "./metered-request.ts";
-import type { ProviderSlots } from "./provider-slots.ts";
+import type { Slots } from "./provider-slots.ts";
 
 /** A model at a provider that can be tried. */
 export type Candidate<M extends CatalogueModel = CatalogueModel> = {
@@ -35,7 +35,7 @@ export type Trial<M extends CatalogueModel> = {
 
 /** What trying stands on. */
 export type TrialParts = {
-  readonly slots: ProviderSlots;
+  readonly slots: Slots;
   readonly health: DeploymentHealth;
   readonly clock: Clock;
 };
@@ -61,11 +61,13 @@ export async function tryInOrder<M extends CatalogueModel>(
     const latencyMs = parts.clock.monotonicMs() - startedAtMs;
     parts.health.ended(candidate.deployment, failure, latencyMs);
     const errorClass = failure?.errorClass;
-    call.trail?.attempted({ ...namesOf(candidate), startedAtMs, latencyMs, errorClass });
+    const model = candidate.model.name;
+    const { provider } = candidate.deployment;
+    call.trail?.attempted({ model, provider, startedAtMs, latencyMs, errorClass });
     if (hasBegun || failure === undefined) return;
     last = failure;
     upstreamMs += latencyMs;
-    request.attempted({ ...namesOf(candidate), ...failure, latencyMs });
+    request.attempted({ ...failure, model, provider, latencyMs });
     const isLate = parts.clock.monotonicMs() - call.receivedAtMs >= call.timeoutMs;
     if (!failure.tryNext || call.cancellation.cancelled || isLate) break;
   }
@@ -96,8 +98,4 @@ function noSlot(): ProviderFailure {
   const message = "The model is busy. Please try again.";
   const error = new OptamilError("service_unavailable", message, { retryAfterMs: 1_000 });
   return { ok: false, error, status: 0, errorClass: "no_slot", tryNext: true };
-}
-
-function namesOf({ model, deployment }: Candidate): { model: string; provider: string } {
-  return { model: model.name, provider: deployment.provider };
 }

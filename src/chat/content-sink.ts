@@ -10,6 +10,7 @@ import type { OptamilError } from "../platform/errors.ts";
 import { jsonCodec } from "../platform/json.ts";
 import { contentBytesMax, cutContent } from "../usage/content-store.ts";
 import type { AnswerHead, AnswerSink } from "./call.ts";
+import { SaidAnswer, type SaidPiece, type SpanContent } from "./span-content.ts";
 
 /** What was asked and answered, as far as it is kept. */
 export type NotedContent = {
@@ -27,6 +28,8 @@ const rawBytesMax = 32 * contentBytesMax;
 export class ContentSink implements AnswerSink {
   readonly form: "json" | "messages";
   readonly #sink: AnswerSink;
+  /** Undefined: no span is to have it. */
+  readonly #said: SaidAnswer | undefined;
   #replayed = false;
   #hasBegun = false;
   #raw: Buffer[] = [];
@@ -37,9 +40,10 @@ export class ContentSink implements AnswerSink {
   #hasEnded = false;
   #isWhole = true;
 
-  constructor(sink: AnswerSink) {
+  constructor(sink: AnswerSink, isTraced = false) {
     this.form = sink.form;
     this.#sink = sink;
+    this.#said = isTraced ? new SaidAnswer() : undefined;
   }
 
   get onDrain(): (() => void) | undefined {
@@ -66,6 +70,10 @@ export class ContentSink implements AnswerSink {
   message(message: CreateChatCompletionResponse): void {
     this.#hasEnded = true;
     this.#text = toText(message.choices.map((choice) => choice.message));
+    for (const { index, message: said, finishReason } of message.choices) {
+      const { content, toolCalls: calls = [] } = said ?? {};
+      this.#said?.add({ index, content, calls, finishReason });
+    }
     this.#sink.message(message);
   }
 
@@ -76,6 +84,10 @@ export class ContentSink implements AnswerSink {
 
   chunks(chunks: readonly StreamChatCompletionResponse[]): boolean {
     if (this.#text.length <= contentBytesMax) this.#text += textOfChunks(chunks);
+    for (const { index, delta, finishReason } of chunks.flatMap(({ choices }) => choices)) {
+      const { content, toolCalls: calls = [] } = delta ?? {};
+      this.#said?.add({ index, content, calls, finishReason });
+    }
     return this.#sink.chunks(chunks);
   }
 
@@ -101,6 +113,17 @@ export class ContentSink implements AnswerSink {
     return { prompt: prompt.text, promptCut: prompt.cut, answer: answer.text, answerCut };
   }
 
+  /** What a span is to have of the request; undefined where none is to, or an earlier answer was given again. */
+  spanContent(request: CreateChatCompletionRequest): SpanContent | undefined {
+    if (this.#said === undefined || this.#replayed) return undefined;
+    try {
+      for (const document of this.#documents()) addDocument(document, this.#said);
+    } catch {
+      // Bytes that are in no shape of ours are no messages.
+    }
+    return this.#said.toContent(request);
+  }
+
   #note(bytes: Uint8Array): void {
     if (this.#rawBytes + bytes.byteLength > rawBytesMax) {
       this.#isWhole = false;
@@ -113,22 +136,30 @@ export class ContentSink implements AnswerSink {
 
   /** Bytes that are in no shape of ours are kept as they are. */
   #readRaw(): string {
-    const text = Buffer.concat(this.#raw).toString("utf8");
-    if (text === "") return "";
-    const documents = this.#kind === "json" ? [text] : dataOf(text);
     try {
-      return documents.map((one) => textIn(JSON.parse(one))).join("");
+      return this.#documents()
+        .map((one) => textIn(JSON.parse(one)))
+        .join("");
     } catch {
-      return text;
+      return Buffer.concat(this.#raw).toString("utf8");
     }
+  }
+
+  /** What went out as bytes, each of its documents. */
+  #documents(): string[] {
+    const text = Buffer.concat(this.#raw).toString("utf8");
+    if (text === "") return [];
+    return this.#kind === "json" ? [text] : dataOf(text);
   }
 }
 
 type ProvidersMessage = {
   readonly content?: string | null;
-  readonly tool_calls?: readonly { readonly function?: object }[];
+  readonly tool_calls?: SaidPiece["calls"];
 };
 type ProvidersChoice = {
+  readonly index?: number;
+  readonly finish_reason?: string | null;
   readonly message?: ProvidersMessage;
   readonly delta?: ProvidersMessage;
 };
@@ -166,6 +197,14 @@ function textIn(answer: { readonly choices: readonly ProvidersChoice[] }): strin
       ...(one?.tool_calls ?? []).map((call) => JSON.stringify(call.function)),
     ])
     .join("");
+}
+
+function addDocument(document: string, said: SaidAnswer): void {
+  const { choices }: { readonly choices: readonly ProvidersChoice[] } = JSON.parse(document);
+  for (const { index = 0, message, delta, finish_reason: finishReason } of choices) {
+    const { content, tool_calls: calls } = message ?? delta ?? {};
+    said.add({ index, content, calls: calls ?? [], finishReason });
+  }
 }
 
 /** Messages carry the name of their type. */

@@ -25,7 +25,7 @@ type Circuit = {
 };
 
 /** How a deployment has answered so far. */
-type Record = {
+type HealthRecord = {
   answers: number;
   /** Of whole answers, a mean in which the last ones count most; undefined: there was none. */
   latencyMs: number | undefined;
@@ -67,7 +67,7 @@ export class DeploymentHealth {
   readonly #options: HealthOptions;
   /** Those whose last request failed. */
   readonly #circuits = new Map<string, Circuit>();
-  readonly #records = new Map<Deployment, Record>();
+  readonly #records = new Map<Deployment, HealthRecord>();
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -178,7 +178,7 @@ export class DeploymentHealth {
 
 function stateOf(
   circuit: Circuit | undefined,
-  record: Record | undefined,
+  record: HealthRecord | undefined,
   nowMs: number,
 ): DeploymentStateName {
   if (circuit === undefined) return record === undefined ? "unused" : "well";

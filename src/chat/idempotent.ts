@@ -15,6 +15,8 @@ export type OnceParts = ChatParts &
     readonly recordings: RecordingRoom;
     /** Keeps what accounts that switched it on ask and are answered; undefined: this gateway keeps nothing. */
     readonly content?: KeepContent | undefined;
+    /** Whether spans have what an account asks and is answered. Default: of no account. */
+    readonly isContentTraced?: ((accountId: string) => boolean) | undefined;
   };
 
 /** Keeps what is said in requests, for those accounts alone that want it. */
@@ -35,27 +37,50 @@ export type KeepContent = {
  *
  * Throws what `answer` and `runKeyed` throw; `conflict` too where a kept answer is none for RPC.
  */
-export async function answerOnce(
+export function answerOnce(call: ChatCall, sink: AnswerSink, parts: OnceParts): Promise<void> {
+  const { accountId } = call.caller;
+  const { content, isContentTraced } = parts;
+  const keep = content !== undefined && content.daysOf(accountId) > 0 ? content : undefined;
+  const isTraced = isContentTraced?.(accountId) ?? false;
+  return keep !== undefined || isTraced
+    ? answerNoted(call, sink, parts, { keep, isTraced })
+    : answerByKey(call, sink, parts);
+}
+
+/** Who takes what is noted. */
+type Noting = { readonly keep: KeepContent | undefined; readonly isTraced: boolean };
+
+async function answerNoted(
+  call: ChatCall,
+  sink: AnswerSink,
+  parts: OnceParts,
+  { keep, isTraced }: Noting,
+): Promise<void> {
+  const trail = isTraced && call.trail?.trace?.sampled ? call.trail : undefined;
+  const noting = new ContentSink(sink, trail !== undefined);
+  if (trail !== undefined) trail.spanContent = () => noting.spanContent(call.request);
+  try {
+    await answerByKey(call, noting, parts);
+  } finally {
+    const noted = keep && noting.noted(call.request);
+    if (noted !== undefined) keep?.keep(call.caller.accountId, call.requestId, noted);
+  }
+}
+
+function answerByKey(call: ChatCall, sink: AnswerSink, parts: OnceParts): Promise<void> {
+  const { idempotencyKey } = call;
+  return idempotencyKey === undefined
+    ? answer(call, sink, parts)
+    : answerKeyed(idempotencyKey, call, sink, parts);
+}
+
+async function answerKeyed(
+  key: string,
   call: ChatCall,
   sink: AnswerSink,
   parts: OnceParts,
 ): Promise<void> {
-  const { accountId } = call.caller;
-  const { content } = parts;
-  if (content === undefined || content.daysOf(accountId) === 0)
-    return answerByKey(call, sink, parts);
-  const noting = new ContentSink(sink);
-  try {
-    await answerByKey(call, noting, parts);
-  } finally {
-    const noted = noting.noted(call.request);
-    if (noted !== undefined) content.keep(accountId, call.requestId, noted);
-  }
-}
-
-async function answerByKey(call: ChatCall, sink: AnswerSink, parts: OnceParts): Promise<void> {
-  const { idempotencyKey: key, request, stream } = call;
-  if (key === undefined) return answer(call, sink, parts);
+  const { request, stream } = call;
   // In RPC the method says whether the answer streams, in REST the field does.
   const canonical = toBinary(CreateChatCompletionRequestSchema, { ...request, stream });
   const once = { caller: call.caller, key, bodyDigest: digestOf(call.caller, "", canonical) };

@@ -22,7 +22,7 @@ export type Entitlement = {
 /** What metering stands on. */
 export type MeterParts = {
   readonly counters: Counters;
-  readonly usageLog: UsageLog;
+  readonly usageLog: Pick<UsageLog, "hold" | "hurry" | "append">;
   readonly clock: Clock;
   readonly uuids: UuidSource;
   readonly schedule: Schedule;

@@ -39,12 +39,15 @@ export class Meter {
     const eventId = call.eventId ?? uuids.text();
     const [first] = tiers;
     const asked = { model: call.request.model, tier: first };
+    const narrowing = narrowedBy(caller.limits, asked);
     const decision = counters.admit({
       eventId,
       accountId: caller.accountId,
       keyId: caller.keyId,
       limits,
-      ...narrowedBy(caller.limits, asked),
+      keyLimits: narrowing.keyLimits,
+      keyRunningMax: narrowing.keyRunningMax,
+      parts: narrowing.parts,
       tokens,
       totalMicro,
       overdraftMicro,
@@ -115,7 +118,8 @@ export class Meter {
       tag: call.tag,
       operation: call.operation,
       trace: call.trail?.trace,
-      ...spending,
+      rootKeyId: spending.rootKeyId,
+      budgets: spending.budgets,
     });
     const committed = this.#parts.usageLog.hold(hold);
     const request = new MeteredRequest(

@@ -167,14 +167,16 @@ export class MeteredRequest {
       await usageLog.append(event);
       recorded = event;
       const { served } = ending;
-      const end = { accountId, tokens: tokens.prompt + tokens.completion };
+      const { creditsMicro } = event;
+      const used = tokens.prompt + tokens.completion;
       const done =
-        served === undefined || event.creditsMicro === 0n
-          ? counters.release(eventId, end)
+        served === undefined || creditsMicro === 0n
+          ? counters.release(eventId, { accountId, tokens: used })
           : counters.settle(eventId, {
-              ...end,
+              accountId,
+              tokens: used,
               tier: served.model.tier,
-              creditsMicro: event.creditsMicro,
+              creditsMicro,
             });
       if (done instanceof Promise) await done;
       this.#noteBudgets(event.creditsMicro);

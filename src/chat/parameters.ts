@@ -22,14 +22,17 @@ export function policyOf(
   return caller.parameterPolicy ?? gateway;
 }
 
+const noNames: readonly string[] = [];
+
 /** The parameters of a request that a model cannot take. */
 export function untakenBy(
-  { unsupportedParameters = [], whileReasoning }: Model,
+  { unsupportedParameters = noNames, whileReasoning }: Model,
   request: CreateChatCompletionRequest,
 ): readonly string[] {
   const { reasoningEffort: effort } = request;
   const reasons = effort === undefined ? whileReasoning?.isDefault : effort !== "none";
-  const more = reasons === true ? (whileReasoning?.unsupportedParameters ?? []) : [];
+  const more = reasons === true ? (whileReasoning?.unsupportedParameters ?? noNames) : noNames;
+  if (unsupportedParameters.length === 0 && more.length === 0) return noNames;
   return [...unsupportedParameters, ...more].filter((name) => {
     const field = fields.get(name);
     return field === undefined
@@ -47,8 +50,6 @@ export function untakenAt(
 ): readonly string[] {
   return [...untakenBy(model, request), ...(provider?.untold?.(request, upstreamModel) ?? [])];
 }
-
-const noNames: readonly string[] = [];
 
 /** All names once, in order. */
 export function mergeNames(

@@ -11,6 +11,12 @@ export type SlotOptions = {
   readonly waitingOfAccountMax?: number | undefined;
 };
 
+/** What a slot is taken of. */
+type Bounded = Pick<Deployment, "provider" | "maxConcurrent">;
+
+/** Whoever hands out slots, this process or another one. */
+export type Slots = Pick<ProviderSlots, "take" | "give">;
+
 type Waiting = { readonly decide: (isGiven: boolean) => void };
 
 type Provider = {
@@ -33,10 +39,7 @@ export class ProviderSlots {
    * Takes a slot for a request of an account, after a wait if it must be. False: none came free in time, or too many
    * wait already. What was taken is to be given back.
    */
-  take(
-    { provider: name, maxConcurrent }: Deployment,
-    accountId: string,
-  ): boolean | Promise<boolean> {
+  take({ provider: name, maxConcurrent }: Bounded, accountId: string): boolean | Promise<boolean> {
     if (maxConcurrent === undefined) return true;
     const provider = this.#find(name);
     if (provider.taken < maxConcurrent && provider.waiting === 0) {
@@ -51,7 +54,7 @@ export class ProviderSlots {
   }
 
   /** Gives a slot back: to the account whose turn it is. */
-  give({ provider: name, maxConcurrent }: Deployment): void {
+  give({ provider: name, maxConcurrent }: Bounded): void {
     if (maxConcurrent === undefined) return;
     const provider = this.#find(name);
     provider.taken -= 1;

@@ -18,13 +18,13 @@ const keysMax = 10_000;
 
 /** Samples refusals, so that a client that hammers cannot fill the log. */
 export class Rejections {
-  readonly #usageLog: UsageLog;
+  readonly #usageLog: Pick<UsageLog, "append">;
   readonly #onError: (error: unknown) => void;
   /** By key, status, operation and tag. */
   readonly #waiting = new Map<string, Waiting>();
 
   /** @param onError is told when an event could not be recorded: a refusal is not worth an error of its own. */
-  constructor(usageLog: UsageLog, onError: (error: unknown) => void) {
+  constructor(usageLog: Pick<UsageLog, "append">, onError: (error: unknown) => void) {
     this.#usageLog = usageLog;
     this.#onError = onError;
   }

@@ -2,6 +2,7 @@
 import type { UsageEvent } from "../gen/optamil/v1/event_pb.ts";
 import type { Caller } from "../keys/verify.ts";
 import { createSpanId, type TraceContext, toTraceparent } from "../platform/trace-context.ts";
+import type { SpanContent } from "./span-content.ts";
 
 /** How a request came in. */
 export type Door = "rest" | "connect" | "grpc" | "grpc_web";
@@ -44,6 +45,8 @@ export class Trail {
   readonly attempts: AttemptTrail[] = [];
   /** The usage event of its end; undefined: it was not admitted, or its end could not be recorded. */
   event: UsageEvent | undefined = undefined;
+  /** Gives what was asked and answered, where its account and the operator switched that on for spans. */
+  spanContent: (() => SpanContent | undefined) | undefined = undefined;
   /** Type of the refusal, as the error table has it; undefined: it was not refused. */
   refusal: string | undefined = undefined;
   #attemptSpanId = "";
@@ -73,7 +76,8 @@ export class Trail {
   /** The call is over. */
   attempted(attempt: Omit<AttemptTrail, "spanId">): void {
     const spanId = this.#attemptSpanId || (this.trace?.sampled ? createSpanId() : "");
-    this.attempts.push({ ...attempt, spanId });
+    const { model, provider, startedAtMs, latencyMs, errorClass } = attempt;
+    this.attempts.push({ spanId, model, provider, startedAtMs, latencyMs, errorClass });
     this.#attemptSpanId = "";
   }
 

@@ -22,7 +22,7 @@ export type CommandContext = {
   /** Writes a line to standard error: what went wrong. */
   readonly warn: (line: string) => void;
   /** Runs a gateway until the process is told to stop. */
-  readonly serve: (onReady: (gateway: ServingGateway) => void) => Promise<void>;
+  readonly serve: (options: ServeOptions) => Promise<void>;
   /** The key operations: of the running gateway, or of its data if none runs. */
   readonly openKeys: () => Promise<KeyOperations>;
   /** Adds a signing key, lets it sign, or both; gives its kid. A gateway that runs follows within seconds. */
@@ -48,7 +48,7 @@ export type CommandContext = {
   /** Copies it back into an empty data folder, and audits that. */
   readonly restore: (folder: string) => Promise<Restored>;
   /** The OpenAPI document of the gateway. */
-  readonly openApi: () => object;
+  readonly openApi: () => Promise<object>;
 };
 
 /** One thing that was looked at. */
@@ -85,10 +85,19 @@ export type CheckedConfig = {
   readonly notices: readonly string[];
 };
 
+/** How a gateway is run. */
+export type ServeOptions = {
+  readonly onReady: (gateway: ServingGateway) => void;
+  /** Processes that serve, sharing the port. Default 1: this process serves. */
+  readonly workers?: number | undefined;
+};
+
 /** A gateway that serves. */
 export type ServingGateway = {
   /** Base URL without the version, such as `http://127.0.0.1:8080`. */
   readonly publicUrl: string;
+  /** The same past any proxy: where it listens. */
+  readonly ownUrl: string;
   /** Key of the first account, on the first start only. */
   readonly firstKey: string | undefined;
   /** File that keeps that key. */

@@ -8,7 +8,7 @@ export const openapi: Command = {
   summary: "Print the OpenAPI 3.1 document.",
   async run(words, context) {
     parseArgs({ args: [...words], options: {} });
-    context.print(JSON.stringify(context.openApi(), null, 2));
+    context.print(JSON.stringify(await context.openApi(), null, 2));
     return 0;
   },
 };

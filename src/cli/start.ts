@@ -1,21 +1,25 @@
-// `optamil start`: everything in one process, and the lines that a newcomer needs.
-import { parseArgs } from "node:util";
+// `optamil start`: everything that serves, and the lines that a newcomer needs.
 import type { Command, ServingGateway } from "./command.ts";
+import { parseWorkers } from "./workers.ts";
 
 /** Starts a gateway and prints where it is and how to call it. */
 export const start: Command = {
-  usage: "start",
-  summary: "Start the gateway; prints its base URL and, the first time, a key.",
+  usage: "start [--workers N]",
+  summary:
+    "Start the gateway; prints its base URL and, the first time, a key. With workers so many processes share its port.",
   async run(words, context) {
-    parseArgs({ args: [...words], options: {} });
-    await context.serve((gateway) => {
-      for (const line of banner(gateway)) context.print(line);
+    const workers = parseWorkers(words);
+    await context.serve({
+      workers,
+      onReady: (gateway) => {
+        for (const line of banner(gateway, workers)) context.print(line);
+      },
     });
     return 0;
   },
 };
 
-function banner(gateway: ServingGateway): string[] {
+function banner(gateway: ServingGateway, workers: number): string[] {
   const { publicUrl, firstKey, firstKeyFile } = gateway;
   const key = `$(cat ${firstKeyFile})`;
   return [
@@ -26,6 +30,7 @@ function banner(gateway: ServingGateway): string[] {
       ? `  Key        in ${firstKeyFile}`
       : `  First key  ${firstKey}\n             (kept in ${firstKeyFile})`,
     `  Providers  ${gateway.providers.join(", ")}`,
+    ...(workers > 1 ? [`  Workers    ${workers}`] : []),
     ...gateway.notices.map((notice) => `  Note       ${notice}`),
     "",
     "Try it:",

@@ -239,7 +239,7 @@ function foldAccountRoutingChanged(
 function foldAccountContentChanged(
   view: DirectoryView,
   record: DirectoryRecord,
-  { accountId, contentDays }: AccountContentChanged,
+  { accountId, contentDays, contentSpans }: AccountContentChanged,
 ): Folded {
   const before = isUuid(accountId) ? view.account(accountId) : undefined;
   if (before === undefined) return noSuchAccount();
@@ -248,7 +248,7 @@ function foldAccountContentChanged(
     const message = `Prompts and answers are kept for ${contentDaysMax} days at most.`;
     return { refusal: invalidRequest(message, "days") };
   }
-  return changeAccount(before, { contentDays });
+  return changeAccount(before, { contentDays, contentSpans });
 }
 
 function foldBudgetChanged(
@@ -290,7 +290,13 @@ function changeAccount(
   changes: Partial<
     Pick<
       AccountState,
-      "plan" | "grants" | "tagBudgets" | "quality" | "baselineModel" | "contentDays"
+      | "plan"
+      | "grants"
+      | "tagBudgets"
+      | "quality"
+      | "baselineModel"
+      | "contentDays"
+      | "contentSpans"
     >
   >,
 ): Folded {

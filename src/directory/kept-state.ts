@@ -96,6 +96,14 @@ export class KeptState implements DirectoryReader {
     return refusals;
   }
 
+  /** Takes note of a change that another process has written to the tables. */
+  protected noteForeign(record: DirectoryRecord): void {
+    // Which entries it is about only its fold knows; changes are few, and a miss costs microseconds.
+    this.#accounts.clear();
+    this.#keys.clear();
+    for (const listener of this.#listeners) listener(record);
+  }
+
   /** Only after the commit: a read before it would bring the old state back into the cache. */
   #forget(writes: readonly StateWrite[]): void {
     for (const write of writes) {

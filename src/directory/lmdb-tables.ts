@@ -48,11 +48,12 @@ export class LmdbTables implements DirectoryTables {
   #applied: number;
   #changeCount: number;
 
-  constructor(path: string) {
+  /** @param readOnly Whether another process has it open for writing, and had before. Default false. */
+  constructor(path: string, { readOnly = false }: { readonly readOnly?: boolean } = {}) {
     this.#path = path;
     // With lmdb 3.5.6's default, a commit that fails also rejects a promise that nobody can reach,
     // which ends the process, and on Node 24 the callback of `transaction` is never called.
-    this.#env = open({ path, maxDbs: 12, eventTurnBatching: false });
+    this.#env = open({ path, maxDbs: 12, eventTurnBatching: false, readOnly });
     this.#log = this.#env.openDB({ name: "log", encoding: "binary" });
     this.#accounts = this.#env.openDB({ name: "accounts", encoding: "binary" });
     this.#keys = this.#env.openDB({ name: "keys", encoding: "binary" });
@@ -69,10 +70,17 @@ export class LmdbTables implements DirectoryTables {
       dupSort: true,
     });
     this.#meta = this.#env.openDB({ name: "meta", encoding: "ordered-binary" });
-    if (this.#meta.get("format") !== stateFormat) this.#clearState();
+    if (!readOnly && this.#meta.get("format") !== stateFormat) this.#clearState();
     this.#applied = this.#meta.get("applied") ?? 0;
     this.#changeCount = this.#meta.get("changes") ?? 0;
-    this.#catchUp();
+    if (!readOnly) this.#catchUp();
+  }
+
+  /** Sees what another process has written. */
+  refresh(): void {
+    this.#env.resetReadTxn();
+    this.#applied = this.#meta.get("applied") ?? 0;
+    this.#changeCount = this.#meta.get("changes") ?? 0;
   }
 
   get applied(): number {

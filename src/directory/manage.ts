@@ -67,7 +67,12 @@ export interface AccountManager {
   /** Replaces how an account is routed. Throws `not_found`, `invalid_request` (no such model), `conflict`. */
   setRouting(routing: NewRouting, actor: string): Promise<Account>;
   /** For how many days prompts and answers of an account are kept; 0: they are not. Throws `not_found`, `conflict`. */
-  setContentDays(accountId: string, contentDays: number, actor: string): Promise<Account>;
+  setContentDays(
+    accountId: string,
+    contentDays: number,
+    actor: string,
+    contentSpans?: boolean,
+  ): Promise<Account>;
   /** Grants credits. Throws `not_found`, `invalid_request`, `conflict`: then nothing was granted. */
   grant(grant: NewGrant, actor: string): Promise<GrantCreditsResponse>;
   /** All plans. */
@@ -147,11 +152,12 @@ export function createAccountManager(parts: AccountManagerParts): AccountManager
       }
       return toAccount(findAccount(store, accountId));
     },
-    async setContentDays(accountId, contentDays, actor) {
+    async setContentDays(accountId, contentDays, actor, spans) {
       const account = findAccount(store, accountId);
-      if (account.contentDays !== contentDays) {
+      const contentSpans = spans ?? account.contentSpans;
+      if (account.contentDays !== contentDays || account.contentSpans !== contentSpans) {
         const write = { actor, expectedVersion: account.version };
-        const value = { accountId, contentDays };
+        const value = { accountId, contentDays, contentSpans };
         await store.append({ case: "accountContentChanged", value }, write);
       }
       return toAccount(findAccount(store, accountId));
@@ -212,7 +218,8 @@ function toMonths(periodId: string): number {
 
 /** An account as the API shows it. */
 export function toAccount(state: Readonly<AccountState>): Account {
-  const { id, name, email, plan, createdAtUs, quality, baselineModel, contentDays } = state;
+  const { id, name, email, plan, createdAtUs, quality, baselineModel } = state;
+  const { contentDays, contentSpans } = state;
   return create(AccountSchema, {
     id,
     object: "account",
@@ -223,6 +230,7 @@ export function toAccount(state: Readonly<AccountState>): Account {
     ...(quality !== undefined && { quality }),
     ...(baselineModel !== "" && { baselineModel }),
     ...(contentDays > 0 && { contentDays }),
+    ...(contentSpans && { contentSpans }),
   });
 }
 

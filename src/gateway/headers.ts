@@ -5,18 +5,35 @@ import { type OptamilError, retryAfterSeconds } from "../platform/errors.ts";
 /** Name of the header that carries the request id, in requests and in every answer. */
 export const requestIdHeader = "x-request-id";
 
+/** A header of a request by its lower-case name; one that came several times as one. */
+export function readHeader(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  name: string,
+): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
 /** Sets one header; REST and RPC have their own way to do it. */
 export type SetHeader = (name: string, value: string) => void;
 
-/** The headers of a chat answer: leading metadata in gRPC. */
-export function setAnswerHeaders(head: AnswerHead, set: SetHeader): void {
+/**
+ * The headers of a chat answer: leading metadata in gRPC.
+ *
+ * @param dropped Names of the parameters as the client calls them. Default: the head's.
+ */
+export function setAnswerHeaders(
+  head: AnswerHead,
+  set: SetHeader,
+  dropped: readonly string[] | undefined = head.dropped,
+): void {
   set("x-optamil-model", head.model);
   set("x-optamil-tier", head.tier);
   set("x-optamil-provider", head.provider);
   set("x-optamil-overhead-ms", head.overheadMs.toFixed(2));
   set("x-optamil-credits", toCredits(head.creditsMicro));
   if (head.route !== undefined) set("x-optamil-route", head.route);
-  if (head.dropped?.length) set("x-optamil-dropped-params", toHeaderText(head.dropped));
+  if (dropped?.length) set("x-optamil-dropped-params", toHeaderText(dropped));
   if (head.replayed) set("x-optamil-idempotent-replay", "true");
 }
 

@@ -5,6 +5,8 @@ import { createServer as createTlsServer } from "node:tls";
 /** Where connections wait until their protocol is known. */
 export type Entrance = {
   admit(socket: Socket): void;
+  /** How many have come lately; under TLS those that shake hands are not known. */
+  waiting(): number;
   /** Closes the connections that wait here. */
   drain(): void;
 };
@@ -18,6 +20,9 @@ export type Enter = (socket: Socket, protocol: Protocol) => void;
 /** The server's certificate chain and private key, both PEM. */
 export type TlsKeyPair = { readonly cert: Uint8Array; readonly key: Uint8Array };
 
+/** On a busy machine the first bytes of a connection may be read so much later than it came. */
+const lateMs = 2_000;
+
 // RFC 9113 §3.4: what every HTTP/2 client sends first.
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -28,7 +33,7 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
  * in pieces. A connection that is undecided after `timeoutMs` is closed without an answer.
  */
 export function createSniffingEntrance(timeoutMs: number, enter: Enter): Entrance {
-  const undecided = new Set<Socket>();
+  const undecided = new Map<Socket, number>();
   const admit = (socket: Socket) => {
     let seen = Buffer.alloc(0);
     const timer = setTimeout(() => socket.destroy(), timeoutMs);
@@ -51,12 +56,16 @@ export function createSniffingEntrance(timeoutMs: number, enter: Enter): Entranc
       clearTimeout(timer);
       undecided.delete(socket);
     });
-    undecided.add(socket);
+    undecided.set(socket, performance.now());
   };
   return {
     admit,
+    waiting() {
+      const fromMs = performance.now() - lateMs;
+      return [...undecided.values()].filter((atMs) => atMs > fromMs).length;
+    },
     drain() {
-      for (const socket of undecided) socket.destroy();
+      for (const socket of undecided.keys()) socket.destroy();
     },
   };
 }
@@ -83,6 +92,7 @@ export function createTlsEntrance(tls: TlsKeyPair, timeoutMs: number, enter: Ent
     admit(socket) {
       server.emit("connection", socket);
     },
+    waiting: () => 0,
     drain() {},
   };
 }

@@ -91,8 +91,8 @@ export function createHttp2Server(
     },
     wane() {
       waning = true;
-      // To one that is idle GOAWAY would refuse what its client has on its way.
-      const busy = [...sessions].filter(([, { running }]) => running.size > 0);
+      // Once its answers are given a client may use the session again: GOAWAY would refuse what it has on its way.
+      const busy = [...sessions].filter(([, { running }]) => hasUnanswered(running));
       for (const [http2Session] of busy) http2Session.close();
     },
     drain() {
@@ -112,6 +112,10 @@ export function createHttp2Server(
 
 function countRunning(sessions: ReadonlyMap<Http2Session, Session>): number {
   return [...sessions.values()].reduce((sum, { running }) => sum + running.size, 0);
+}
+
+function hasUnanswered(running: ReadonlySet<ServerHttp2Stream>): boolean {
+  return [...running].some((stream) => !stream.writableEnded);
 }
 
 /** To end the connection, or to reset with CANCEL, looks to node's client like the answer's end. */

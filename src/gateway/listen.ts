@@ -32,6 +32,8 @@ export type ListenOptions = {
   readonly host?: string;
   /** Default 0: any free port. */
   readonly port?: number;
+  /** Whether other processes listen on the same port too (`SO_REUSEPORT`): the kernel spreads connections over them. Default false. */
+  readonly shared?: boolean;
   /** Default: cleartext, as TLS mostly ends at a load balancer. */
   readonly tls?: TlsKeyPair;
   /** Until a connection's protocol is known, a TLS handshake included. Default 10,000: a slow mobile link. */
@@ -46,6 +48,12 @@ export type ListenOptions = {
   readonly maxHeaderBytes?: number;
   /** Requests at once on one HTTP/2 connection. Default 256: RFC 9113 §6.5.2 wants 100 or more. */
   readonly maxConcurrentStreams?: number;
+  /**
+   * Of silence, before a stop closes connections that are idle. What a proxy sends on one that it has kept may be on its way
+   * while that is closed, and may not be sent again: such requests are answered, each as the last one of its connection. Default
+   * 1,000: a proxy with few requests is silent for a quarter of a second now and then, and a busy machine hears late of all.
+   */
+  readonly waneMs?: number;
   /** Connections at once; one more is closed unanswered. Default 10,000: some 500 MB when all are busy. */
   readonly connectionsMax?: number;
 };
@@ -74,20 +82,15 @@ export type Listener = {
   close(options: { readonly drainMs: number }): Promise<void>;
 };
 
-/**
- * What a proxy sends on a connection that it has kept may be on its way while that is closed, and may not be sent again:
- * such requests are still answered, each as the last one of its connection, until none has come for so long.
- */
-const waneMs = 250;
-const waneMsMax = 5_000;
-const turnsBefore = 3;
+/** Times of silence after which a stop goes on although requests still come. */
+const wanesMax = 5;
 
 /** Listens for HTTP/1.1 and HTTP/2 on one port. Rejects when the port cannot be had. */
 export async function listen(handler: DoorHandler, options: ListenOptions = {}): Promise<Listener> {
   const { host = "127.0.0.1", port = 0, connectionsMax = 10_000, tls } = options;
   const { sniffTimeoutMs = 10_000, idleTimeoutMs = 65_000, maxHeaderBytes = 16_384 } = options;
   const { headersTimeoutMs = 10_000, requestTimeoutMs = 60_000 } = options;
-  const { maxConcurrentStreams = 256 } = options;
+  const { maxConcurrentStreams = 256, shared = false, waneMs = 1_000 } = options;
 
   const serve = refuseUnusable(handler);
   const limits = { requestTimeoutMs, idleTimeoutMs, maxHeaderBytes };
@@ -98,30 +101,32 @@ export async function listen(handler: DoorHandler, options: ListenOptions = {}):
     ? createTlsEntrance(tls, sniffTimeoutMs, enter)
     : createSniffingEntrance(sniffTimeoutMs, enter);
   const halfOpen = tls === undefined;
-  const open = await openPort(entrance.admit, { host, port, connectionsMax, halfOpen });
+  const open = await openPort(entrance.admit, { host, port, connectionsMax, halfOpen, shared });
 
   /** Until nobody uses the connections that are left. */
   async function untilUnused(drainMs: number): Promise<void> {
     const begun = () => http1.requestsBegun() + http2.requestsBegun();
-    const endMs = performance.now() + Math.min(waneMsMax, drainMs);
-    for (let seen = -1; seen !== begun() && open.connectionsOpen() > 0; ) {
+    const endMs = performance.now() + Math.min(wanesMax * waneMs, drainMs);
+    // A connection of which nothing was read yet may have its first request on the way.
+    const isUsed = (seen: number) => seen !== begun() || entrance.waiting() > 0;
+    for (let seen = -1; isUsed(seen) && open.connectionsOpen() > 0; ) {
       if (performance.now() >= endMs) return;
       seen = begun();
       await setTimeout(Math.min(waneMs, drainMs));
+      // What arrived while this process had no turn is read first.
+      await setImmediate();
     }
   }
 
   async function stop(drainMs: number): Promise<void> {
     http1.wane();
     http2.wane();
-    // A connection that waits to be accepted is reset with the port. After turns that do little else, few or none wait.
-    for (let turn = 0; turn < turnsBefore; turn += 1) await setImmediate();
+    await open.stopAccepting();
     const emptied = open.close(drainMs, () => {
       http1.cut();
       http2.cut();
     });
     await untilUnused(drainMs);
-    await setImmediate();
     entrance.drain();
     http1.drain();
     http2.drain();

@@ -51,7 +51,7 @@ export class MessageSink implements AnswerSink, AsyncIterable<Message> {
     if (this.#started) return;
     this.#started = true;
     const dropped = toDropped(this.#translator, head.dropped);
-    setAnswerHeaders({ ...head, dropped }, this.#setHeader);
+    setAnswerHeaders(head, this.#setHeader, dropped);
     this.#onHead();
   }
 

@@ -1,6 +1,6 @@
 // The pages that no service stands behind: health, documents and the front page.
 import { OptamilError, toErrorBody } from "../platform/errors.ts";
-import type { Metrics } from "../platform/metrics.ts";
+import type { MetricsReader } from "../platform/metrics.ts";
 import {
   acceptsOpenMetrics,
   openMetricsContentType,
@@ -33,7 +33,7 @@ export type PageParts = {
   readonly publicUrl: () => string;
   /** The web console by path; undefined where it was not built: one plain page stands in. */
   readonly console: ReadonlyMap<string, Page> | undefined;
-  readonly metrics: Metrics;
+  readonly metrics: MetricsReader;
 };
 
 /** The pages by path. All of them are GET; metrics tell of everybody's traffic, and are for admins. */
@@ -45,7 +45,10 @@ export function createPages(parts: PageParts): ReadonlyMap<string, Page> {
     ...createStatusPages(parts),
     [
       "/metrics",
-      { show: (response, request) => endMetrics(response, request, parts.metrics), scope: "admin" },
+      {
+        show: (response, request) => void endMetrics(response, request, parts.metrics),
+        scope: "admin",
+      },
     ],
     ["/openapi.json", { show: (response) => endJson(response, 200, openApi) }],
     [
@@ -79,13 +82,13 @@ function createStatusPages({
   ];
 }
 
-function endMetrics(
+async function endMetrics(
   response: Reply,
   { headers }: Pick<DoorRequest, "headers">,
-  metrics: Metrics,
-): void {
+  metrics: MetricsReader,
+): Promise<void> {
   const isOpen = acceptsOpenMetrics(headers.accept);
-  const text = (isOpen ? toOpenMetricsText : toPrometheusText)(metrics.collect());
+  const text = (isOpen ? toOpenMetricsText : toPrometheusText)(await metrics.collect());
   response.writeHead(200, {
     "content-type": isOpen ? openMetricsContentType : prometheusContentType,
     vary: "accept",
@@ -100,7 +103,10 @@ export function createOperatorDoor(
 ): DoorHandler {
   const pages = new Map<string, Page>([
     ...createStatusPages(parts),
-    ["/metrics", { show: (response, request) => endMetrics(response, request, parts.metrics) }],
+    [
+      "/metrics",
+      { show: (response, request) => void endMetrics(response, request, parts.metrics) },
+    ],
   ]);
   return (request, response) => {
     request.resume();

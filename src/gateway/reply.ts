@@ -1,5 +1,8 @@
 // The part of a response in which HTTP/1.1's and HTTP/2's agree, and what is written to it whole.
 
+/** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
+export const stallTimeoutMs = 60_000;
+
 /** A response to write to, whichever HTTP it goes by. Source: node:http ServerResponse. */
 export interface Reply {
   statusCode: number;

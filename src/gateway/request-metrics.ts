@@ -1,7 +1,14 @@
 // The metrics of requests: OpenTelemetry's GenAI conventions where they have a name, ours elsewhere.
 import type { AttemptTrail, ExchangeEnd, Trail } from "../chat/trail.ts";
 import { Outcome, type UsageEvent } from "../gen/optamil/v1/event_pb.ts";
-import type { Counter, Histogram, Instrument, Metrics } from "../platform/metrics.ts";
+import type {
+  BoundCounter,
+  BoundHistogram,
+  Counter,
+  Histogram,
+  Instrument,
+  Metrics,
+} from "../platform/metrics.ts";
 import { outcomeName } from "../usage/outcome.ts";
 import { operationName, tierNameOf } from "./event-names.ts";
 
@@ -19,6 +26,8 @@ const tokenBounds = [
   1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216,
   67_108_864,
 ];
+/** Combinations of labels that are remembered: far more than come, few enough to be nothing. */
+const keptMax = 2_000;
 /** Our own part of a request is small. */
 const overheadBoundsS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
@@ -46,15 +55,32 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
   });
   const chats = createChatMetrics(metrics);
   const attempts = createAttemptMetrics(metrics);
+  const exchangesOf = new Kept<BoundCounter>();
   return {
     note(trail, end) {
-      exchanges.add([trail.door, String(end.status)]);
-      if (trail.refusal !== undefined) refusals.add([trail.refusal, trail.door]);
-      const operation = trail.event === undefined ? "chat" : operationName(trail.event);
-      for (const attempt of trail.attempts) attempts(attempt, operation);
-      if (trail.event !== undefined) chats(trail, trail.event, end);
+      const { door, refusal, attempts: tried, event } = trail;
+      const { status } = end;
+      exchangesOf.get(`${status} ${door}`, () => exchanges.at([door, String(status)])).add();
+      if (refusal !== undefined) refusals.add([refusal, door]);
+      const operation = event === undefined ? "chat" : operationName(event);
+      for (const attempt of tried) attempts(attempt, operation);
+      if (event !== undefined) chats(trail, event, end);
     },
   };
+}
+
+/** What was looked up under its labels, so that a request finds all its series by one key. */
+class Kept<One> {
+  readonly #byKey = new Map<string, One>();
+
+  get(key: string, find: () => One): One {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const found = find();
+    if (this.#byKey.size >= keptMax) this.#byKey.clear();
+    this.#byKey.set(key, found);
+    return found;
+  }
 }
 
 type ChatInstruments = {
@@ -115,33 +141,63 @@ function createChatMetrics(metrics: Metrics) {
       overheadBoundsS,
     ),
   };
-  return (trail: Trail, event: UsageEvent, end: ExchangeEnd) =>
-    noteChat(instruments, trail, event, end);
+  const kept = new Kept<ChatSeries>();
+  return (trail: Trail, event: UsageEvent, end: ExchangeEnd) => {
+    const { servedModel, provider, tier, outcome, operation } = event;
+    const key = `${servedModel}\n${provider}\n${trail.door}\n${tier} ${outcome} ${operation}`;
+    const series = kept.get(key, () => findSeries(instruments, trail, event));
+    noteChat(series, trail, event, end);
+  };
 }
 
-function noteChat(
-  instruments: ChatInstruments,
-  { door, attempts, trace }: Trail,
-  event: UsageEvent,
-  { durationMs }: ExchangeEnd,
-): void {
+/** The series of requests that agree in all labels. */
+type ChatSeries = {
+  readonly ends: BoundCounter;
+  /** Undefined where no model has answered. */
+  readonly credits: BoundCounter | undefined;
+  readonly tokens: { readonly input: BoundHistogram; readonly output: BoundHistogram } | undefined;
+  readonly duration: BoundHistogram;
+  /** Undefined for what is no stream that ended well. */
+  readonly firstToken: BoundHistogram | undefined;
+  readonly overhead: BoundHistogram;
+};
+
+function findSeries(to: ChatInstruments, { door }: Trail, event: UsageEvent): ChatSeries {
   const { servedModel, provider } = event;
   const outcome = outcomeName(event.outcome) ?? "unknown";
   const tier = tierNameOf(event) ?? "";
   const isWell = event.outcome === Outcome.OK || event.outcome === Outcome.STREAM_OK;
-  instruments.ends.add([servedModel, provider, tier, outcome, door]);
-  if (event.creditsMicro > 0n) instruments.credits.add([tier], Number(event.creditsMicro) / 1e6);
   const labels = [operationName(event), provider, servedModel];
+  const isServed = servedModel !== "";
+  return {
+    ends: to.ends.at([servedModel, provider, tier, outcome, door]),
+    credits: tier === "" ? undefined : to.credits.at([tier]),
+    tokens: isServed
+      ? { input: to.tokens.at([...labels, "input"]), output: to.tokens.at([...labels, "output"]) }
+      : undefined,
+    duration: to.duration.at([...labels, isWell ? "" : outcome]),
+    firstToken: event.outcome === Outcome.STREAM_OK ? to.firstToken.at(labels) : undefined,
+    overhead: to.overhead.at([]),
+  };
+}
+
+function noteChat(
+  series: ChatSeries,
+  { attempts, trace }: Trail,
+  event: UsageEvent,
+  { durationMs }: ExchangeEnd,
+): void {
   // Only what is exported can be looked up.
   const seen = trace?.sampled ? trace : undefined;
-  instruments.duration.record([...labels, isWell ? "" : outcome], durationMs / 1_000, seen);
-  if (event.stream && isWell) instruments.firstToken.record(labels, event.ttftMs / 1_000, seen);
-  if (servedModel !== "") {
-    instruments.tokens.record([...labels, "input"], Number(event.promptTokens));
-    instruments.tokens.record([...labels, "output"], Number(event.completionTokens));
-  }
-  const upstreamMs = attempts.reduce((sum, { latencyMs }) => sum + latencyMs, 0);
-  instruments.overhead.record([], Math.max(0, durationMs - upstreamMs) / 1_000, seen);
+  series.ends.add();
+  if (event.creditsMicro > 0n) series.credits?.add(Number(event.creditsMicro) / 1e6);
+  series.duration.record(durationMs / 1_000, seen);
+  series.firstToken?.record(event.ttftMs / 1_000, seen);
+  series.tokens?.input.record(Number(event.promptTokens));
+  series.tokens?.output.record(Number(event.completionTokens));
+  let upstreamMs = 0;
+  for (const { latencyMs } of attempts) upstreamMs += latencyMs;
+  series.overhead.record(Math.max(0, durationMs - upstreamMs) / 1_000, seen);
 }
 
 function createAttemptMetrics(
@@ -155,6 +211,11 @@ function createAttemptMetrics(
     ),
     durationBoundsS,
   );
-  return ({ model, provider, latencyMs, errorClass }, operation) =>
-    duration.record([operation, provider, model, errorClass ?? ""], latencyMs / 1_000);
+  const kept = new Kept<BoundHistogram>();
+  return ({ model, provider, latencyMs, errorClass = "" }, operation) =>
+    kept
+      .get(`${model}\n${provider}\n${operation} ${errorClass}`, () =>
+        duration.at([operation, provider, model, errorClass]),
+      )
+      .record(latencyMs / 1_000);
 }

@@ -6,11 +6,8 @@ import type {
 } from "../gen/optamil/v1/chat_pb.ts";
 import type { OptamilError } from "../platform/errors.ts";
 import { setAnswerHeaders } from "./headers.ts";
-import type { Reply, ReplyHead } from "./reply.ts";
+import { type Reply, type ReplyHead, stallTimeoutMs } from "./reply.ts";
 import type { RestFormat } from "./rest-format.ts";
-
-/** A reader that takes nothing for this long is cut off, so that its buffers do not stay. */
-const stallTimeoutMs = 60_000;
 
 /** The sink of one REST request. */
 export class RestSink implements AnswerSink {
@@ -43,7 +40,7 @@ export class RestSink implements AnswerSink {
     this.#includeUsage = head.includeUsage;
     const own = this.#head;
     const dropped = this.#format.dropped(head.dropped);
-    setAnswerHeaders({ ...head, dropped }, (name, value) => own.set(name, value));
+    setAnswerHeaders(head, (name, value) => own.set(name, value), dropped);
     if (!this.#isStream) return;
     own.set("cache-control", "no-cache, no-transform");
     own.set("x-accel-buffering", "no");

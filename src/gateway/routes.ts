@@ -3,7 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { invalidRequest } from "../platform/errors.ts";
 import type { JsonBody } from "../platform/json-body.ts";
 import { type Route, routesOf } from "./route.ts";
-import type { Segment } from "./template.ts";
+import type { Segment, Template } from "./template.ts";
 
 export type { Route } from "./route.ts";
 
@@ -54,7 +54,27 @@ export function createRoutes(services: readonly DescService[]): Routes {
     insert(root, route);
     if (route.template.verb !== "") verbs.add(route.template.verb);
   }
-  return { all, match: (httpMethod, path) => match(root, verbs, httpMethod, path) };
+  const find = (httpMethod: string, path: string) => match(root, verbs, httpMethod, path);
+  // Most requests go to a path without variables: what is found there is always the same.
+  const fixed = new Map<string, RouteMatch>();
+  for (const { httpMethod, template } of all) {
+    const path = fixedPathOf(template);
+    if (path !== undefined) fixed.set(`${httpMethod} ${path}`, find(httpMethod, path));
+  }
+  return {
+    all,
+    match: (httpMethod, path) => fixed.get(`${httpMethod} ${path}`) ?? find(httpMethod, path),
+  };
+}
+
+/** The one path of a template; undefined where it has many. */
+function fixedPathOf({ segments, verb }: Template): string | undefined {
+  let path = "";
+  for (const segment of segments) {
+    if (segment.kind !== "literal") return undefined;
+    path += `/${encodeURIComponent(segment.text)}`;
+  }
+  return verb === "" ? path : `${path}:${verb}`;
 }
 
 /** The route among alternatives that serves a body: the one whose `when` field is true, else the one without. */

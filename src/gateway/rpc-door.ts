@@ -1,10 +1,9 @@
-// Connect, gRPC and gRPC-Web by connect-node, in front of the same methods as REST.
-import {
-  create,
-  type DescMethod,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  type Message,
+// Connect, gRPC and gRPC-Web in front of the same methods as REST: by connect-node, plain gRPC without it.
+import type {
+  DescMethod,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  Message,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
@@ -16,43 +15,34 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import type { RateView } from "../chat/rate.ts";
 import type { Trail } from "../chat/trail.ts";
-import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
-import type { Caller } from "../keys/verify.ts";
 import { Cancellation } from "../platform/cancellation.ts";
-import type { Clock } from "../platform/clock.ts";
-import { OptamilError, toErrorBody, toOptamilError } from "../platform/errors.ts";
-import { validatorOf } from "../platform/validate.ts";
-import { authorizeSoon, type Gate, scopeOf } from "./access.ts";
-import { addressHeader } from "./address.ts";
+import { OptamilError, toErrorBody } from "../platform/errors.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
-import { requestIdHeader, setErrorHeaders } from "./headers.ts";
-import { holdRefusal } from "./hold-refusal.ts";
-import { readIdempotencyKey } from "./idempotency-key.ts";
+import { createGrpcServer } from "./grpc-call.ts";
+import { toGrpcMethods } from "./grpc-door.ts";
+import { setErrorHeaders } from "./headers.ts";
 import type { DoorRequest, DoorResponse } from "./listen.ts";
 import { MessageSink } from "./message-sink.ts";
-import { readQuality } from "./quality-header.ts";
-import { type Rates, setRateHeaders } from "./rate-headers.ts";
 import { endJson, type Reply } from "./reply.ts";
-import { ownOriginHeader } from "./session-cookie.ts";
-import { readTag } from "./tag-header.ts";
+import {
+  createOpenCall,
+  type Note,
+  type OpenCall,
+  type RpcCarrier,
+  type RpcParts,
+  showRate,
+  toConnectError,
+} from "./rpc-call.ts";
 
 /** What the RPC door needs. */
-export type RpcDoorOptions = {
+export type RpcDoorOptions = RpcParts & {
   readonly entries: readonly MethodEntry[];
   /** Services of the protocol itself: health and reflection. Open to everybody. */
   readonly register: readonly ((router: ConnectRouter) => void)[];
-  readonly gate: Gate;
-  readonly clock: Clock;
   /** Largest request message, bytes. */
   readonly bodyBytesMax: number;
-  /** Milliseconds until an answer must be complete, unless the client's deadline is sooner. */
-  readonly answerTimeoutMs: number;
-  readonly rates: Rates;
-  /** Told of internal errors, with their cause. */
-  readonly onError: (error: OptamilError, requestId: string) => void;
 };
 
 /** Handles one request. */
@@ -79,6 +69,11 @@ export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
     },
     fallback: refuseUnknownMethod,
   });
+  const trailOf = (request: DoorRequest) => must(trails.get(request));
+  const serveGrpc = createGrpcServer(
+    toGrpcMethods(options.entries, options, trailOf),
+    options.bodyBytesMax,
+  );
   const readOnly = new Set(options.entries.filter(isReadOnly).map(pathOf));
   return (request, response, { trail }) => {
     trails.set(request, trail);
@@ -88,7 +83,7 @@ export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
       endRefusal(request, response, refusal);
       return;
     }
-    serve(request, response);
+    if (!serveGrpc(request, response)) serve(request, response);
   };
 }
 
@@ -136,39 +131,7 @@ function pathOf({ method }: MethodEntry): string {
 
 function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDoorOptions): void {
   const { method } = entry;
-  const validate = validatorOf(method.input);
-  const scope = scopeOf(method);
-  const open = async (request: Message, context: HandlerContext, note: Note) => {
-    const receivedAtMs = options.clock.monotonicMs();
-    const header = (name: string) => context.requestHeader.get(name) ?? undefined;
-    const address = header(addressHeader) ?? "";
-    const ownOrigin = () => header(ownOriginHeader) === "true";
-    const caller = await authorizeSoon(scope, { header, address, ownOrigin }, options.gate);
-    const trail = trailOf(context);
-    if (scope !== undefined) {
-      note.caller = caller;
-      trail.caller = caller;
-    }
-    validate(request);
-    return {
-      requestId: requestIdOf(context),
-      address,
-      caller,
-      body: undefined,
-      cancellation: cancellationOf(context),
-      receivedAtMs,
-      // A sooner deadline of the client's comes as a cancellation, which alone knows whose it was.
-      timeoutMs: options.answerTimeoutMs,
-      idempotencyKey: readIdempotencyKey(header),
-      quality: readQuality(header),
-      tag: readTag(header),
-      trail,
-      setHeader: (name: string, value: string) => context.responseHeader.append(name, value),
-      showRate: (view: RateView) => {
-        note.view = view;
-      },
-    };
-  };
+  const open = createOpenCall(method, options);
   if (isStreamed(method)) {
     router.rpc(method, (request, context) => stream(entry, request, context, open, options));
     return;
@@ -176,16 +139,17 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
   if (!isUnary(method)) throw new Error(`${method.name}: streams from clients are not served`);
   router.rpc(method, async (request, context) => {
     const note: Note = { caller: undefined, view: undefined };
+    const carrier = carrierOf(context);
     try {
-      const exchange = await open(request, context, note);
+      const exchange = await open(request, carrier, note);
       if (entry.kind === "unary" && entry.isRead) {
         await options.rates.admitRead(exchange.caller, exchange.showRate);
       }
-      const answer = await answerOnce(entry, request, context, exchange);
-      showRate(note, options, context.responseHeader);
+      const answer = await answerOnce(entry, request, carrier, exchange);
+      showRate(note, options, carrier.setHeader);
       return answer;
     } catch (thrown) {
-      throw await toConnectError(thrown, context, options, note);
+      throw await toConnectError(thrown, carrier, options, note);
     }
   });
 }
@@ -195,29 +159,17 @@ const isStreamed = (method: DescMethod): method is DescMethodServerStreaming =>
 
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
 
-type Open = (request: Message, context: HandlerContext, note: Note) => Promise<Exchange>;
-
-/** What is learnt of one call while it runs, for its headers. */
-type Note = { caller: Caller | undefined; view: RateView | undefined };
-
-function showRate({ view }: Note, { clock }: RpcDoorOptions, headers: Headers): void {
-  if (view !== undefined) {
-    setRateHeaders(view, clock.wallMs(), (name, value) => headers.set(name, value));
-  }
-}
-
 async function answerOnce(
   entry: MethodEntry,
   request: Message,
-  context: HandlerContext,
+  carrier: RpcCarrier,
   exchange: Exchange,
 ): Promise<Message> {
   // The entry was made for this method's input by `unary` or `answered`.
   const input = request as never;
   if (entry.kind === "unary") return entry.call(input, exchange);
-  const setHeader = (name: string, value: string) => context.responseHeader.set(name, value);
   if (entry.kind === "rows") throw new Error(`${entry.method.name} streams`);
-  const sink = new MessageSink(setHeader, entry.translate?.(exchange.requestId, input));
+  const sink = new MessageSink(carrier.setHeader, entry.translate?.(exchange.requestId, input));
   await entry.call(input, exchange, sink);
   if (sink.answer === undefined) throw new Error(`${entry.method.name} gave no answer`);
   return sink.answer;
@@ -227,15 +179,16 @@ async function* stream(
   entry: MethodEntry,
   request: Message,
   context: HandlerContext,
-  open: Open,
+  open: OpenCall,
   options: RpcDoorOptions,
 ): AsyncGenerator<Message> {
   const note: Note = { caller: undefined, view: undefined };
+  const carrier = carrierOf(context);
   try {
-    const exchange = await open(request, context, note);
+    const exchange = await open(request, carrier, note);
     if (entry.kind === "rows") {
       await options.rates.admitRead(exchange.caller, exchange.showRate);
-      showRate(note, options, context.responseHeader);
+      showRate(note, options, carrier.setHeader);
       // The entry was made for this method's input by `rows`.
       yield* entry.call(request as never, exchange);
       return;
@@ -243,24 +196,31 @@ async function* stream(
     if (entry.kind !== "answer") throw new Error(`${entry.method.name} does not stream`);
     const input = request as never;
     const sink = new MessageSink(
-      (name, value) => context.responseHeader.set(name, value),
+      carrier.setHeader,
       entry.translate?.(exchange.requestId, input),
-      () => showRate(note, options, context.responseHeader),
+      () => showRate(note, options, carrier.setHeader),
       (credits) => context.responseTrailer.set("x-optamil-credits", credits),
     );
     entry.call(input, exchange, sink).catch((thrown) => sink.abort(thrown));
     yield* sink;
   } catch (thrown) {
-    throw await toConnectError(thrown, context, options, note);
+    throw await toConnectError(thrown, carrier, options, note);
   }
 }
 
-function requestIdOf(context: HandlerContext): string {
-  return context.requestHeader.get(requestIdHeader) ?? "";
+function carrierOf(context: HandlerContext): RpcCarrier {
+  const { requestHeader, responseHeader } = context;
+  return {
+    header: (name) => requestHeader.get(name) ?? undefined,
+    addHeader: (name, value) => responseHeader.append(name, value),
+    setHeader: (name, value) => responseHeader.set(name, value),
+    hasHeader: (name) => responseHeader.has(name),
+    cancellation: cancellationOf(context),
+    trail: must(context.values.get(trailKey)),
+  };
 }
 
-function trailOf(context: HandlerContext): Trail {
-  const trail = context.values.get(trailKey);
+function must(trail: Trail | undefined): Trail {
   if (trail === undefined) throw new Error("the front door gave no trail");
   return trail;
 }
@@ -274,35 +234,4 @@ function cancellationOf(context: HandlerContext): Cancellation {
     cancellation.cancel(late ? "deadline" : "client_closed");
   });
   return cancellation;
-}
-
-/** A thrown value as connect-node sends it: the table's code, headers and a google.rpc.ErrorInfo. */
-async function toConnectError(
-  thrown: unknown,
-  context: HandlerContext,
-  options: RpcDoorOptions,
-  note: Note,
-): Promise<ConnectError> {
-  if (thrown instanceof ConnectError) return thrown;
-  const requestId = requestIdOf(context);
-  const error = toOptamilError(thrown, requestId);
-  if (error.code === "internal") options.onError(error, requestId);
-  await holdRefusal(error);
-  const { connect, type } = error.row;
-  const info = {
-    reason: type,
-    domain: "optamil",
-    metadata: error.param === undefined ? {} : { param: error.param },
-  };
-  const details = [{ desc: ErrorInfoSchema, value: create(ErrorInfoSchema, info) }];
-  const result = new ConnectError(error.message, connect, undefined, details, error.cause);
-  setErrorHeaders(error, (name, value) => result.metadata.set(name, value));
-  // Headers that went out with the first message are not said again at the end.
-  if (context.responseHeader.has("x-optamil-model")) return result;
-  trailOf(context).refused(type);
-  if (note.view === undefined && note.caller !== undefined) {
-    note.view = await options.rates.current(note.caller).catch(() => undefined);
-  }
-  showRate(note, options, result.metadata);
-  return result;
 }

@@ -1,4 +1,4 @@
-// The spans of a request: its own, and one for each call to a provider. No content of prompts or answers is in them.
+// The spans of a request: its own, and one for each call to a provider. Content of prompts and answers is in them where it was switched on twice.
 import type { AttemptTrail, ExchangeEnd, Trail } from "../chat/trail.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Attributes, SpanRecord } from "../platform/otlp-json.ts";
@@ -23,6 +23,7 @@ export function toSpans(trail: Trail, end: ExchangeEnd, clock: Clock): SpanRecor
     endMs: startMs + end.durationMs,
     attributes: { ...toHttpAttributes(end), ...toChatAttributes(trail) },
     error: errorOf(trail, end),
+    content: toContent(trail),
   };
   const attempts = trail.attempts.map((attempt) => toAttemptSpan(attempt, trail, toWallMs));
   return [own, ...attempts];
@@ -64,6 +65,18 @@ function toChatAttributes({ door, requestId, caller, event, refusal }: Trail): A
     "optamil.tier": tierNameOf(event),
     "optamil.credits": Number(event.creditsMicro) / 1e6,
     "optamil.stream": event.stream,
+  };
+}
+
+// OpenTelemetry, "Semantic conventions for generative client AI spans", its schemas of input and output messages: as JSON text,
+// as OTLP's JSON has no structured attributes that every collector takes.
+function toContent({ spanContent }: Trail): Attributes | undefined {
+  const content = spanContent?.();
+  if (content === undefined) return undefined;
+  return {
+    "gen_ai.input.messages": content.inputMessages,
+    "gen_ai.output.messages": content.outputMessages,
+    "optamil.content.cut": content.cut || undefined,
   };
 }
 

@@ -201,6 +201,17 @@ async function untilKnown(
   while (registry.key(keyId) === undefined && clock.monotonicMs() < endMs) await wait(lookAgainMs);
 }
 
+/** Throws `unauthenticated` for a caller whose key or session has ended since it was verified, and what the registry throws. */
+export function checkStillWorks(
+  { keyId }: Caller,
+  parts: Pick<VerifierParts, "registry" | "clock">,
+): void {
+  const registered = parts.registry.key(keyId);
+  if (registered === undefined || hasEnded(registered, parts.clock.wallMs())) {
+    throw unauthenticated("revoked");
+  }
+}
+
 /** Whether the end that somebody has set for a key has come, at a time in Unix milliseconds. */
 export function hasEnded(
   { revokedAtUs }: Pick<RegisteredKey, "revokedAtUs">,

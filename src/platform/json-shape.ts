@@ -58,8 +58,16 @@ export function extraField(message: DescMessage): DescField | undefined {
   throw new Error(`${message.typeName}.${extra}, named by 'extra', is no google.protobuf.Struct`);
 }
 
-/** The fields that have a key of their own, by that key. */
+const known = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
+
+/** The fields that have a key of their own, by that key: worked out once for each message. */
 export function fieldsByKey(message: DescMessage): ReadonlyMap<string, DescField> {
+  const found = known.get(message) ?? toFieldsByKey(message);
+  known.set(message, found);
+  return found;
+}
+
+function toFieldsByKey(message: DescMessage): ReadonlyMap<string, DescField> {
   const extra = extraField(message);
   const fields = new Map<string, DescField>();
   for (const field of message.fields) {

@@ -1,6 +1,15 @@
 // JSON lines for the operator, written in batches so that a request never waits for them.
 import { destination, pino } from "pino";
 
+/** Batches of lines, and writes: UTF-16 units, which are bytes as long as lines are ASCII. */
+type Sizes = { readonly heldLengthMax: number; readonly maxWrite: number };
+const alone: Sizes = { heldLengthMax: 12_288, maxWrite: 16_384 };
+/** Several processes write to one pipe: what is longer than its atomic writes (PIPE_BUF, 4,096) could come torn. */
+const among: Sizes = { heldLengthMax: 3_072, maxWrite: 4_096 };
+const heldForMsMax = 250;
+/** Lines beyond that are dropped: a reader of standard error that has stopped must not fill the memory. */
+const unwrittenBytesMax = 4 * 1024 * 1024;
+
 /** Writes one line a call. Never given secrets or prompt text. */
 export interface Log {
   debug(fields: object, message: string): void;
@@ -16,19 +25,18 @@ export interface Log {
   flush(): void;
 }
 
-/** A log on standard error. At most 12 KiB or 250 ms are held back. */
-export function openLog(level: string): Log & { close(): void } {
-  const stream = destination({ fd: 2, sync: false, minLength: 12_288, periodicFlush: 250 });
-  const logger = pino({ level, base: null, timestamp: isoTimestamp }, stream);
+/**
+ * A log on standard error. At most some 12 KiB or 250 ms are held back.
+ *
+ * @param worker Number of the process among those that share the log; each line has it then.
+ */
+export function openLog(level: string, worker?: number): Log & { close(): void } {
+  const lines = new Lines(worker === undefined ? alone : among);
+  const base = worker === undefined ? null : { worker };
+  const baseText = worker === undefined ? "" : `,"worker":${worker}`;
+  const logger = pino({ level, base, timestamp: isoTimestamp }, lines);
   const infoLevel = logger.levels.values["info"];
   const showsInfo = logger.isLevelEnabled("info");
-  const flush = () => {
-    try {
-      stream.flushSync();
-    } catch {
-      // Standard error is gone or was never opened: there is nobody left to tell.
-    }
-  };
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
@@ -36,14 +44,56 @@ export function openLog(level: string): Log & { close(): void } {
     error: (fields, message) => logger.error(fields, message),
     infoText: (fields, message) => {
       if (!showsInfo) return;
-      stream.write(`{"level":${infoLevel}${isoTimestamp()}${fields()},"msg":"${message}"}\n`);
+      lines.write(
+        `{"level":${infoLevel}${isoTimestamp()}${baseText}${fields()},"msg":"${message}"}\n`,
+      );
     },
-    flush,
-    close: () => {
-      flush();
-      stream.destroy();
-    },
+    flush: () => lines.flush(),
+    close: () => lines.close(),
   };
+}
+
+/**
+ * Lines on their way to standard error. The stream below would lay out all that it holds anew for each line; here a line
+ * is appended and nothing more.
+ */
+class Lines {
+  readonly #stream;
+  readonly #heldLengthMax: number;
+  readonly #timer = setInterval(() => this.#pass(), heldForMsMax).unref();
+  #held = "";
+
+  constructor({ heldLengthMax, maxWrite }: Sizes) {
+    this.#heldLengthMax = heldLengthMax;
+    this.#stream = destination({ fd: 2, sync: false, maxWrite, maxLength: unwrittenBytesMax });
+  }
+
+  write(line: string): void {
+    this.#held += line;
+    if (this.#held.length >= this.#heldLengthMax) this.#pass();
+  }
+
+  flush(): void {
+    this.#pass();
+    try {
+      this.#stream.flushSync();
+    } catch {
+      // Standard error is gone or was never opened: there is nobody left to tell.
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.flush();
+    this.#stream.destroy();
+  }
+
+  #pass(): void {
+    if (this.#held === "") return;
+    const held = this.#held;
+    this.#held = "";
+    this.#stream.write(held);
+  }
 }
 
 let stampedMs = 0;

@@ -50,16 +50,56 @@ export type Family = Instrument & {
 export interface Counter {
   /** @param amount Default 1; at least 0. */
   add(values: Values, amount?: number): void;
+  /** The count under these values, for who adds to it often: it costs no look-up. */
+  at(values: Values): BoundCounter;
+}
+
+/** A counter under some values. */
+export interface BoundCounter {
+  add(amount?: number): void;
 }
 
 /** Sorts observations into buckets. */
 export interface Histogram {
   /** @param trace The exported trace that it belongs to. Default: none. */
-  record(values: Values, value: number, trace?: Omit<Exemplar, "value">): void;
+  record(values: Values, value: number, trace?: ExemplarTrace): void;
+  /** The distribution under these values, for who records often: it costs no look-up. */
+  at(values: Values): BoundHistogram;
 }
+
+/** A histogram under some values. */
+export interface BoundHistogram {
+  record(value: number, trace?: ExemplarTrace): void;
+}
+
+/** What an exemplar is looked up by. */
+export type ExemplarTrace = Omit<Exemplar, "value">;
 
 /** What a gauge or a counter that others keep shows now. */
 export type Reading = { readonly values?: Values | undefined; readonly value: number };
+
+/** Who can be asked for all that was measured. */
+export interface MetricsReader {
+  collect(): readonly Family[] | Promise<readonly Family[]>;
+}
+
+/**
+ * What several processes measured, as one list: each series says of which it is by the attribute `worker`, which is
+ * empty for who is none.
+ */
+export function mergeWorkers(parts: ReadonlyMap<string, readonly Family[]>): readonly Family[] {
+  const merged = new Map<string, Family>();
+  for (const [worker, families] of parts) {
+    for (const family of families) {
+      const series = family.series.map((one) => ({ ...one, values: [...one.values, worker] }));
+      const known = merged.get(family.name);
+      const attributes = known?.attributes ?? [...(family.attributes ?? []), "worker"];
+      const all = [...(known?.series ?? []), ...series];
+      merged.set(family.name, { ...family, attributes, series: all });
+    }
+  }
+  return [...merged.values()];
+}
 
 /** Series of one instrument. What comes beyond has "other" for each attribute, so that memory stays bounded. */
 const seriesMax = 2_000;
@@ -71,7 +111,7 @@ export class Metrics {
 
   /** A count that only grows. */
   counter(instrument: Instrument): Counter {
-    const table = new SeriesTable(instrument, () => ({ value: 0 }));
+    const table = new SeriesTable(instrument, (values) => new Tally(values));
     this.#families.push(() => ({
       ...instrument,
       kind: "counter",
@@ -79,32 +119,18 @@ export class Metrics {
       series: table.all(),
     }));
     return {
-      add: (values, amount = 1) => {
-        table.of(values).value += amount;
-      },
+      add: (values, amount) => table.of(values).add(amount),
+      at: (values) => table.of(values),
     };
   }
 
   /** A distribution over buckets with the upper bounds. */
   histogram(instrument: Instrument, bounds: readonly number[]): Histogram {
-    const table = new SeriesTable(instrument, () => ({
-      distribution: {
-        ...{ count: 0, sum: 0, buckets: new Array<number>(bounds.length + 1).fill(0) },
-        exemplars: [] as (Exemplar | undefined)[],
-      },
-    }));
+    const table = new SeriesTable(instrument, (values) => new Spread(values, bounds));
     this.#families.push(() => ({ ...instrument, kind: "histogram", bounds, series: table.all() }));
     return {
-      record: (values, value, trace) => {
-        const { distribution } = table.of(values);
-        distribution.count += 1;
-        distribution.sum += value;
-        const at = bucketOf(bounds, value);
-        distribution.buckets[at] = (distribution.buckets[at] ?? 0) + 1;
-        if (trace === undefined) return;
-        const { traceId, spanId } = trace;
-        distribution.exemplars[at] = { traceId, spanId, value };
-      },
+      record: (values, value, trace) => table.of(values).record(value, trace),
+      at: (values) => table.of(values),
     };
   }
 
@@ -137,39 +163,80 @@ export class Metrics {
   }
 }
 
-class SeriesTable<State extends object> {
-  readonly #series = new Map<string, State & { readonly values: Values }>();
-  readonly #create: () => State;
+/** One count. */
+class Tally implements BoundCounter {
+  readonly values: Values;
+  value = 0;
+
+  constructor(values: Values) {
+    this.values = values;
+  }
+
+  add(amount = 1): void {
+    this.value += amount;
+  }
+}
+
+/** One distribution. */
+class Spread implements BoundHistogram {
+  readonly values: Values;
+  readonly #bounds: readonly number[];
+  readonly distribution: {
+    count: number;
+    sum: number;
+    readonly buckets: number[];
+    readonly exemplars: (Exemplar | undefined)[];
+  };
+
+  constructor(values: Values, bounds: readonly number[]) {
+    this.values = values;
+    this.#bounds = bounds;
+    const buckets = new Array<number>(bounds.length + 1).fill(0);
+    this.distribution = { count: 0, sum: 0, buckets, exemplars: [] };
+  }
+
+  record(value: number, trace: ExemplarTrace | undefined): void {
+    const { distribution } = this;
+    distribution.count += 1;
+    distribution.sum += value;
+    const at = bucketOf(this.#bounds, value);
+    distribution.buckets[at] = (distribution.buckets[at] ?? 0) + 1;
+    if (trace === undefined) return;
+    const { traceId, spanId } = trace;
+    distribution.exemplars[at] = { traceId, spanId, value };
+  }
+}
+
+class SeriesTable<One> {
+  readonly #series = new Map<string, One>();
+  readonly #create: (values: Values) => One;
   readonly #others: Values;
 
-  constructor({ attributes = [] }: Instrument, create: () => State) {
+  constructor({ attributes = [] }: Instrument, create: (values: Values) => One) {
     this.#create = create;
     this.#others = attributes.map(() => "other");
   }
 
-  of(values: Values): State {
+  of(values: Values): One {
     const known = this.#series.get(values.join(separator));
     return known ?? this.#add(this.#series.size < seriesMax ? values : this.#others);
   }
 
-  all(): (State & { readonly values: Values })[] {
+  all(): One[] {
     return [...this.#series.values()];
   }
 
-  #add(values: Values): State {
+  #add(values: Values): One {
     const key = values.join(separator);
-    const state = this.#series.get(key) ?? { ...this.#create(), values };
-    this.#series.set(key, state);
-    return state;
+    const one = this.#series.get(key) ?? this.#create(values);
+    this.#series.set(key, one);
+    return one;
   }
 }
 
 function bucketOf(bounds: readonly number[], value: number): number {
   let at = 0;
   // Few bounds, and most values are small: a walk is as fast as a search.
-  for (const bound of bounds) {
-    if (value <= bound) break;
-    at += 1;
-  }
+  while (at < bounds.length && value > (bounds[at] ?? 0)) at += 1;
   return at;
 }

@@ -16,6 +16,8 @@ export type SpanRecord = {
   readonly startMs: number;
   readonly endMs: number;
   readonly attributes: Attributes;
+  /** Long ones, which go where there is no room for them. Default: none. */
+  readonly content?: Attributes | undefined;
   /** What failed; undefined: nothing that is known. */
   readonly error: string | undefined;
 };
@@ -48,7 +50,7 @@ function toSpan(span: SpanRecord): object {
     kind: spanKinds[kind],
     startTimeUnixNano: toNanos(span.startMs),
     endTimeUnixNano: toNanos(span.endMs),
-    attributes: toAttributes(span.attributes),
+    attributes: toAttributes({ ...span.attributes, ...span.content }),
     status: error === undefined ? {} : { code: statusError, message: error },
   };
 }

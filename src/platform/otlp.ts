@@ -33,6 +33,8 @@ export interface OtlpExporter {
 
 const queuedSpansMax = 4_096;
 const batchSpansMax = 512;
+/** Characters of content in spans that are not exported yet; a span that would have more goes without. */
+const contentLengthMax = 16_000_000;
 const requestTimeoutMs = 10_000;
 const closeTimeoutMs = 2_000;
 const triesMax = 3;
@@ -49,7 +51,11 @@ class Exporter implements OtlpExporter {
   readonly #startedAtMs: number;
   readonly #closing = new AbortController();
   #queue: SpanRecord[] = [];
+  /** Spans that were taken and are not exported yet: those of the queue, and of requests that wait for one another. */
+  #taken = 0;
+  #isMeasured = false;
   #dropped = 0;
+  #contentLength = 0;
   #sending: Promise<void> = Promise.resolve();
 
   constructor(options: OtlpOptions) {
@@ -71,11 +77,12 @@ class Exporter implements OtlpExporter {
   }
 
   add(span: SpanRecord): void {
-    if (this.#queue.length >= queuedSpansMax) {
+    if (this.#taken >= queuedSpansMax) {
       this.#dropped += 1;
       return;
     }
-    this.#queue.push(span);
+    this.#taken += 1;
+    this.#queue.push(this.#withContent(span));
     if (this.#queue.length === batchSpansMax) this.#flushSpans();
   }
 
@@ -88,18 +95,38 @@ class Exporter implements OtlpExporter {
     clearTimeout(timer);
   }
 
+  #withContent(span: SpanRecord): SpanRecord {
+    const length = contentLengthOf(span);
+    if (this.#contentLength + length > contentLengthMax) return { ...span, content: undefined };
+    this.#contentLength += length;
+    return span;
+  }
+
   #flushSpans(): void {
     while (this.#queue.length > 0) {
       const spans = this.#queue.splice(0, batchSpansMax);
       const { resource, scope } = this.#options;
       this.#enqueue("traces", () => toTraceRequest(resource, scope, spans), spans.length);
+      this.#sending = this.#sending.then(() => {
+        this.#taken -= spans.length;
+        for (const span of spans) this.#contentLength -= contentLengthOf(span);
+      });
     }
   }
 
   #flushMetrics(): void {
+    // What waits already will say how it is then.
+    if (this.#isMeasured) return;
+    this.#isMeasured = true;
     const { resource, scope, metrics, clock } = this.#options;
-    const times = { startedAtMs: this.#startedAtMs, nowMs: clock.wallMs() };
-    this.#enqueue("metrics", () => toMetricsRequest(resource, scope, metrics.collect(), times), 0);
+    const toRequest = () => {
+      const times = { startedAtMs: this.#startedAtMs, nowMs: clock.wallMs() };
+      return toMetricsRequest(resource, scope, metrics.collect(), times);
+    };
+    this.#enqueue("metrics", toRequest, 0);
+    this.#sending = this.#sending.then(() => {
+      this.#isMeasured = false;
+    });
   }
 
   /** One request after the other: a collector that is slow is not given more to do. */
@@ -138,4 +165,8 @@ class Exporter implements OtlpExporter {
     await response.arrayBuffer();
     return response.status;
   }
+}
+
+function contentLengthOf({ content = {} }: SpanRecord): number {
+  return Object.values(content).reduce<number>((sum, value) => sum + String(value).length, 0);
 }

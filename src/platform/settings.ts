@@ -68,6 +68,8 @@ export type Settings = {
   };
   /** Name of this replica in its events. */
   readonly gatewayId: string;
+  /** Number of this process among those that share the port, from 1; undefined: it has the port alone. */
+  readonly worker: number | undefined;
   /** File of the signing keys; undefined: the data folder has one. */
   readonly signingKeys: string | undefined;
   /** What the replicas share; undefined: this gateway is alone and everything is embedded. */
@@ -85,6 +87,9 @@ export type Settings = {
     readonly failedAuthPerMinute: number;
   };
 };
+
+/** Names the number of a worker to its own process; not for people. */
+export const workerVariable = "OPTAMIL_WORKER";
 
 /** A configuration that cannot be used: one line for each mistake, with its path. */
 export class SettingsError extends Error {
@@ -141,6 +146,7 @@ function toSettings(
   const { limits } = config;
   const tls = config.tls;
   const host = environment["HOST"] || config.host || "127.0.0.1";
+  const worker = readWorker(environment);
   const { fleet, problems } = readFleet(config, environment);
   if (problems.length > 0) throw new SettingsError(problems);
   return {
@@ -164,11 +170,13 @@ function toSettings(
     },
     durability: readDurability(config.durability, fleet),
     gatewayId: readGatewayId(environment["OPTAMIL_GATEWAY_ID"] || config.gatewayId, fleet),
+    worker,
     signingKeys: environment["OPTAMIL_SIGNING_KEYS"] || config.signingKeys || undefined,
     fleet,
     signUp: readSignUp(config.signUp, host),
     logLevel: readLogLevel(environment["OPTAMIL_LOG"]) ?? (config.logLevel || "info"),
-    metrics: readOperatorPort(config, environment),
+    // One port for all workers; the first one has it.
+    metrics: (worker ?? 1) === 1 ? readOperatorPort(config, environment) : undefined,
     telemetry: readTelemetry(config, environment),
     limits: {
       bodyBytesMax: limits?.bodyBytesMax ?? 32 * 1024 * 1024,
@@ -213,6 +221,12 @@ function isLoopback(host: string): boolean {
 function readOperatorPort({ metrics }: Config, environment: Environment): Settings["metrics"] {
   const port = readPort("OPTAMIL_METRICS_PORT", environment) ?? metrics?.port;
   return port === undefined ? undefined : { host: metrics?.host || "127.0.0.1", port };
+}
+
+/** Set by the process that starts the workers, for each of them. */
+function readWorker(environment: Environment): number | undefined {
+  const text = environment[workerVariable];
+  return text ? Number(text) : undefined;
 }
 
 function readPort(variable: string, environment: Environment): number | undefined {

@@ -10,6 +10,8 @@ export type TelemetrySettings = {
   readonly sampleShare: number;
   readonly metricsEveryMs: number;
   readonly spansEveryMs: number;
+  /** Whether spans have prompts and answers of accounts that switched it on too. */
+  readonly content: boolean;
 };
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -28,6 +30,7 @@ export function readTelemetry(
     sampleShare: telemetry?.sampleShare ?? 1,
     metricsEveryMs: telemetry?.metricsEveryMs ?? 60_000,
     spansEveryMs: telemetry?.spansEveryMs ?? 5_000,
+    content: telemetry?.content ?? false,
   };
 }
 

@@ -62,12 +62,13 @@ export function openOpenAi(options: OpenAiOptions): Provider {
     doneEndsStreams: dialect === undefined && options.doneEndsStreams === true,
     dialect,
   };
+  const pathOf = createPaths(baseUrl);
   const toRequest: ToRequest = (path, call, body, isStream) => ({
-    path: pathUnder(baseUrl, path),
+    path: pathOf(path),
     method: "POST",
     headers: toHeaders(staticHeaders, call, isStream),
     body,
-    ...(call.timeouts?.silenceMs !== undefined && { bodyTimeout: call.timeouts.silenceMs }),
+    bodyTimeout: call.timeouts?.silenceMs ?? null,
   });
   const toChatRequest = (exchange: Exchange, call: ProviderCall, isStream: boolean) => {
     const path = dialect?.path(call.upstreamModel, isStream) ?? "/chat/completions";
@@ -115,9 +116,11 @@ export function openOpenAi(options: OpenAiOptions): Provider {
 }
 
 /** A path of the API under the base URL, whose query stays behind it. */
-function pathUnder(baseUrl: URL, path: string): string {
-  const query = path.includes("?") ? baseUrl.search.replace("?", "&") : baseUrl.search;
-  return `${baseUrl.pathname.replace(/\/+$/, "")}${path}${query}`;
+/** Puts paths under the base URL's; URL works out its parts anew each time. */
+function createPaths({ pathname, search }: URL): (path: string) => string {
+  const prefix = pathname.replace(/\/+$/, "");
+  const furtherQuery = search.replace("?", "&");
+  return (path) => `${prefix}${path}${path.includes("?") ? furtherQuery : search}`;
 }
 
 function openPool(baseUrl: URL, options: OpenAiOptions): Pool {

@@ -1,12 +1,13 @@
 // Decides which model answers a request for `auto`, and says why.
 import assert from "node:assert/strict";
 import type { Model } from "../catalogue/models.ts";
-import { type TierName, tierNames, tiers } from "../catalogue/tiers.ts";
+import { type TierName, tierNames } from "../catalogue/tiers.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { type Exploration, explore, whole } from "./explore.ts";
 import type { Features } from "./features.ts";
 import type { Network } from "./network.ts";
 import { defaultQuality, type Preferences } from "./preferences.ts";
+import { fitsContext, Ranking } from "./ranking.ts";
 
 /** A decision and its reasons. */
 export type Decision = {
@@ -58,12 +59,8 @@ export type RankedModel = {
   readonly costUsd: number;
 };
 
-/** US$ per 1,000,000 tokens that count as a cost of 1: the strongest tier's price. */
-const costUnitUsdPerMillion = Number(tiers.ultra.priceMicroUsdPerMillionTokens) / 1e6;
-/** Models that a decision ranks, at most: more are never tried. */
-const rankedMax = 8;
-/** What being preferred is worth, as a chance of a good answer. */
-const preferredBonus = 0.05;
+/** The ranking of the decision that is being made: nothing waits within one. */
+const ranking = new Ranking();
 
 /**
  * Picks a model among those that are live and allowed.
@@ -81,96 +78,51 @@ export function choose(
   preferences: Preferences = { quality: defaultQuality },
   exploration?: Exploration,
 ): Decision {
-  const { need, chances, outputTokens, reasons } = network.assess(features.prompt);
-  const lambda = network.lambdaOf(preferences.quality);
-  const unitUsd = ((features.promptTokens + outputTokens) * costUnitUsdPerMillion) / 1e6;
-  const ranked: RankedModel[] = [];
-  let able = 0;
-  let feasibleCount = 0;
-  for (const model of models) {
-    if (!canServe(model, features)) continue;
-    able++;
-    const costUsd = expectedCostUsd(model, features, outputTokens);
-    if (!isWanted(model, costUsd, preferences)) continue;
-    feasibleCount++;
-    const bonus = preferences.prefer?.includes(model.name) ? preferredBonus : 0;
-    const chance = chances[tiers[model.tier].rank] ?? 0;
-    insert(ranked, model, chance + bonus - (lambda * costUsd) / unitUsd, costUsd);
+  ranking.rank(features, models, network, preferences);
+  if (ranking.count === 0) {
+    throw ranking.ableCount > 0 ? refuseBounds() : refuse(features, models);
   }
-  if (ranked.length === 0) throw able > 0 ? refuseBounds() : refuse(features, models);
-  const { place, propensityPpm } = explore(ranked.length, exploration);
-  if (place > 0) ranked.unshift(...ranked.splice(place, 1));
+  const { place, propensityPpm } = explore(ranking.count, exploration);
+  const ranked = toRanked(ranking, place);
   const [chosen, next] = ranked;
   assert(chosen !== undefined, "the place is one of the ranked");
-  const others = ranked.slice(1).map(({ model }) => model);
   return {
-    models: [chosen.model, ...others],
+    models: [chosen.model, ...ranked.slice(1).map(({ model }) => model)],
     explanation: {
       scorer: "neural",
       quality: preferences.quality,
-      lambda,
-      need,
-      p: toChances(chances),
+      lambda: ranking.lambda,
+      need: network.need,
+      p: toChances(network.chances),
       tier: chosen.model.tier,
       costUsd: chosen.costUsd,
       margin: next === undefined ? 0 : chosen.worth - next.worth,
       runnerUp: next?.model.name,
-      reasons,
-      feasibleCount,
+      reasons: network.reasons(),
+      feasibleCount: ranking.feasibleCount,
       weights: network.id,
-      outputTokens,
+      outputTokens: network.outputTokens,
       ranked,
       propensityPpm,
     },
   };
 }
 
-function toChances(chances: readonly number[]): Record<TierName, number> {
+/** The ranked models; the one at `first` before the others, in their order. */
+function toRanked({ count, models, worths, costsUsd }: Ranking, first: number): RankedModel[] {
+  const ranked: RankedModel[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const place = at === 0 ? first : at <= first ? at - 1 : at;
+    const model = models[place];
+    assert(model !== undefined, "what is ranked is there");
+    ranked.push({ model, worth: worths[place] ?? 0, costUsd: costsUsd[place] ?? 0 });
+  }
+  return ranked;
+}
+
+function toChances(chances: Float64Array): Record<TierName, number> {
   const [free = 0, budget = 0, mid = 0, premium = 0, ultra = 0] = chances;
   return { free, budget, mid, premium, ultra };
-}
-
-/** Keeps the best `rankedMax`, best first. */
-function insert(ranked: RankedModel[], model: Model, worth: number, costUsd: number): void {
-  const last = ranked.at(-1);
-  if (ranked.length === rankedMax && last !== undefined) {
-    if (!isBetter(model, worth, costUsd, last)) return;
-    ranked.pop();
-  }
-  const entry = { model, worth, costUsd };
-  ranked.push(entry);
-  for (let at = ranked.length - 1; at > 0; at--) {
-    const before = ranked[at - 1];
-    if (before === undefined || !isBetter(model, worth, costUsd, before)) break;
-    ranked[at] = before;
-    ranked[at - 1] = entry;
-  }
-}
-
-function isBetter(model: Model, worth: number, costUsd: number, than: RankedModel): boolean {
-  if (worth !== than.worth) return worth > than.worth;
-  if (costUsd !== than.costUsd) return costUsd < than.costUsd;
-  return model.name < than.model.name;
-}
-
-/** Tokens at the greater of the model's list price and its tier's: callers may be billed by either. */
-function expectedCostUsd(model: Model, features: Features, outputTokens: number): number {
-  const output = Math.min(outputTokens, features.maxOutputTokens ?? model.maxOutputTokens);
-  const { inputNanoUsdPerToken, outputNanoUsdPerToken } = model.cost;
-  const tierNanoUsd = Number(tiers[model.tier].priceMicroUsdPerMillionTokens) / 1_000;
-  const input = features.promptTokens * Math.max(inputNanoUsdPerToken, tierNanoUsd);
-  return (input + output * Math.max(outputNanoUsdPerToken, tierNanoUsd)) / 1e9;
-}
-
-function isWanted(model: Model, costUsd: number, preferences: Preferences): boolean {
-  const { maxCostUsd, avoid, tierMin = "free", tierMax = "ultra" } = preferences;
-  const { rank } = tiers[model.tier];
-  return (
-    rank >= tiers[tierMin].rank &&
-    rank <= tiers[tierMax].rank &&
-    (maxCostUsd === undefined || costUsd <= maxCostUsd) &&
-    !avoid?.includes(model.name)
-  );
 }
 
 function refuseBounds(): OptamilError {
@@ -203,25 +155,6 @@ export function toExplanationText(explanation: Explanation): string {
     .join("; ")
     .replace(/[^\x20-\x7e]/g, "?")
     .slice(0, 1024);
-}
-
-function canServe(model: Model, features: Features): boolean {
-  const { capabilities } = model;
-  return (
-    fitsContext(model, features) &&
-    (!features.tools || capabilities.tools) &&
-    (!features.vision || capabilities.vision) &&
-    (!features.jsonMode || capabilities.jsonMode) &&
-    (!features.jsonSchema || capabilities.jsonSchema)
-  );
-}
-
-function fitsContext(model: Model, features: Features): boolean {
-  const output = features.maxOutputTokens ?? 1;
-  return (
-    features.promptTokens + output <= model.contextTokens &&
-    (features.maxOutputTokens === undefined || features.maxOutputTokens <= model.maxOutputTokens)
-  );
 }
 
 function refuse(features: Features, models: readonly Model[]): OptamilError {

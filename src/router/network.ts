@@ -71,7 +71,10 @@ export class Network {
   readonly #biases: Float64Array;
   readonly #scales: Float64Array;
   readonly #shares: Float64Array;
-  readonly #mixed = new Float64Array(tierCount);
+  /** Chance of a good answer by tier, free to ultra, for the prompt that was read last; never falling. */
+  readonly chances = new Float64Array(tierCount);
+  /** Need and length of the answer: in an array, as a number in a field is an object of its own. */
+  readonly #said = new Float64Array(2);
 
   /** `table`: weights by bucket, then axis. */
   constructor(header: NetworkHeader, table: Int8Array, id = "") {
@@ -90,8 +93,15 @@ export class Network {
     if (table.length !== bucketCount * this.#axes) throw new Error("the weights are cut off");
   }
 
-  /** Assesses a prompt: some 25 µs for 2 kB. Nothing but the answer is allocated. */
+  /** Assesses a prompt, for who keeps what is said. */
   assess(text: string): Assessment {
+    this.read(text);
+    const { need, chances, outputTokens } = this;
+    return { need, chances: [...chances], outputTokens, reasons: this.reasons() };
+  }
+
+  /** Reads a prompt: some 20 µs for 2 kB, and nothing is allocated. The next one overwrites what it says. */
+  read(text: string): void {
     this.#features.read(text);
     this.#run();
     const values = this.#values;
@@ -101,16 +111,25 @@ export class Network {
       need += (shares[source] ?? 0) * (values[source * axesPerSource] ?? 0);
     }
     const outputChars = Math.exp(Math.min(12, values[this.#axes - 1] ?? 0));
-    const mixed = mixChances(this.header, values, shares, this.#mixed);
-    return {
-      need,
-      chances: calibrateChances(this.header.calibration, mixed),
-      outputTokens: Math.ceil(outputChars / charsPerToken),
-      reasons: this.#reasons(shares),
-    };
+    mixChances(this.header, values, shares, this.chances);
+    calibrateChances(this.header.calibration, this.chances, this.chances);
+    this.#said[0] = need;
+    this.#said[1] = Math.ceil(outputChars / charsPerToken);
   }
 
-  #reasons(shares: Float64Array): string {
+  /** Of the prompt that was read last, as all that follows: how much a strong model would do better than a weak one. */
+  get need(): number {
+    return this.#said[0] ?? 0;
+  }
+
+  /** Expected length of the answer, tokens. */
+  get outputTokens(): number {
+    return this.#said[1] ?? 0;
+  }
+
+  /** The numbers about its shape that moved its need most, with their sign. */
+  reasons(): string {
+    const shares = this.#shares;
     const { lengthWeight } = this.header;
     const moved = this.#moved;
     const weights = this.#shapeWeights;
@@ -137,7 +156,8 @@ export class Network {
     const { lambdas } = this.header;
     const place = Math.max(0, Math.min(1, quality)) * (lambdas.length - 1);
     const step = Math.floor(place);
-    const [low = 0, high = low] = [lambdas[step], lambdas[step + 1]];
+    const low = lambdas[step] ?? 0;
+    const high = lambdas[step + 1] ?? low;
     return low + (place - step) * (high - low);
   }
 
@@ -225,20 +245,20 @@ function largestOf(moved: Float64Array): number {
   return largest;
 }
 
-/** Mixed chances as they turned out, never falling with the tier. */
+/** Mixed chances as they turned out, never falling with the tier, written into `into`, which may be the same. */
 export function calibrateChances(
   calibration: NetworkHeader["calibration"],
   mixed: Float64Array,
-): number[] {
-  const chances: number[] = [];
+  into: Float64Array = new Float64Array(mixed.length),
+): Float64Array {
   let highest = 0;
   for (let tier = 0; tier < mixed.length; tier += 1) {
     const line = calibration[tier] ?? unchanged;
     const logit = line[0] + line[1] * logitOf(mixed[tier] ?? 0);
     highest = Math.max(highest, sigmoid(logit));
-    chances.push(highest);
+    into[tier] = highest;
   }
-  return chances;
+  return into;
 }
 
 /** Reads a weights file; throws where it has no weights, or none that work. */

@@ -6,10 +6,11 @@ const readingWords = ["select", "with", "show", "describe", "desc", "explain", "
 
 /**
  * Words that the engine's read-only mode lets through although they reach outside: `file()` reads any file
- * of the machine, INTO OUTFILE writes one, KILL ends other queries, the rest call hosts or load code.
+ * of the machine, INTO OUTFILE writes one, KILL ends other queries, the rest call hosts or load code. Prompts and answers
+ * are their accounts' alone; `merge` and `loop` take the name of a database as a text.
  */
 const outsideWords =
-  /^(file|outfile|kill|eval|catboostevaluate|reversednsquery|ai(classify|embed|extract|generate|translate))$/i;
+  /^(file|outfile|kill|eval|merge|loop|optamil_content|catboostevaluate|reversednsquery|ai(classify|embed|extract|generate|translate))$/i;
 
 /**
  * What an account has no need of beside its rows. The roles keep most of it away, but not all: `mergeTreeIndex` shows

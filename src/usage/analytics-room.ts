@@ -1,4 +1,5 @@
 // Keeps analytics from everything else: few questions at a time, few that wait, and none for long.
+import { type Clock, systemClock } from "../platform/clock.ts";
 import { OptamilError } from "../platform/errors.ts";
 import { within } from "../platform/within.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
@@ -11,6 +12,11 @@ export type AnalyticsRoomOptions = {
   readonly waitingMax?: number | undefined;
   /** Milliseconds until an answer is given up, the wait included. Default 10,000. */
   readonly timeoutMs?: number | undefined;
+  /** Part of the time, up to 1, in which questions are answered when they come without a pause. Default 1: always. */
+  readonly share?: number | undefined;
+  /** Milliseconds of answering beyond that part before there are rests. Default 1,000: a page of charts. */
+  readonly burstMs?: number | undefined;
+  readonly clock?: Pick<Clock, "monotonicMs"> | undefined;
 };
 
 /** Asks when it is one's turn; throws `service_unavailable` beyond the bounds. */
@@ -18,12 +24,18 @@ export type Room = <Found>(ask: () => Promise<Found>) => Promise<Found>;
 
 /** A room with bounds of its own. */
 export function openRoom(options: AnalyticsRoomOptions): Room {
-  const { timeoutMs = 10_000 } = options;
+  const { timeoutMs = 10_000, clock = systemClock } = options;
   const turns = new Turns(options);
+  const rests = new Rests(options);
   return async (ask) => {
     const endMs = performance.now() + timeoutMs;
     await turns.take(endMs);
-    const asking = ask().finally(() => turns.giveBack());
+    const startMs = clock.monotonicMs();
+    const asking = ask().finally(() => {
+      const restMs = rests.after(startMs, clock.monotonicMs());
+      if (restMs <= 0) turns.giveBack();
+      else setTimeout(() => turns.giveBack(), restMs).unref();
+    });
     const answer = await within(
       endMs - performance.now(),
       asking.then((found) => ({ found })),
@@ -35,15 +47,23 @@ export function openRoom(options: AnalyticsRoomOptions): Room {
 
 /**
  * The warehouse behind bounds; throws `service_unavailable` beyond them. A question that is given up goes on until the
- * warehouse's own bound ends it, and keeps its place among the running ones till then.
+ * warehouse's own bound ends it, and keeps its place among the running ones till then. Who asks for the same figures while
+ * they are waited for gets the same answer.
  */
 export function boundAnalytics(
   warehouse: AnalyticsWarehouse,
   options: AnalyticsRoomOptions = {},
 ): AnalyticsWarehouse {
   const run = openRoom(options);
+  const asked = new Map<string, ReturnType<AnalyticsWarehouse["figures"]>>();
   return {
-    figures: (question) => run(() => warehouse.figures(question)),
+    figures(question) {
+      const name = JSON.stringify(question);
+      const answer =
+        asked.get(name) ?? run(() => warehouse.figures(question)).finally(() => asked.delete(name));
+      asked.set(name, answer);
+      return answer;
+    },
     requests: (question) => run(() => warehouse.requests(question)),
     request: (accountId, requestId) => run(() => warehouse.request(accountId, requestId)),
     savings: (question) => run(() => warehouse.savings(question)),
@@ -86,6 +106,30 @@ class Turns {
     }
     this.#waiting.delete(next);
     next();
+  }
+}
+
+/** How long there is to be a rest after a question, so that the rests come to their part of the time. */
+class Rests {
+  readonly #share: number;
+  readonly #burstMs: number;
+  /** Milliseconds of answering beyond the share, up to the time after it. */
+  #aheadMs = 0;
+  #atMs = 0;
+
+  constructor({ share = 1, burstMs = 1_000 }: AnalyticsRoomOptions) {
+    this.#share = share;
+    this.#burstMs = burstMs;
+  }
+
+  /** Milliseconds to rest after a question that was answered between the two times. */
+  after(startMs: number, endMs: number): number {
+    if (this.#share >= 1) return 0;
+    const restedMs = Math.max(0, startMs - this.#atMs);
+    this.#aheadMs = Math.max(0, this.#aheadMs - restedMs * this.#share);
+    this.#aheadMs += (endMs - startMs) * (1 - this.#share);
+    this.#atMs = endMs;
+    return (this.#aheadMs - this.#burstMs) / this.#share;
   }
 }
 

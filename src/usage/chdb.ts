@@ -4,9 +4,11 @@ import { Session } from "chdb";
 import { invalidRequest } from "../platform/errors.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
+import { RollupReaches } from "./rollup-reach.ts";
 import { createRollups, type RollupOptions, type Rollups } from "./rollups.ts";
 import {
   identify,
+  type RollupQuestion,
   readStatement,
   rollupStatements,
   type StatementName,
@@ -49,7 +51,7 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
   readonly #analytics: Session;
   readonly analytics: AnalyticsWarehouse;
   readonly #rollups: Rollups;
-  readonly #statements = new Map<StatementName, string>();
+  readonly #reaches: RollupReaches;
 
   constructor(path: string, rollups: RollupOptions = {}) {
     super();
@@ -58,10 +60,13 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     this.#analyst = new Session(path);
     this.#analytics = new Session(path);
     this.analytics = createAnalytics(
-      (name, parameters) => this.#lines(this.#analytics, name, parameters),
-      { hasRollups: true },
+      (statement, parameters) => this.#lines(this.#analytics, statement, parameters),
+      (accountId) => this.#reaches.of(accountId),
     );
-    this.#rollups = createRollups((name, parameters) => this.ask(name, parameters), rollups);
+    const ask = (name: RollupQuestion, parameters: Record<string, unknown>) =>
+      this.ask(name, parameters);
+    this.#reaches = new RollupReaches(ask);
+    this.#rollups = createRollups(ask, rollups);
   }
 
   async migrate(): Promise<void> {
@@ -78,6 +83,8 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
 
   async insert(batch: EventBatch): Promise<void> {
     if (batch.events.length === 0) return;
+    // Before it and after it: a question may be asked meanwhile.
+    this.#reaches.forgetOlder(batch.events);
     try {
       await this.#ingest.insert({
         table: "optamil.usage_events",
@@ -89,6 +96,8 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     } catch (error) {
       if (!isOfRows(codeOf(error))) throw error;
       throw new BatchRejected("the rows are refused", { cause: error });
+    } finally {
+      this.#reaches.forgetOlder(batch.events);
     }
   }
 
@@ -103,8 +112,10 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
   }
 
   /** Rolls one day of a large account up, for its charts; whether there was one. Not while rows are inserted. */
-  rollUp(): Promise<boolean> {
-    return this.#rollups.next();
+  async rollUp(): Promise<boolean> {
+    const accountId = await this.#rollups.next();
+    if (accountId !== undefined) this.#reaches.forget(accountId);
+    return accountId !== undefined;
   }
 
   close(): Promise<void> {
@@ -115,7 +126,7 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
 
   async ask(name: StatementName, parameters: Record<string, unknown>): Promise<Row[]> {
     const session = name === "sums" ? this.#ingest : this.#audit;
-    return parseRows(await this.#lines(session, name, parameters));
+    return parseRows(await this.#lines(session, readStatement(name), parameters));
   }
 
   /** The answer to a statement as text, for who copies it elsewhere. */
@@ -124,18 +135,16 @@ export class ChdbWarehouse extends StoredUsage implements Warehouse, QueriedWare
     parameters: Record<string, unknown>,
     format: TextFormat,
   ): Promise<string> {
-    return this.#lines(this.#audit, name, parameters, format);
+    return this.#lines(this.#audit, readStatement(name), parameters, format);
   }
 
   /** Statements with parameters run one after the other, whatever their connections: the engine confuses them else. */
   async #lines(
     session: Session,
-    name: StatementName,
+    statement: string,
     parameters: Record<string, unknown>,
     format: TextFormat = "JSONEachRow",
   ): Promise<string> {
-    const statement = this.#statements.get(name) ?? readStatement(name);
-    this.#statements.set(name, statement);
     const answer = await session.queryBindAsync(statement, parameters, { format });
     return answer.text();
   }

@@ -127,6 +127,7 @@ class ConsumerChild {
       lastExit: start.lastExit,
       deliveredOffset: start.deliveredOffset,
       deliver: async (confirmation) => this.#port.send({ type: "confirmed", confirmation }),
+      tell: (message) => this.#port.send({ type: "trouble", message }),
     });
     this.#parts = parts;
     this.#port.send({ type: "ready" });

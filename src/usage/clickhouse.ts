@@ -14,15 +14,20 @@ import { judgeSchema, type SchemaState } from "../platform/schema.ts";
 import type { ViewColumn } from "./account-sql.ts";
 import { parseAnalystSql } from "./analyst-sql.ts";
 import type { AnalyticsWarehouse } from "./analytics.ts";
-import { checkName, toAccessStatements, toClusterStatements } from "./cluster-schema.ts";
+import {
+  checkName,
+  toAccessStatements,
+  toClusterStatements,
+  toContentRemoval,
+} from "./cluster-schema.ts";
 import {
   accessStatements,
   identify,
   readStatement,
   type StatementName,
   schemaOldest,
-  schemaStatements,
   schemaVersion,
+  serverStatements,
 } from "./statement.ts";
 import { analyticsSettings, createAnalytics } from "./stored-analytics.ts";
 import {
@@ -98,9 +103,8 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   readonly #client: ClickHouseClient;
   /** With connections of its own: analysts never keep the consumer waiting. */
   readonly #analyst: ClickHouseClient;
-  readonly analytics: AnalyticsWarehouse = createAnalytics(
-    (name, parameters) => this.#askAnalytics(name, parameters),
-    { hasRollups: false },
+  readonly analytics: AnalyticsWarehouse = createAnalytics((statement, parameters) =>
+    this.#askAnalytics(statement, parameters),
   );
   readonly #cluster: string | undefined;
   readonly #timeoutMs: number;
@@ -138,7 +142,7 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
       if (verdict.fits) return found;
       throw new OptamilError("service_unavailable", verdict.problem, { shouldRetry: false });
     }
-    for (const name of schemaStatements) await this.#make(name);
+    for (const name of serverStatements) await this.#make(name);
     if ((await this.ask("warehouse-id", {})).length === 0) await this.#call(identify);
     if (found.version === schemaVersion) return found;
     const values = `(${schemaVersion}, ${schemaOldest})`;
@@ -184,7 +188,8 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     if (batch.events.length === 0) return;
     const columns = rowColumns.join(", ");
     try {
-      await this.#insert(`usage_events (${columns}) FORMAT JSONCompactEachRow`, toRows(batch));
+      const into = `optamil.usage_events (${columns}) FORMAT JSONCompactEachRow`;
+      await this.#insert(into, toRows(batch));
     } catch (error) {
       if (!isOfRows(codeOf(error))) throw error;
       throw new BatchRejected("the rows are refused", { cause: error });
@@ -194,12 +199,27 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
   /** Stores rows as another warehouse gave them, in the format JSONCompactEachRowWithNames. */
   async take(table: "usage_events" | "usage_records", rows: string): Promise<void> {
     const format = "JSONCompactEachRowWithNames";
-    await this.#insert(`${table} FORMAT ${format}`, Buffer.from(rows));
+    await this.#insert(`optamil.${table} FORMAT ${format}`, Buffer.from(rows));
+  }
+
+  /** Stores prompts and answers, an object of columns each. */
+  async keepContents(rows: readonly object[]): Promise<void> {
+    const lines = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    const into = "optamil_content.request_contents FORMAT JSONEachRow";
+    await this.#insert(into, Buffer.from(lines));
+  }
+
+  /** Deletes the prompts and answers of an account, or of one request; resolves when they are gone everywhere. */
+  async removeContents(accountId: string, requestId = ""): Promise<void> {
+    await this.#call(toContentRemoval(this.#cluster), {
+      parameters: { accountId, requestId },
+      settings: { mutations_sync: "2", wait_end_of_query: 1 },
+    });
   }
 
   async #insert(into: string, rows: Buffer): Promise<void> {
     const replicated = { insert_quorum: "auto", distributed_foreground_insert: 1 } as const;
-    await this.#call(`INSERT INTO optamil.${into}`, {
+    await this.#call(`INSERT INTO ${into}`, {
       values: Readable.from([rows], { objectMode: false }),
       settings: {
         ...insertSettings,
@@ -281,8 +301,8 @@ export class ClickHouseWarehouse extends StoredUsage implements Warehouse, Queri
     return parseRows(await this.#call(readStatement(name), { parameters, settings, format }));
   }
 
-  #askAnalytics(name: StatementName, parameters: Record<string, unknown>): Promise<string> {
-    return this.#call(readStatement(name), {
+  #askAnalytics(statement: string, parameters: Record<string, unknown>): Promise<string> {
+    return this.#call(statement, {
       client: this.#analyst,
       format: "JSONEachRow",
       parameters,

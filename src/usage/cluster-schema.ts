@@ -8,7 +8,11 @@ const shardKeys: Partial<Record<StatementName, string>> = {
   "usage-events": "cityHash64(account_id)",
   // Filled on the shard of the event: nothing is inserted through the table in front.
   "usage-records": "cityHash64(event_id)",
+  "request-contents": "cityHash64(account_id)",
 };
+
+const databaseOf = (name: StatementName) =>
+  name === "request-contents" ? "optamil_content" : "optamil";
 
 /** The statements that make on every server of a cluster what the named one makes on a single server. */
 export function toClusterStatements(name: StatementName, cluster: string): readonly string[] {
@@ -17,9 +21,11 @@ export function toClusterStatements(name: StatementName, cluster: string): reado
   const shardKey = shardKeys[name];
   const table = name.replaceAll("-", "_");
   if (shardKey !== undefined) {
-    const local = toReplicated(statement).replace(`optamil.${table}\n`, `optamil.${table}_local\n`);
-    const front = `CREATE TABLE IF NOT EXISTS optamil.${table} AS optamil.${table}_local
-ENGINE = Distributed('${cluster}', 'optamil', '${table}_local', ${shardKey})`;
+    const database = databaseOf(name);
+    const whole = `${database}.${table}`;
+    const local = toReplicated(statement).replace(`${whole}\n`, `${whole}_local\n`);
+    const front = `CREATE TABLE IF NOT EXISTS ${whole} AS ${whole}_local
+ENGINE = Distributed('${cluster}', '${database}', '${table}_local', ${shardKey})`;
     return [onCluster(local, cluster), onCluster(front, cluster)];
   }
   if (name === "usage-events-columns" || name === "usage-events-trace") {
@@ -45,6 +51,17 @@ export function toAccessStatements(
   const front = statement.replace("/* ON CLUSTER */", `ON CLUSTER '${cluster}'`);
   const local = front.replaceAll(/optamil\.usage_(records|events)\b/g, "$&_local");
   return local === front ? [front] : [front, local];
+}
+
+/** The statement that deletes kept content, where its rows are. */
+export function toContentRemoval(cluster: string | undefined): string {
+  const statement = readStatement("content-removal");
+  if (cluster === undefined) return statement;
+  checkName(cluster);
+  const on = `ON CLUSTER '${cluster}'`;
+  return statement
+    .replace("/* ON CLUSTER */", on)
+    .replace("request_contents ", "request_contents_local ");
 }
 
 /** Whether a name can stand in a statement as it is. */

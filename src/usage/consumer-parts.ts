@@ -16,6 +16,8 @@ export type ConsumerParts = {
    * nothing.
    */
   readonly deliver: (confirmation: Confirmation) => Promise<void>;
+  /** Told, in one line, what of the log no warehouse will ever have. Default: nobody. */
+  readonly tell?: ((message: string) => void) | undefined;
   /** How the last process ended, if it died at work. Default "killed". */
   readonly lastExit?: LastExit | undefined;
   /** What the counters are known to have taken; ids from there on are named again. Default: all. */

@@ -58,16 +58,24 @@ export async function findLost(
 
 /** A new log, or a lost store: the warehouse tells what of the log it has. */
 async function startAnew(parts: ConsumerParts, storeIsLost: boolean): Promise<ConsumerStart> {
-  const { log, store, warehouse, keepsBases = true } = parts;
+  const { log, store, warehouse, keepsBases = true, tell } = parts;
   const warehouseId = await warehouse.id();
   const { firstOffset } = await log.read(0, oneRecord);
   const last = await warehouse.lastOffset(log.name, log.epoch);
+  const missing = firstOffset - (last ?? -1) - 1;
+  if (missing > 0) {
+    tell?.(
+      `The warehouse lacks ${missing} records of ${log.name} before ${firstOffset}, where the log begins: usage and figures go on without them, unless a backup is restored.`,
+    );
+  }
   const offset = Math.max(firstOffset, last === undefined ? 0 : last + 1);
-  const place = { offset, confirmedOffset: offset };
+  // Counters that were loaded before the bases are restored count the whole log: all of it is named again.
+  const cursor = storeIsLost && keepsBases ? Math.min(firstOffset, offset) : offset;
+  const place = { offset, confirmedOffset: cursor };
   const progress = { epoch: log.epoch, ...place, trial: undefined, warehouseId };
   if (storeIsLost && keepsBases) await restoreBases(parts, progress);
   await store.save({ logName: log.name, progress });
-  return { progress, cursor: offset, warehouseId, lost: false };
+  return { progress, cursor, warehouseId, lost: false };
 }
 
 /** Writes the sums of all accounts; the progress comes after them, or a crash here would hide the rest. */

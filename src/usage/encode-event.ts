@@ -10,6 +10,7 @@ import {
   UsageEventSchema,
 } from "../gen/optamil/v1/event_pb.ts";
 
+const safeMax = BigInt(Number.MAX_SAFE_INTEGER);
 const varint = 0;
 const lengthDelimited = 2;
 
@@ -114,7 +115,7 @@ function long(field: number, value: bigint): void {
   ensure(20);
   number(field * 8 + varint);
   let rest = value;
-  for (; rest > BigInt(Number.MAX_SAFE_INTEGER); rest >>= 7n) {
+  for (; rest > safeMax; rest >>= 7n) {
     scratch[at++] = Number(rest & 0x7fn) | 0x80;
   }
   number(Number(rest));

@@ -24,11 +24,12 @@ const sweepRowsMax = 1_000;
 const roomPerRowBytes = 4 * contentBytesMax;
 
 /** Opens the store. */
-export function openLmdbContent(options: LmdbContentOptions): ContentStore {
+export function openLmdbContent(options: LmdbContentOptions): LmdbContent {
   return new LmdbContent(options);
 }
 
-class LmdbContent implements ContentStore {
+/** The store of one process. */
+export class LmdbContent implements ContentStore {
   readonly #path: string;
   readonly #clock: Pick<Clock, "wallMs">;
   readonly #sizeBytesMax: number;

@@ -12,7 +12,7 @@ export type LogTables = {
   readonly days: Database<number, number>;
   /** UTC day number, account and key → requests admitted on that day. */
   readonly admissions: Database<number, [number, string, string]>;
-  /** `epoch` of the log, `boot` of the last gateway, `confirmed` offset. */
+  /** `epoch` of the log, `boot` of the last gateway, `confirmed` offset, `schema` and `schemaOldest` of the folder. */
   readonly meta: Database<number, string>;
 };
 

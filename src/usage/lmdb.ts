@@ -10,6 +10,7 @@ import { AdmissionCounts } from "./lmdb-admissions.ts";
 import { CommitQueue, tellDone, tellFailed, type Waiting } from "./lmdb-queue.ts";
 import { lmdbLogName } from "./lmdb-reader.ts";
 import { createReserve, type Reserve } from "./lmdb-reserve.ts";
+import { noteStateVersion } from "./lmdb-state-version.ts";
 import {
   type LogTables,
   openTables,
@@ -38,8 +39,11 @@ export type LmdbUsageLogOptions = {
   readonly reserveBytes?: number | undefined;
   /** Unconfirmed events after which holds are refused. Default 4,000,000: about 1 GiB. */
   readonly spoolEventsMax?: number | undefined;
-  /** How long confirmed events are kept. Default 7 days. */
-  readonly retentionMs?: number | undefined;
+  /**
+   * What becomes of confirmed events. "days": they are kept for 7 days, for a warehouse that is lost. "gone": they are removed
+   * within seconds, as they are somewhere else. Default "days".
+   */
+  readonly confirmed?: "days" | "gone" | undefined;
   /** How long a hold waits for the end of its request, so that both take one commit. Default 10 ms. */
   readonly holdDelayMs?: number | undefined;
 };
@@ -47,8 +51,9 @@ export type LmdbUsageLogOptions = {
 /** Records and holds that wait for a commit; holds beyond are refused, as the disk must be stuck. */
 const waitingMax = 100_000;
 /** Records removed in one commit, so that nobody waits long for it. */
-const trimEventsMax = 10_000;
-const trimEveryMs = 60_000;
+const trimEventsMax = { days: 10_000, gone: 2_000 };
+const trimEveryMs = { days: 60_000, gone: 1_000 };
+const keptMs = 7 * 86_400_000;
 const saveEveryMs = 1_000;
 const reserveRetryMs = 1_000;
 /** What a record takes at most: ten times the usual, split pages and the removed hold included. */
@@ -78,6 +83,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   readonly #tables: LogTables;
   readonly #admissions: AdmissionCounts;
   readonly #reserve: Reserve;
+  readonly #kept: "days" | "gone";
   readonly #bootEpoch: number;
   readonly #bootEpochInEvents: bigint;
   readonly #spoolEventsMax: number;
@@ -96,6 +102,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
   constructor(options: LmdbUsageLogOptions) {
     this.#options = options;
     this.#spoolEventsMax = options.spoolEventsMax ?? 4_000_000;
+    this.#kept = options.confirmed ?? "days";
     this.#queue = new CommitQueue(options.holdDelayMs ?? 10, () => {
       this.#writing ??= this.#writeAll();
     });
@@ -120,6 +127,7 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     // The clock may have been put back since; a boot must not share the epoch of another.
     this.#bootEpoch = Math.max(nowUs, (meta.get("boot") ?? 0) + 1);
     this.#bootEpochInEvents = BigInt(this.#bootEpoch);
+    noteStateVersion(meta);
     meta.putSync("epoch", this.epoch);
     meta.putSync("boot", this.#bootEpoch);
     this.#endOffset = readEndOffset(this.#tables);
@@ -162,18 +170,22 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     return readBatch(this.#tables, fromOffset, limits);
   }
 
-  /** Takes note that the sums contain all events below the offset, and trims what is old enough. */
+  /**
+   * Takes note that the sums contain all events below the offset, and trims what of them is old enough. A consumer that
+   * has lost its warehouse tells lower offsets than the one before: what it has not taken again is not trimmed.
+   */
   async confirmed(offset: number): Promise<void> {
-    this.#confirmedOffset = Math.max(this.#confirmedOffset, Math.min(offset, this.#endOffset));
+    const taken = Math.min(offset, this.#endOffset);
+    this.#confirmedOffset = Math.max(this.#confirmedOffset, taken);
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#broken !== undefined) return;
     this.#saveConfirmed(nowMs);
     if (nowMs < this.#trimAtMs) return;
-    this.#trimAtMs = nowMs + trimEveryMs;
+    this.#trimAtMs = nowMs + trimEveryMs[this.#kept];
     // A reader that was killed keeps its snapshot, and with it every page freed since.
     this.#env.readerCheck();
     try {
-      if (await this.#trim()) this.#trimAtMs = nowMs;
+      if (await this.#trim(taken)) this.#trimAtMs = nowMs;
     } catch (cause) {
       if (this.#isDiskFull(cause)) this.#diskFull = true;
       else this.#break([], cause);
@@ -320,21 +332,22 @@ export class LmdbUsageLog implements UsageLog, UsageLogReader {
     this.#options.onBroken(cause);
   }
 
-  /** Removes events that are confirmed and old; true if there may be more. */
-  async #trim(): Promise<boolean> {
+  /** Removes events that are confirmed and not to be kept; true if there may be more. */
+  async #trim(taken: number): Promise<boolean> {
     const { log, days, meta } = this.#tables;
-    const retentionMs = this.#options.retentionMs ?? 7 * dayMs;
-    const oldestDay = Math.floor((this.#options.clock.wallMs() - retentionMs) / dayMs);
-    const [kept] = days.getRange({ start: oldestDay, limit: 1 });
+    const oldestDay = Math.floor((this.#options.clock.wallMs() - keptMs) / dayMs);
+    const [kept] = this.#kept === "days" ? days.getRange({ start: oldestDay, limit: 1 }) : [];
     const lastOffset = this.#endOffset - 1;
     const first = readFirstOffset(this.#tables);
-    const until = Math.min(kept?.value ?? lastOffset, this.#confirmedOffset, lastOffset);
-    const end = Math.min(until, first + trimEventsMax);
+    const until = Math.min(kept?.value ?? lastOffset, taken, lastOffset);
+    const end = Math.min(until, first + trimEventsMax[this.#kept]);
+    // A commit each second for nothing would wake the disk of a gateway that sleeps.
+    if (this.#kept === "gone" && end <= first) return false;
     await commit(this.#env, this.#options.path, 0, () => {
       void meta.put("confirmed", this.#confirmedOffset);
       for (let offset = first; offset < end; offset++) void log.remove(offset);
       for (const day of days.getKeys({ end: oldestDay })) void days.remove(day);
-      this.#admissions.trim(trimEventsMax);
+      this.#admissions.trim(trimEventsMax[this.#kept]);
     });
     return end < until;
   }

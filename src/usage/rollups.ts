@@ -1,7 +1,5 @@
-// Sums by hour of whole days of large accounts, so that their charts need not read every row. Nothing is billed from them.
-import type { RollupQuestion } from "./statement.ts";
-import { toFirstId } from "./stored-analytics.ts";
-import type { Row } from "./stored-usage.ts";
+// Sums by pieces of whole days of large accounts, so that their charts need not read every row. Nothing is billed from them.
+import { type AskRollups, toFirstId } from "./rollup-reach.ts";
 
 /** What is rolled up, and when. */
 export type RollupOptions = {
@@ -15,15 +13,13 @@ export type RollupOptions = {
 export interface Rollups {
   /** Notes what there was before there were rollups; once. */
   seed(): Promise<void>;
-  /** Rolls up one day of one account; false: none is due. */
-  next(): Promise<boolean>;
+  /** Rolls up one day of one account, and gives its id; undefined: none is due. */
+  next(): Promise<string | undefined>;
 }
-
-type Ask = (name: RollupQuestion, parameters: Record<string, unknown>) => Promise<Row[]>;
 
 /** Rollups of the warehouse that is asked. */
 export function createRollups(
-  ask: Ask,
+  ask: AskRollups,
   { rowsMin = 5_000, quietSeconds = 300 }: RollupOptions,
 ): Rollups {
   return {
@@ -35,14 +31,16 @@ export function createRollups(
     },
     async next() {
       const [due] = await ask("rollup-due", { rows: rowsMin, quiet: quietSeconds });
-      if (due === undefined) return false;
+      if (due === undefined) return undefined;
       const day = Number(due["id_day"]);
       // What is inserted from here on makes the rollup an old one.
-      const rollup = { account: due["account_id"], day, made_at: due["made_at_ms"] };
+      const account = String(due["account_id"]);
+      const rollup = { account, day, made_at: due["made_at_ms"] };
       const ids = { first: toFirstId(day), after: toFirstId(day + 1) };
       await ask("rollup-fill", { ...rollup, ...ids });
+      await ask("rollup-widen", rollup);
       await ask("rollup-done", rollup);
-      return true;
+      return account;
     },
   };
 }

@@ -25,10 +25,18 @@ export const schemaStatements = [
   "view-shadow-comparison",
 ] as const;
 
+/** What makes the place of kept prompts and answers on a server, in order; repeating it changes nothing. */
+export const contentStatements = ["content-database", "request-contents"] as const;
+
+/** What makes all that a server has, in order. */
+export const serverStatements = [...schemaStatements, ...contentStatements] as const;
+
 /** What makes the rollups of the embedded warehouse, in order; repeating it changes nothing. */
 export const rollupStatements = [
+  "rollup-old-hours",
+  "rollup-old-days",
   "rollup-touched",
-  "rollup-hours",
+  "rollup-sums",
   "rollup-days",
   "rollup-touched-feed",
 ] as const;
@@ -43,7 +51,7 @@ export const accessStatements = [
 ] as const;
 
 /** Version of what they make: one more with each change. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /**
  * Programs that know this version or a later one work with what they make: columns and tables are added, and whoever does
@@ -59,6 +67,7 @@ export type RollupQuestion =
   | "rollup-mark"
   | "rollup-due"
   | "rollup-fill"
+  | "rollup-widen"
   | "rollup-done"
   | "rollup-until";
 
@@ -76,6 +85,10 @@ export type MoveQuestion =
 export type StatementName =
   | (typeof schemaStatements)[number]
   | (typeof accessStatements)[number]
+  | (typeof contentStatements)[number]
+  | "content-of-request"
+  | "content-accounts"
+  | "content-removal"
   | (typeof rollupStatements)[number]
   | RollupQuestion
   | MoveQuestion
@@ -88,8 +101,6 @@ export type StatementName =
   | "budget-bases"
   | "event"
   | "event-of-request"
-  | "figures"
-  | "figures-rolled"
   | "logged-requests"
   | "logged-request"
   | "savings"
@@ -103,19 +114,40 @@ export type StatementName =
 /** Gives a warehouse that was just made its id. */
 export const identify = "INSERT INTO optamil.warehouse_ids (id) VALUES (generateUUIDv4())";
 
-/** Where figures come from: files whose rows are put together in the place of a comment. */
-const sumsOf: Partial<Record<StatementName, readonly string[]>> = {
-  figures: ["figures-rows"],
-  "figures-rolled": ["figures-rows", "figures-hours"],
+/** What figures are added up from, and what is asked of them: names of the lines of their statement that stay. */
+export type FiguresParts = {
+  readonly rows: boolean;
+  readonly sums: boolean;
+  readonly lines: ReadonlySet<string>;
 };
+
+const texts = new Map<string, string>();
 
 /** The text of a statement. Placeholders are ClickHouse's own: `{name:Type}`. */
 export function readStatement(name: StatementName): string {
-  const sums = sumsOf[name];
-  if (sums === undefined) return readText(name);
-  return readText("figures").replace("/* SUMS */", sums.map(readText).join("UNION ALL\n"));
+  return readText(name);
+}
+
+/** The statement of figures, as short as the question allows. */
+export function readFigures({ rows, sums, lines }: FiguresParts): string {
+  const parts = [...(rows ? ["figures-rows"] : []), ...(sums ? ["figures-sums"] : [])];
+  const union = parts.map((part) => keepLines(readText(part), lines)).join("UNION ALL\n");
+  return readText("figures").replace("/* SUMS */", union);
+}
+
+/** A text without the lines that end with `-- if NAME` where that is none of the names. */
+function keepLines(text: string, names: ReadonlySet<string>): string {
+  const kept = text.split("\n").filter((line) => {
+    const name = / -- if (\w+)$/.exec(line)?.[1];
+    return name === undefined || names.has(name);
+  });
+  return kept.join("\n");
 }
 
 function readText(name: string): string {
-  return readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), "utf8");
+  const known = texts.get(name);
+  if (known !== undefined) return known;
+  const text = readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), "utf8");
+  texts.set(name, text);
+  return text;
 }

@@ -16,12 +16,13 @@ import type {
   UsageFilters,
   UsageOrder,
 } from "./analytics.ts";
-import { usageDimensions } from "./analytics.ts";
-import type { StatementName } from "./statement.ts";
+import { toLines, toRollup } from "./figures-parts.ts";
+import type { RollupReach } from "./rollup-reach.ts";
+import { readFigures, readStatement, type StatementName } from "./statement.ts";
 
 /** Gives the rows of a statement as lines of JSON. */
 export type AskAnalytics = (
-  name: StatementName,
+  statement: string,
   parameters: Record<string, unknown>,
 ) => Promise<string>;
 
@@ -36,8 +37,7 @@ export const analyticsSettings = {
   readonly: "1",
 } as const;
 
-const columns: Readonly<Record<UsageDimension | "none", string>> = {
-  none: "nothing",
+const columns: Readonly<Record<UsageDimension, string>> = {
   model: "served_model",
   tier: "tier",
   provider: "provider",
@@ -55,31 +55,30 @@ const weights: Readonly<Record<UsageOrder, string>> = {
 };
 
 const tierPlaces = ["free", "budget", "mid", "premium", "ultra"] as const;
-const secondsPerHour = 3_600;
-const msPerDay = 86_400_000;
 const lastEventId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Analytics over the statements; `ask` says how to ask, `hasRollups` whether large accounts have sums by hour. */
+/** Analytics over the statements; `ask` says how to ask, `reachOf` how far rollups reach where there are any. */
 export function createAnalytics(
   ask: AskAnalytics,
-  { hasRollups }: { readonly hasRollups: boolean },
+  reachOf?: (accountId: string) => Promise<RollupReach>,
 ): AnalyticsWarehouse {
-  async function rows<Row>(name: StatementName, parameters: Record<string, unknown>) {
-    const lines = (await askSafely(ask, name, parameters)).split("\n");
+  async function find<Row>(statement: string, parameters: Record<string, unknown>) {
+    const lines = (await safely(() => ask(statement, parameters))).split("\n");
     return lines.filter((line) => line !== "").map((line): Row => JSON.parse(line));
   }
+  const rows = <Row>(name: StatementName, parameters: Record<string, unknown>) =>
+    find<Row>(readStatement(name), parameters);
   return {
     async figures(question) {
-      const account = question.accountId;
-      const rollup = hasRollups ? toRollup(question) : undefined;
-      const [row] = rollup
-        ? await rows<{ readonly until_day: number }>("rollup-until", { account })
-        : [];
-      const untilDay = row?.until_day ?? 0;
-      const rest = { ...rollup, until_day: untilDay, first_id: toFirstId(untilDay) };
-      const parameters = { ...toFiguresParameters(question), ...rest };
-      const name = untilDay === 0 ? "figures" : "figures-rolled";
-      return (await rows<FiguresColumns>(name, parameters)).map(toFigures);
+      const reach = reachOf && (await safely(() => reachOf(question.accountId)));
+      const rollup = reach && toRollup(question, reach);
+      const statement = readFigures({
+        rows: rollup === undefined || rollup.hasMore,
+        sums: rollup !== undefined,
+        lines: toLines(question, rollup !== undefined),
+      });
+      const parameters = { ...toFiguresParameters(question), ...rollup?.parameters };
+      return (await find<FiguresColumns>(statement, parameters)).map(toFigures);
     },
     async requests(question) {
       const found = await rows<LoggedColumns>("logged-requests", toLogParameters(question));
@@ -96,13 +95,9 @@ export function createAnalytics(
 }
 
 /** What the engine says stays in the log: it names columns and values. */
-async function askSafely(
-  ask: AskAnalytics,
-  name: StatementName,
-  parameters: Record<string, unknown>,
-): Promise<string> {
+async function safely<Found>(ask: () => Promise<Found>): Promise<Found> {
   try {
-    return await ask(name, parameters);
+    return await ask();
   } catch (cause) {
     const message =
       "The warehouse cannot answer this now, or not in time: try later, or ask for less time.";
@@ -112,31 +107,18 @@ async function askSafely(
 
 function toFiguresParameters(question: FiguresQuestion): Record<string, unknown> {
   const { accountId, by, order, groupsMax, previousS, startsS, endS, filters } = question;
+  const starts = previousS === undefined ? startsS : [previousS, ...startsS];
   return {
     account: accountId,
-    by: columns[by],
+    by: by === "none" ? "" : columns[by],
     order: weights[order],
     limit: groupsMax,
-    starts: previousS === undefined ? startsS : [previousS, ...startsS],
+    starts,
+    first: starts[0] ?? endS,
     from: startsS[0] ?? endS,
     to: endS,
     ...toFilterParameters(filters),
   };
-}
-
-/** Parameters of the rollup that answers a question: of whole hours, and of one dimension at most. Undefined: none does. */
-function toRollup({ previousS = 0, startsS, endS, filters, by }: FiguresQuestion) {
-  if (![previousS, ...startsS, endS].every((atS) => atS % secondsPerHour === 0)) return undefined;
-  const filtered = usageDimensions.filter((dimension) => filters[dimension].length > 0);
-  const [dimension = by, ...others] = filtered;
-  if (others.length > 0 || (by !== "none" && by !== dimension)) return undefined;
-  const names = dimension === "none" ? [] : filters[dimension];
-  return { dimension, names, grouped: by !== "none" };
-}
-
-/** The least event id of a day, in hexadecimal digits: ids begin with their milliseconds (RFC 9562 §5.7). */
-export function toFirstId(day: number): string {
-  return (day * msPerDay).toString(16).padStart(12, "0").padEnd(32, "0");
 }
 
 function toLogParameters({ limit, after, filters, ...time }: RequestsQuestion) {

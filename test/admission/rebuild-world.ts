@@ -1,9 +1,10 @@
 /** Two gateways on one Redis that fails, with a log that events reach late, and a warehouse that is always right. */
+import { setTimeout as wait } from "node:timers/promises";
 import type { ConfirmedSums } from "../../src/admission/counters.ts";
 import { FleetCounters } from "../../src/admission/fleet-counters.ts";
 import { MemoryCounters } from "../../src/admission/memory.ts";
 import type { ReadBase } from "../../src/admission/recovery.ts";
-import type { RedisConnection } from "../../src/admission/redis/connection.ts";
+import type { RedisConnection, ReplyField } from "../../src/admission/redis/connection.ts";
 import { RedisCounters } from "../../src/admission/redis.ts";
 import { CountersUnreachable } from "../../src/admission/shared-counters.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -11,7 +12,16 @@ import { byTier, credit, emptyBase, request } from "./requests.ts";
 
 /** What happens next; `dice` decides what is left open. */
 export type Happening = {
-  readonly name: "admit" | "settle" | "insert" | "confirm" | "tick" | "fail" | "mend" | "lose";
+  readonly name:
+    | "admit"
+    | "settle"
+    | "insert"
+    | "confirm"
+    | "tick"
+    | "fail"
+    | "mend"
+    | "slow"
+    | "lose";
   readonly gateway: number;
   readonly dice: number;
 };
@@ -30,6 +40,9 @@ const budgetIds = ["key:one", "tag:two"] as const;
 /** The account, and its budgets. */
 export const ledgers: readonly (string | undefined)[] = [undefined, ...budgetIds];
 const leaseMs = 30_000;
+/** How long commands are under way on a slow link: longer than anybody waits. */
+const slowMs = 4;
+const patience = { silenceMs: 1, slowWaitMs: 0, quickMs: 1_000 };
 
 /** The world of one run. */
 export class RebuildWorld {
@@ -70,7 +83,7 @@ export class RebuildWorld {
       const readBase: ReadBase = (_account, _period, eventIds, budgetId) =>
         this.#readBase(eventIds, budgetId);
       const shared = toShared(replicaId);
-      this.#gateways.push(new FleetCounters({ shared, local, readBase, clock }));
+      this.#gateways.push(new FleetCounters({ shared, local, readBase, clock, patience }));
     }
     this.#consumer = toShared();
   }
@@ -96,6 +109,8 @@ export class RebuildWorld {
         return this.#links[dice % 3]?.fail(dice);
       case "mend":
         return this.#links[dice % 3]?.mend(dice);
+      case "slow":
+        return this.#links[dice % 3]?.slow(dice % 2 === 1);
       case "lose":
         await this.#wipe();
         this.#unaware = new Set([0, 1]);
@@ -105,7 +120,7 @@ export class RebuildWorld {
   /** Whether all gateways trust a Redis in which nothing can come late any more. */
   get trusted(): boolean {
     return (
-      this.#gateways.every((gateway) => gateway.status().state === "up") &&
+      this.#gateways.every((gateway) => /up|slow/.test(gateway.status().state)) &&
       this.#unaware.size === 0 &&
       this.#links.every(({ quiet }) => quiet)
     );
@@ -116,6 +131,8 @@ export class RebuildWorld {
     budgetId: string | undefined,
   ): Promise<{ usedMicro: bigint; chargedMicro: bigint } | undefined> {
     try {
+      // Each gateway tells all that has ended there.
+      await this.#gateways[1]?.usage(accountId, rich, budgetId);
       const { usedMicro } = (await this.#gateways[0]?.usage(accountId, rich, budgetId)) ?? {};
       const chargedMicro = this.#sumOf(this.#log.length, budgetId);
       return usedMicro === undefined ? undefined : { usedMicro, chargedMicro };
@@ -126,7 +143,10 @@ export class RebuildWorld {
 
   /** Mends everything, ends every request, and lets the consumers confirm all. */
   async calmDown() {
-    for (const link of this.#links) await link.mend(0);
+    for (const link of this.#links) {
+      link.slow(false);
+      await link.mend(0);
+    }
     await this.#untilUp();
     while (this.#open.length > 0) await this.#settle(0);
     await this.#untilUp();
@@ -145,6 +165,10 @@ export class RebuildWorld {
   }
 
   async #untilUp(): Promise<void> {
+    // The first question on a new connection finds out that it is one.
+    for (const gateway of this.#gateways) {
+      await gateway.usage(accountId, rich).catch(() => undefined);
+    }
     for (let round = 0; round < 20; round += 1) {
       this.#clock.advance(1_000);
       for (const gateway of this.#gateways) await gateway.tick();
@@ -161,7 +185,7 @@ export class RebuildWorld {
     const asked = request({
       eventId,
       totalMicro: rich,
-      overdraftMicro: rich,
+      overdraftMicro: dice % 4 === 0 ? 0n : rich,
       budgets: budgets.map((id) => ({ id, limitMicro: rich })),
     });
     try {
@@ -244,12 +268,16 @@ function isOf({ budgets }: Recorded, budgetId: string | undefined): boolean {
   return budgetId === undefined || budgets.includes(budgetId);
 }
 
-/** A connection that loses commands, or their answers, or carries them out when nobody expects it any more. */
+/** A connection that is slow, loses commands, or their answers, or carries them out when nobody expects it any more. */
 class FailingLink implements RedisConnection {
   readonly #connection: RedisConnection;
   readonly #late: (() => Promise<unknown>)[] = [];
   #failing: number | undefined;
   #sessions = 0;
+  #isSlow = false;
+  #underWay = 0;
+  /** Commands arrive in the order of their sending. */
+  #arrived: Promise<unknown> = Promise.resolve();
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
@@ -271,7 +299,23 @@ class FailingLink implements RedisConnection {
     for (const command of this.#late.splice(0, now)) await command();
   }
 
-  async run(...command: Parameters<RedisConnection["run"]>) {
+  slow(isSlow: boolean): void {
+    this.#isSlow = isSlow;
+  }
+
+  run(...command: Parameters<RedisConnection["run"]>): Promise<readonly ReplyField[]> {
+    if (!this.#isSlow && this.#underWay === 0) return this.#arrive(...command);
+    const dueMs = performance.now() + (this.#isSlow ? slowMs : 0);
+    this.#underWay += 1;
+    const answer = this.#arrived.then(async () => {
+      await wait(Math.max(0, dueMs - performance.now()));
+      return this.#arrive(...command);
+    });
+    this.#arrived = answer.catch(() => undefined).finally(() => (this.#underWay -= 1));
+    return answer;
+  }
+
+  async #arrive(...command: Parameters<RedisConnection["run"]>) {
     const carryOut = () => this.#connection.run(...command);
     if (this.#failing === undefined) {
       await this.#late.shift()?.();
@@ -300,6 +344,11 @@ class FailingLink implements RedisConnection {
 
   lastRoundTripMs(): number | undefined {
     return this.#connection.lastRoundTripMs();
+  }
+
+  silentMs(): number {
+    if (this.#underWay > 0) return Number.POSITIVE_INFINITY;
+    return this.#connection.silentMs();
   }
 
   close(): void {

@@ -9,14 +9,14 @@ import { type Happening, ledgers, RebuildWorld } from "./rebuild-world.ts";
 const happening = fc.record<Happening>({
   name: fc.constantFrom(
     ...(["admit", "admit", "admit", "settle", "settle", "insert", "confirm"] as const),
-    ...(["tick", "tick", "fail", "mend", "lose"] as const),
+    ...(["tick", "tick", "fail", "mend", "slow", "slow", "lose"] as const),
   ),
   gateway: fc.nat(1),
   dice: fc.nat(1_000_000),
 });
 
 await describeWith(
-  "two gateways whose Redis loses commands, answers and everything it knew, in 150 random histories",
+  "two gateways whose Redis is slow, loses commands, answers and everything it knew, in 150 random histories",
   () => debianTool("redis-server"),
   () => {
     it("never let an account or a budget seem richer once they trust it again, and count each charge once in the end", async () => {

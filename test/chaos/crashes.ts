@@ -10,12 +10,17 @@ import { caughtUp, judge, readBooks, readDisk, type Verdict } from "./books.ts";
 import { type Address, Traffic } from "./traffic.ts";
 
 /** Which process dies. */
-export type Victim = "gateway" | "consumer";
+export type Victim = "gateway" | "consumer" | "worker" | "owner";
 
 const accounts = 4;
 const clients = 12;
 /** Answers between two deaths, at most: some come while the process starts, some in mid-insert. */
-const answersMax: Readonly<Record<Victim, number>> = { gateway: 200, consumer: 3_000 };
+const answersMax: Readonly<Record<Victim, number>> = {
+  gateway: 200,
+  consumer: 3_000,
+  worker: 200,
+  owner: 200,
+};
 const upstreamLatencyMsMax = 20;
 const plan = {
   name: "chaos",
@@ -27,7 +32,7 @@ const plan = {
 
 /** Kills a process again and again under load, then checks the books event by event. */
 export async function killRepeatedly(victim: Victim, kills: number, seed: number) {
-  const world = await openWorld(seed);
+  const world = await openWorld(seed, victim === "worker" || victim === "owner" ? 2 : 1);
   const random = createRandom(seed);
   const traffic = new Traffic({
     clients,
@@ -36,7 +41,7 @@ export async function killRepeatedly(victim: Victim, kills: number, seed: number
   });
   for (let kill = 0; kill < kills; kill++) {
     await traffic.more(1 + Math.floor(random() * answersMax[victim]));
-    await (victim === "gateway" ? world.killGateway() : world.killConsumer());
+    await world.kill(victim);
   }
   await traffic.more(answersMax[victim]);
   await traffic.stop();
@@ -45,7 +50,7 @@ export async function killRepeatedly(victim: Victim, kills: number, seed: number
   return { ...verdict, kills, broken: traffic.broken };
 }
 
-async function openWorld(seed: number) {
+async function openWorld(seed: number, workers: number) {
   const random = createRandom(seed + 1);
   const upstream = await openUpstream(async (response, request) => {
     await new Promise((resolve) => setTimeout(resolve, random() * upstreamLatencyMsMax));
@@ -58,27 +63,29 @@ async function openWorld(seed: number) {
     providers: [{ name: "lab", kind: "openai", baseUrl, models: ["chaos-model"] }],
   };
   const dataDirectory = await temporaryFolder();
-  let gateway = await startGateway({ config, dataDirectory });
+  let gateway = await startGateway({ config, dataDirectory, workers });
   let serving = Promise.resolve(gateway);
   const keys = await openAccounts(gateway);
   const admin = (): Address => gateway;
+  const killGateway = async () => {
+    const next = Promise.withResolvers<Gateway>();
+    serving = next.promise;
+    await gateway.kill();
+    gateway = await startGateway({ config, dataDirectory, workers });
+    next.resolve(gateway);
+  };
   return {
     async address(account: number): Promise<Address> {
       return { url: (await serving).url, key: keys[account] ?? "" };
     },
-    async killGateway() {
-      const next = Promise.withResolvers<Gateway>();
-      serving = next.promise;
-      await gateway.kill();
-      gateway = await startGateway({ config, dataDirectory });
-      next.resolve(gateway);
-    },
-    async killConsumer() {
-      process.kill(await consumerOf(gateway.process.pid), "SIGKILL");
+    async kill(victim: Victim): Promise<void> {
+      if (victim === "gateway") return killGateway();
+      process.kill(await partOf(victim, gateway.process.pid, random), "SIGKILL");
     },
     /** The verdict, once everything is quiet. */
     async close(received: ReadonlySet<string>): Promise<Verdict> {
-      expect((await readDisk(dataDirectory)).openHolds).toBe(0);
+      const openHolds = async () => (await readDisk(dataDirectory)).openHolds;
+      await expect.poll(openHolds, { timeout: 10_000, interval: 100 }).toBe(0);
       await caughtUp(admin(), dataDirectory);
       const events = await readBooks(admin());
       const called = new Set(
@@ -114,9 +121,28 @@ async function openAccounts({ url, key }: Address): Promise<string[]> {
   return Promise.all(opened);
 }
 
-/** The consumer's process id; waits for the next one while there is none (Linux). */
-async function consumerOf(gatewayPid: number): Promise<number> {
-  const children = () => readFile(`/proc/${gatewayPid}/task/${gatewayPid}/children`, "utf8");
-  await expect.poll(children, { timeout: 30_000, interval: 20 }).toMatch(/\d/);
-  return Number((await children()).trim().split(" ")[0]);
+/** Process id of a part of a gateway; waits for the next one while there is none. */
+async function partOf(victim: Victim, pid: number, random: () => number): Promise<number> {
+  const parts = async () => {
+    const found = await partsOf(pid);
+    return found.filter(({ part }) => part === victim);
+  };
+  await expect.poll(async () => (await parts()).length, partTimes).toBeGreaterThan(0);
+  const found = await parts();
+  return found[Math.floor(random() * found.length)]?.pid ?? -1;
+}
+
+const partTimes = { timeout: 30_000, interval: 20 };
+
+/** The processes of a gateway below its first one, by what they were started as (Linux). */
+export async function partsOf(pid: number): Promise<{ pid: number; part: string }[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  const found = children.split(" ").filter((text) => text !== "");
+  const parts = found.map(async (text) => {
+    const child = Number(text);
+    const words = await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "");
+    const part = /main\.ts\0(\w+)/.exec(words)?.[1] ?? "";
+    return [{ pid: child, part }, ...(await partsOf(child))];
+  });
+  return (await Promise.all(parts)).flat();
 }

@@ -1,7 +1,7 @@
 /** What must be exact however many ask at once: the last credit, and the usage right after an answer. */
 import { expect } from "vitest";
 import { bearer } from "../e2e/doors.ts";
-import { type Gateway, startGateway } from "../e2e/gateway.ts";
+import { type Gateway, type GatewayOptions, startGateway } from "../e2e/gateway.ts";
 import { sendHttp1 } from "../e2e/rest-client.ts";
 import type { Address } from "./traffic.ts";
 
@@ -19,8 +19,8 @@ export const exactPlans = [
 ];
 
 /** A gateway with these plans. */
-export function startExactGateway(): Promise<Gateway> {
-  return startGateway({ config: { plans: exactPlans } });
+export function startExactGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  return startGateway({ ...options, config: { plans: exactPlans } });
 }
 
 /**

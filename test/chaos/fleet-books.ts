@@ -1,13 +1,20 @@
 /** What must be true of a fleet's books when everything is quiet, whatever happened before. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
+import { openAdmin } from "../../src/platform/kafka/client.ts";
+import { openTopicReader } from "../../src/platform/kafka/reader.ts";
 import { decodeEvent, toEventIdText } from "../../src/usage/event.ts";
+import { usageTopics } from "../../src/usage/kafka/topics.ts";
 import { openTables } from "../../src/usage/lmdb-tables.ts";
 import { bearer } from "../e2e/doors.ts";
 import { sendHttp1 } from "../e2e/rest-client.ts";
 import { askWarehouse, judge, readBooks, type Verdict, type Witnesses } from "./books.ts";
 import type { Fleet } from "./fleet.ts";
+
+const all = { eventsMax: 10_000, bytesMax: 16 * 1024 * 1024 };
+const waitForBrokers = { timeout: 60_000, interval: 200 };
 
 /** How long a fleet may take to carry everything to the warehouse: what the acceptance grants. */
 const settleTimeoutMs = 60_000;
@@ -17,7 +24,8 @@ type Usage = { readonly usedMicro: number; readonly usage: Record<string, number
 /** Waits until the warehouse has all that the replicas have recorded; gives the milliseconds that took. */
 export async function settled(fleet: Fleet): Promise<number> {
   const startedMs = performance.now();
-  const recorded = await readOutboxes(fleet);
+  // In this order: what is in no outbox any more is in Kafka.
+  const recorded = new Set([...(await readOutboxes(fleet)), ...(await readTopic(fleet))]);
   const admin = await fleet.address();
   const stored = async () => {
     const select = "SELECT toUInt32(count()) AS events FROM usage_events FINAL";
@@ -45,18 +53,48 @@ export async function checkFleet(
   return verdict;
 }
 
-/** Ids of all events that the replicas have on disk, and that no hold is open. */
+/** Ids of the events that the replicas, and workers of theirs, still have on disk, and that no hold is open. */
 async function readOutboxes({ replicas }: Fleet): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  for (const { dataDirectory } of replicas) {
+  const folders = await Promise.all(replicas.map(({ dataDirectory }) => foldersOf(dataDirectory)));
+  for (const folder of folders.flat()) {
     // What a client has left may still be on its way to its end.
-    await expect.poll(() => countHolds(dataDirectory), { timeout: settleTimeoutMs }).toBe(0);
-    const env = open({ path: join(dataDirectory, "usage"), readOnly: true, maxDbs: 8 });
+    await expect.poll(() => countHolds(folder), { timeout: settleTimeoutMs }).toBe(0);
+    const env = open({ path: join(folder, "usage"), readOnly: true, maxDbs: 8 });
     const { log } = openTables(env);
     for (const { value } of log.getRange({})) ids.add(toEventIdText(decodeEvent(value).eventId));
     await env.close();
   }
   return ids;
+}
+
+/** Ids of all events in Kafka. */
+async function readTopic({ kafka }: Fleet): Promise<ReadonlySet<string>> {
+  const connection = { brokers: kafka.bootstrap, clientId: "books" };
+  const admin = openAdmin(connection);
+  const { topics } = await admin.use((client) =>
+    client.fetchTopicMetadata({ topics: [usageTopics.usage] }),
+  );
+  await admin.close();
+  const reader = openTopicReader(connection, usageTopics.usage);
+  const ids = new Set<string>();
+  for (const { partitionId } of topics[0]?.partitions ?? []) {
+    const log = reader.partition(partitionId, 1);
+    for (let offset = 0; ; ) {
+      const { records, endOffset } = await vi.waitFor(() => log.read(offset, all), waitForBrokers);
+      for (const { bytes } of records) ids.add(toEventIdText(decodeEvent(bytes).eventId));
+      offset += records.length;
+      if (offset >= endOffset) break;
+    }
+  }
+  await reader.close();
+  return ids;
+}
+
+async function foldersOf(dataDirectory: string): Promise<string[]> {
+  const names = await readdir(dataDirectory);
+  const ofWorkers = names.filter((name) => name.startsWith("worker-"));
+  return [dataDirectory, ...ofWorkers.map((name) => join(dataDirectory, name))];
 }
 
 async function countHolds(dataDirectory: string): Promise<number> {

@@ -46,8 +46,8 @@ function figuresOf(delays: readonly number[]) {
   return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), answers: sorted.length };
 }
 
-async function createKey(to: Address): Promise<{ key: string; id: string }> {
-  const { text } = await call(to, "POST", "/v1/keys", { name: "trial" });
+async function createKey(to: Address, may: object = {}): Promise<{ key: string; id: string }> {
+  const { text } = await call(to, "POST", "/v1/keys", { name: "trial", ...may });
   const { key, info } = JSON.parse(text);
   return { key, id: info.id };
 }
@@ -114,6 +114,20 @@ await describeWith("three replicas under load", fetchClickHouse, (startClickHous
     console.log(`figure  revocation at three replicas  ${JSON.stringify(figures)}`);
     expect(figures.p99Ms).toBeLessThan(1_000);
     expect(figures.maxMs).toBeLessThan(2_000);
+  }, 300_000);
+
+  it("let a key manage nothing from its revocation at one of them on", async () => {
+    const [first, ...others] = gateways;
+    if (first === undefined) throw new Error("no gateway");
+    const status = async ({ url }: Address, key: string) =>
+      (await sendHttp1(url, { path: "/v1/keys", headers: bearer(key) })).status;
+    for (let trial = 0; trial < trials; trial++) {
+      const { key, id } = await createKey(first, { scopes: ["keys:write"] });
+      for (const other of others) expect(await status(other, key)).toBe(200);
+      await call(first, "DELETE", `/v1/keys/${id}`);
+      const statuses = others.map((other) => status(other, key));
+      expect(await Promise.all(statuses)).toEqual([401, 401]);
+    }
   }, 300_000);
 
   it("apply another plan within a second of its change at one of them, to the same key", async () => {

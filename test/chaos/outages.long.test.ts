@@ -1,3 +1,3 @@
-import { describeOutages, slowerCells } from "./outage-suite.ts";
+import { describeOutages, starvedCells } from "./outage-suite.ts";
 
-await describeOutages(300_000, slowerCells);
+await describeOutages(300_000, starvedCells);

@@ -3,23 +3,20 @@ import { setTimeout as wait } from "node:timers/promises";
 import { expect } from "vitest";
 import { bearer } from "../e2e/doors.ts";
 import { sendHttp1 } from "../e2e/rest-client.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Dependency, Fleet } from "./fleet.ts";
 
-/** A service that can fail. */
-export type Dependency = "kafka" | "clickhouse" | "redis";
-
-/** How it fails. "slow": it runs for a twentieth of the time, in slices of 10 ms; "slower": it rests for 500 ms between them. */
-export type Fault = "stopped" | "frozen" | "slow" | "slower" | "wiped";
+/** How a service fails. "slow": each answer arrives 500 ms later; "starved": it runs for a twentieth of the time, in slices of 10 ms. */
+export type Fault = "stopped" | "frozen" | "slow" | "starved" | "wiped";
 
 /** Answers to a request of each kind, by status. */
 export type Answers = Record<number, number>;
 
 const chat = { model: "chaos-model", messages: [{ role: "user", content: "Say hello." }] };
-const slowRunMs = 10;
+const slowMs = 500;
+const starvedRunMs = 10;
+const starvedPauseMs = 190;
 /** The usage may be read 600 times a minute. */
 const turnsPerUsage = 10;
-const slowPauseMs = 190;
-const slowerPauseMs = 500;
 
 /** Lets a service fail; gives what ends the fault. */
 export async function inflict(
@@ -38,9 +35,10 @@ export async function inflict(
         for (const part of parts) part.resume();
       };
     case "slow":
-      return slowDown(parts, slowPauseMs);
-    case "slower":
-      return slowDown(parts, slowerPauseMs);
+      await delay(fleet, dependency, slowMs);
+      return () => delay(fleet, dependency, 0);
+    case "starved":
+      return starve(parts);
     case "wiped":
       // Of three brokers one: nothing stands behind the last copy of a log.
       await parts[0]?.wipe();
@@ -73,14 +71,20 @@ function partsOf(fleet: Fleet, dependency: Dependency): Part[] {
   }));
 }
 
-function slowDown(parts: readonly Part[], pauseMs: number): () => Promise<void> {
+async function delay(fleet: Fleet, dependency: Dependency, latencyMs: number): Promise<void> {
+  const { proxies } = fleet;
+  if (proxies === undefined) throw new Error("nothing stands before the services of this fleet");
+  await Promise.all(proxies[dependency].map((proxy) => proxy.delay(latencyMs)));
+}
+
+function starve(parts: readonly Part[]): () => Promise<void> {
   let stopped = false;
   const run = async () => {
     while (!stopped) {
       for (const part of parts) part.pause();
-      await wait(pauseMs);
+      await wait(starvedPauseMs);
       for (const part of parts) part.resume();
-      await wait(slowRunMs);
+      await wait(starvedRunMs);
     }
   };
   const running = run();

@@ -14,8 +14,8 @@ import { checkFleet, settled } from "./fleet-books.ts";
 import { chaosPlan } from "./fleet-kills.ts";
 import { Traffic } from "./traffic.ts";
 
-/** The last commit with schema version 1; another one may be named. */
-const before = process.env["OPTAMIL_TEST_OLD_RELEASE"] ?? "971e983";
+/** The last commit with schema version 2; another one may be named. */
+const before = process.env["OPTAMIL_TEST_OLD_RELEASE"] ?? "d15d8d6";
 const answersPerStep = 300;
 
 await describeWith("a fleet that is upgraded under load", fetchClickHouse, (startClickHouse) => {
@@ -47,7 +47,7 @@ await describeWith("a fleet that is upgraded under load", fetchClickHouse, (star
     fleet.program = "src/main.ts";
     const migrated = await fleet.run(["migrate"]);
     expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
-    expect(migrated.stdout).toContain("schema version 1 expanded to 2");
+    expect(migrated.stdout).toContain("schema version 2 expanded to 3");
     await traffic.more(answersPerStep);
     await fleet.restartConsumer(0, "SIGTERM");
     await traffic.more(answersPerStep);

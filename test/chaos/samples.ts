@@ -23,7 +23,7 @@ const everyMs = 100;
 
 /** Samples the ledgers of accounts in Redis until it is stopped. */
 export function startSamples(fleet: Fleet, keys: readonly string[]) {
-  const connection = connectRedis({ url: fleet.redis.url });
+  const connection = connectRedis({ url: fleet.proxies?.redisUrl ?? fleet.redis.url });
   const counters = new RedisCounters({ connection, loadBase: () => nothingLoaded });
   const accountIds = keys.map(accountOf);
   const seen = { samples: 0, away: 0, wrong: 0 };

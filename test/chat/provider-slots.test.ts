@@ -21,7 +21,8 @@ describe("a provider without a bound", () => {
 describe("a provider that takes two requests at once", () => {
   it("has one wait until another gives its slot back, whichever of its models that is for", async () => {
     const slots = new ProviderSlots();
-    expect([slots.take(two, "a"), slots.take({ ...two, model: "n" }, "a")]).toEqual([true, true]);
+    const other = { ...two, model: "n" };
+    expect([slots.take(two, "a"), slots.take(other, "a")]).toEqual([true, true]);
     const third = slots.take(two, "a");
     slots.give(two);
     expect(await third).toBe(true);

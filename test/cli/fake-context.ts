@@ -29,11 +29,21 @@ export type FakeOperations = {
   readonly move?: CommandContext["move"];
   readonly consume?: CommandContext["consume"];
   readonly checkConfig?: CommandContext["checkConfig"];
+  readonly serve?: CommandContext["serve"];
 };
 
 /** Runs `optamil <words…>` over fakes. */
 export async function runWith(
-  { accounts = {}, metering, deadLetters, migration, move, consume, checkConfig }: FakeOperations,
+  {
+    accounts = {},
+    metering,
+    deadLetters,
+    migration,
+    move,
+    consume,
+    checkConfig,
+    serve,
+  }: FakeOperations,
   ...words: string[]
 ): Promise<CommandResult> {
   const printed: string[] = [];
@@ -42,7 +52,7 @@ export async function runWith(
     environment: {},
     print: (line) => printed.push(line),
     warn: (line) => warned.push(line),
-    serve: refuse,
+    serve: serve ?? refuse,
     openKeys: refuse,
     rotateSigningKeys: async (step) => `kid-${step}`,
     openAccounts: async () => ({ ...noAccounts, ...accounts }),

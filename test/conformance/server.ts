@@ -13,8 +13,9 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createGrpcServer } from "../../src/gateway/grpc-call.ts";
 import { listen } from "../../src/gateway/listen.ts";
-import { registerConformance } from "./service.ts";
+import { conformanceGrpcMethods, registerConformance } from "./service.ts";
 
 type ServerRequest = Message & {
   useTls: boolean;
@@ -22,6 +23,7 @@ type ServerRequest = Message & {
 };
 
 const lengthBytes = 4;
+const messageBytesMax = 4 * 1024 * 1024;
 const packageName = "connectrpc.conformance.v1";
 
 const image = fromBinary(FileDescriptorSetSchema, readFileSync(process.argv[2] ?? ""));
@@ -31,11 +33,15 @@ if (service === undefined) throw new Error("the image has no conformance service
 
 const request = await readRequest(messageOf("ServerCompatRequest"));
 const tls = request.useTls ? request.serverCreds : undefined;
+const serveGrpc = createGrpcServer(conformanceGrpcMethods(service), messageBytesMax);
+const serveRest = connectNodeAdapter({
+  routes: (router) => registerConformance(router, service),
+  jsonOptions: { registry },
+});
 const listener = await listen(
-  connectNodeAdapter({
-    routes: (router) => registerConformance(router, service),
-    jsonOptions: { registry },
-  }),
+  (httpRequest, httpResponse) => {
+    if (!serveGrpc(httpRequest, httpResponse)) serveRest(httpRequest, httpResponse);
+  },
   tls ? { tls } : {},
 );
 const { port } = listener;

@@ -8,6 +8,14 @@ import {
   type ConnectRouter,
   type HandlerContext,
 } from "@connectrpc/connect";
+import type { GrpcCall, GrpcMethod } from "../../src/gateway/grpc-call.ts";
+
+/** What the methods see of a call, whatever carries it. */
+export type CallContext = Pick<HandlerContext, "timeoutMs" | "requestMethod" | "url"> & {
+  readonly requestHeader: Headers;
+  readonly responseHeader: Pick<Headers, "append">;
+  readonly responseTrailer: Pick<Headers, "append">;
+};
 
 type Header = { name: string; value: string[] };
 
@@ -37,6 +45,53 @@ export function registerConformance(router: ConnectRouter, service: DescService)
   for (const method of service.methods) {
     if (method.name !== "Unimplemented") registerMethod(router, method);
   }
+}
+
+/** The same for the two kinds of calls that plain gRPC serves. */
+export function conformanceGrpcMethods(service: DescService): GrpcMethod[] {
+  return service.methods
+    .filter(({ name }) => name !== "Unimplemented")
+    .flatMap((method) => {
+      const serve = grpcServe(method);
+      return serve === undefined ? [] : { method, serve };
+    });
+}
+
+function grpcServe(method: DescMethod): GrpcMethod["serve"] | undefined {
+  if (isKind(method, "unary")) {
+    return async (message, call) => {
+      call.send([await answerOnce(method, [message as UnaryRequest], contextOf(call))]);
+    };
+  }
+  if (!isKind(method, "server_streaming")) return undefined;
+  return async (message, call) => {
+    const request = message as StreamRequest;
+    const context = contextOf(call);
+    sendMetadata(request.responseDefinition, context);
+    for await (const answer of answerRest(
+      method,
+      request.responseDefinition,
+      [request],
+      context,
+      0,
+    )) {
+      call.send([answer]);
+    }
+  };
+}
+
+function contextOf(call: GrpcCall): CallContext {
+  const pairs = Object.entries(call.request.headers)
+    .filter(([name]) => !name.startsWith(":"))
+    .map(([name, value]): [string, string] => [name, String(value)]);
+  return {
+    requestHeader: new Headers(pairs),
+    requestMethod: "POST",
+    url: call.request.url,
+    timeoutMs: () => call.timeoutMs,
+    responseHeader: { append: (name, value) => call.addHeader(name, value) },
+    responseTrailer: { append: (name, value) => call.addTrailer(name, value) },
+  };
 }
 
 function registerMethod(router: ConnectRouter, method: DescMethod): void {
@@ -71,7 +126,7 @@ function isKind<Kind extends DescMethod["methodKind"]>(
 async function answerOnce(
   method: DescMethod,
   requests: UnaryRequest[],
-  context: HandlerContext,
+  context: CallContext,
 ): Promise<Message> {
   const definition = requests[0]?.responseDefinition;
   sendMetadata(definition, context);
@@ -86,7 +141,7 @@ async function answerOnce(
 async function* answerBidi(
   method: DescMethod,
   stream: AsyncIterable<StreamRequest>,
-  context: HandlerContext,
+  context: CallContext,
 ): AsyncGenerator<Message> {
   const requests: StreamRequest[] = [];
   let definition: StreamDefinition | undefined;
@@ -119,7 +174,7 @@ async function* answerRest(
   method: DescMethod,
   definition: StreamDefinition | undefined,
   requests: StreamRequest[],
-  context: HandlerContext,
+  context: CallContext,
   sent: number,
 ): AsyncGenerator<Message> {
   if (definition === undefined) return;
@@ -133,7 +188,7 @@ async function* answerRest(
   if (definition.error) throw toConnectError(definition.error, method, requestInfo);
 }
 
-function sendMetadata(definition: Definition | undefined, context: HandlerContext): void {
+function sendMetadata(definition: Definition | undefined, context: CallContext): void {
   for (const [target, headers] of [
     [context.responseHeader, definition?.responseHeaders],
     [context.responseTrailer, definition?.responseTrailers],
@@ -145,7 +200,7 @@ function sendMetadata(definition: Definition | undefined, context: HandlerContex
 }
 
 /** A `ConformancePayload.RequestInfo`. */
-function describeRequest(method: DescMethod, requests: Message[], context: HandlerContext) {
+function describeRequest(method: DescMethod, requests: Message[], context: CallContext) {
   const timeoutMs = context.timeoutMs();
   const query = context.requestMethod === "GET" ? new URL(context.url).searchParams : undefined;
   return {

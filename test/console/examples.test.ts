@@ -96,6 +96,7 @@ await describeWith(
     it.each(inLanguage("grpcurl"))("%s", async (id, code) => {
       const output = await outputOf("sh", ["-s"], code, pathWith(grpcurl));
       if (id === "embeddings") expect(output).toMatch(/"embedding"/);
+      else if (id === "feedback") expect(output).toMatch(/"object": "feedback"/);
       else expect(output).toMatch(id === "json" ? /"content"/ : demo);
     });
   },

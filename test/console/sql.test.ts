@@ -63,10 +63,14 @@ await describeWith("SQL of accounts", open, ({ executable, startClickHouse }) =>
         body: { error: { message: "system is not taken here." } },
       });
 
-      // What is said in requests is kept by a gateway of one machine alone.
+      // What is said in requests is kept where no SQL reaches it.
       const keeping = { path: "/v1/account/content", method: "PUT", body: { keep: true } };
-      const refused = await sendHttp1(url, { ...keeping, headers: bearer(key) });
-      expect(JSON.parse(refused.text).error).toMatchObject({ code: 400, param: "keep" });
+      expect((await sendHttp1(url, { ...keeping, headers: bearer(key) })).status).toBe(200);
+      const contents = { sql: "SELECT * FROM optamil_content.request_contents" };
+      expect(await postSql(url, key, contents)).toMatchObject({
+        status: 400,
+        body: { error: { message: "optamil_content is not taken here." } },
+      });
 
       const watched = await openPage(await openBrowser(executable), url);
       const { page } = watched;

@@ -234,6 +234,13 @@ await describeWith("helm and kubeconform", tools, ({ helm, kubeconform, schemas 
     expect(image).toBe("registry.example.org/optamil:0.1.0");
   });
 
+  it("a gateway has as many workers as it is told, and others have none", async () => {
+    const manifests = parseManifests(await render(helm, ["--set", "gateway.workers=3"]));
+    const argsOf = (part: string) => podsOf(manifests).get(part)?.containers[0].args;
+    expect(argsOf("gateway")).toEqual(["gateway", "--workers", "3"]);
+    expect(argsOf("consumer")).toEqual(["consumer"]);
+  });
+
   it("pods are made anew when a setting needs it, and only then", async () => {
     const checksum = async (...values: string[]) => {
       const manifests = parseManifests(await render(helm, values));

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { event, openUpstream, chunk as upstreamChunk } from "../fakes/openai-upstream.ts";
 import { dial } from "../gateway/listen-clients.ts";
+import { run } from "../setup/process.ts";
+import { runtimeCommand } from "../setup/runtime.ts";
 import { bearer } from "./doors.ts";
 import {
   type Gateway,
@@ -146,6 +148,14 @@ describe("optamil openapi", () => {
     );
     const served = await sendHttp1(gateway.url, { path: "/openapi.json" });
     expect(JSON.parse(served.text)).toEqual(document);
+  });
+
+  it("ends without a word of its own when its reader leaves", async () => {
+    const { command, args } = runtimeCommand("src/main.ts", ["openapi"]);
+    // As in `optamil openapi | head -c 1`, with the status of both.
+    const line = '{ "$@"; echo "ended with $?" >&2; } | head -c 1';
+    const done = await run("sh", ["-c", line, "sh", command, ...args]);
+    expect(done).toMatchObject({ code: 0, stdout: "{", stderr: "ended with 0\n" });
   });
 });
 

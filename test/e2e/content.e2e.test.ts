@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { bearer, doors, type Target } from "./doors.ts";
 import { startGateway } from "./gateway.ts";
+import { everywhere } from "./gateway-fleet.ts";
 import { hitsIn, hitsOnDisk, logLines } from "./leaks.ts";
 import { sendHttp1 } from "./rest-client.ts";
 
@@ -19,10 +20,16 @@ async function openAccount(): Promise<Target & { readonly id: string }> {
   return { url: gateway.url, headers: bearer(made.body.key), id: made.body.account.id };
 }
 
-const keepIt = (of: Target, keeping: object) =>
-  call("PUT", "/v1/account/content", of.headers, keeping);
+/** Switches it. */
+async function keepIt(of: Target, keeping: object) {
+  const answer = await call("PUT", "/v1/account/content", of.headers, keeping);
+  await everywhere(() => call("GET", "/v1/account", of.headers));
+  return answer;
+}
 const contentOf = (of: Target, requestId: string | undefined) =>
   call("GET", `/v1/account/content/${requestId}`, of.headers);
+const statusOf = async (of: Target, requestId: string | undefined) =>
+  (await contentOf(of, requestId)).status;
 
 const ask = (content: string) => ({ model: "auto", messages: [{ role: "user", content }] });
 
@@ -48,7 +55,7 @@ describe.each(doors)("what is said through $name", (door) => {
     const [whole = "", streamed = ""] = await askTwice(door, on, text);
     for (const id of [whole, streamed]) {
       // Written after the answer's end.
-      await expect.poll(async () => (await contentOf(on, id)).status).toBe(200);
+      await expect.poll(() => statusOf(on, id), { timeout: 5_000 }).toBe(200);
       const { body } = await contentOf(on, id);
       expect(body).toMatchObject({ request_id: id, prompt_cut: false, answer_cut: false });
       expect(JSON.parse(body.prompt).messages[0].content).toContain(text);
@@ -119,7 +126,7 @@ describe("the keeping of prompts and answers", () => {
     const path = "/v1/chat/completions";
     const { headers } = await sendHttp1(gateway.url, { path, headers: account.headers, body });
     const id = headers["x-request-id"];
-    await expect.poll(async () => (await contentOf(account, id)).status).toBe(200);
+    await expect.poll(() => statusOf(account, id), { timeout: 5_000 }).toBe(200);
     const kept = (await contentOf(account, id)).body;
     expect(kept.prompt_cut).toBe(true);
     const bytes = Buffer.byteLength(kept.prompt);

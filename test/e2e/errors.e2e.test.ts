@@ -553,7 +553,8 @@ describe("a client's own deadline", () => {
       const before = silent.requests.length;
       const reply = await sendHttp1(gateway.url, {
         ...{ path: "/v1/chat/completions", body: request },
-        headers: { ...admin, [name]: "0.1" },
+        // Long enough for the provider to have been asked.
+        headers: { ...admin, [name]: "0.5" },
       });
       expect(readRefusal(reply)).toMatchObject(fromRow(rows.deadline, "rest"));
       await silent.requests[before]?.socketClosed;

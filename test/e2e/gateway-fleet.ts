@@ -52,6 +52,14 @@ export function expectSoon<Value>(ask: () => Promise<Value>) {
 }
 
 /**
+ * Resolves when every replica knows what was changed before: `ask` is a question about the account, which each of them
+ * answers only once it has heard of that, and nginx asks them in turn. Alone there is nobody else.
+ */
+export async function everywhere(ask: () => Promise<unknown>): Promise<void> {
+  for (let turn = 0; inFleet && turn < 4 * gateways; turn += 1) await ask();
+}
+
+/**
  * What the warehouse must have after an audit: alone all that was recorded before it; a fleet's has what its replicas have
  * sent to Kafka and its consumers have carried on. Awaited with a matcher behind it.
  */

@@ -17,6 +17,8 @@ export interface GatewayOptions {
   env?: Record<string, string>;
   /** Data folder of an earlier gateway. Default: a fresh one. */
   dataDirectory?: string;
+  /** Processes that serve. Default 1; OPTAMIL_TEST_WORKERS runs any file against another number. */
+  workers?: number;
 }
 
 /** A gateway that serves. */
@@ -47,7 +49,7 @@ const readyTimeoutMs = 30_000;
 const endedWell: ProcessExit = { code: 0, signal: null };
 const running = new Set<Gateway>();
 /** All that were started. In each of them its first key is the canary: it was used well and badly by every test. */
-const started: Gateway[] = [];
+const everStarted: Gateway[] = [];
 const folders = new Set<string>();
 /** Variables of commands beside a fleet's first replica, by its data folder. */
 const commandEnvs = new Map<string, Record<string, string | undefined>>();
@@ -62,7 +64,7 @@ afterAll(async () => {
 /** Where the first keys stand but in their own files. */
 async function findLeaks(): Promise<string[]> {
   const hits: string[] = [];
-  for (const { key, process, dataDirectory } of started) {
+  for (const { key, process, dataDirectory } of everStarted) {
     const canaries = new Map(partsOfKey("the first key", key));
     const log = logLines(process.stdout() + process.stderr()).join("\n");
     hits.push(...hitsIn(log, canaries).map((name) => `log: ${name}`));
@@ -83,7 +85,7 @@ export async function temporaryFolder(): Promise<string> {
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const gateway = inFleet ? await startFleet(options) : await startAlone(options);
   running.add(gateway);
-  started.push(gateway);
+  everStarted.push(gateway);
   return gateway;
 }
 
@@ -125,13 +127,16 @@ async function startAlone(options: GatewayOptions): Promise<Gateway> {
   if (options.config !== undefined) {
     env["OPTAMIL_CONFIG"] = await writeConfig(options.config);
   }
-  const { command, args } = runtimeCommand(main, ["start"]);
-  const process = await startProcess(command, args, {
+  const workers = options.workers ?? Number(process.env["OPTAMIL_TEST_WORKERS"] ?? 1);
+  const words = workers > 1 ? ["start", "--workers", `${workers}`] : ["start"];
+  const { command, args } = runtimeCommand(main, words);
+  const started = await startProcess(command, args, {
     env,
     readyLine: /^ {2}Base URL +(http:\/\/127\.0\.0\.1:(\d+))\/v1$/,
-    readyTimeoutMs,
+    // One after the other: the first process, who keeps the books, and those that serve.
+    readyTimeoutMs: workers > 1 ? 3 * readyTimeoutMs : readyTimeoutMs,
   });
-  const [, url = "", port] = process.ready ?? [];
+  const [, url = "", port] = started.ready ?? [];
   const gateway: Gateway = {
     baseUrl: `${url}/v1`,
     url,
@@ -140,14 +145,14 @@ async function startAlone(options: GatewayOptions): Promise<Gateway> {
     key: (await readFile(join(dataDirectory, "first-key"), "utf8")).trim(),
     dataDirectory,
     signingKeys: join(dataDirectory, "signing-keys"),
-    process,
+    process: started,
     async stop() {
       running.delete(gateway);
-      return process.stop();
+      return started.stop();
     },
     async kill() {
       running.delete(gateway);
-      return process.kill();
+      return started.kill();
     },
   };
   return gateway;

@@ -37,6 +37,15 @@ async function inspect(h2spec: string, port: number): Promise<Report> {
   };
 }
 
+/**
+ * Both send a second frame on a stream whose request is whole. Had the answer gone out before that frame was read, the
+ * stream is closed, and what comes then may be ignored (RFC 9113, 5.1): which of both it is, a busy machine decides.
+ */
+const raced = [
+  "http2/5.1: half closed (remote): Sends a DATA frame",
+  "http2/5.1: half closed (remote): Sends a HEADERS frame",
+];
+
 async function startBareServer(): Promise<number> {
   const { command, args } = runtimeCommand("test/e2e/h2spec/bare.ts", []);
   const server = await startProcess(command, args, { readyLine: /^port (\d+)$/ });
@@ -53,7 +62,9 @@ await describeWith(
       const own = await inspect(h2spec, gateway.port);
       expect(own.cases).toEqual(bare.cases);
       expect(own.cases.length).toBeGreaterThan(100);
-      const more = own.failed.filter((name) => !bare.failed.includes(name));
+      expect(own.cases).toEqual(expect.arrayContaining(raced));
+      const known = new Set([...bare.failed, ...raced]);
+      const more = own.failed.filter((name) => !known.has(name));
       // On a port that speaks HTTP/1.1 too those bytes are a bad request of that: 400, and closed.
       expect(more).toEqual(["http2/3.5: Sends invalid connection preface"]);
       const models = { path: "/v1/models", headers: bearer(gateway.key) };

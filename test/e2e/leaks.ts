@@ -1,6 +1,9 @@
 /** Looks for secrets where none may be: in what a gateway logs, and in what it leaves on disk. */
-import { readdir, readFile } from "node:fs/promises";
+import { closeSync, openSync, readSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
+
+const piece = Buffer.alloc(4 << 20);
 
 /** Secrets by what they are. */
 export type Canaries = ReadonlyMap<string, string>;
@@ -40,16 +43,43 @@ export async function hitsOnDisk(folder: string, canaries: Canaries): Promise<st
       .filter((entry) => entry.isFile())
       .map((file) => join(file.parentPath, file.name));
     for (const path of paths.filter((one) => !looked.has(one))) {
-      const text = await readFile(path, "latin1").catch(toGone);
-      moved ||= text === undefined;
-      if (text === undefined) continue;
+      const names = hitsInFile(path, canaries);
+      moved ||= names === undefined;
+      if (names === undefined) continue;
       looked.add(path);
-      hits.push(...hitsIn(text, canaries).map((name) => `${relative(folder, path)}: ${name}`));
+      hits.push(...names.map((name) => `${relative(folder, path)}: ${name}`));
     }
   }
   return hits;
 }
 
-function toGone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== "ENOENT") throw error;
+/**
+ * As `hitsIn`, a piece at a time: a log may be larger than the longest text. Without turns of the event loop, as a
+ * warehouse has thousands of small files.
+ */
+function hitsInFile(path: string, canaries: Canaries): string[] | undefined {
+  const longest = Math.max(1, ...[...canaries.values()].map((canary) => canary.length));
+  const hits = new Set<string>();
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    return toGone(error);
+  }
+  try {
+    let end = "";
+    for (let size = readSync(file, piece); size > 0; size = readSync(file, piece)) {
+      const text = end + piece.toString("latin1", 0, size);
+      for (const name of hitsIn(text, canaries)) hits.add(name);
+      // What the next piece may be the rest of.
+      end = text.slice(-longest);
+    }
+  } finally {
+    closeSync(file);
+  }
+  return [...hits];
+}
+
+function toGone(error: unknown): undefined {
+  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
 }

@@ -43,7 +43,9 @@ export interface OtlpCollector {
 /** Names of OpenTelemetry's semantic conventions 1.37 for HTTP and GenAI that a gateway has use for. */
 const conventions: Record<string, "string" | "number"> = {
   "error.type": "string",
+  "gen_ai.input.messages": "string",
   "gen_ai.operation.name": "string",
+  "gen_ai.output.messages": "string",
   "gen_ai.provider.name": "string",
   "gen_ai.request.model": "string",
   "gen_ai.response.model": "string",
@@ -199,8 +201,28 @@ function toAttributes({ attributes }: Json): Json {
     const type = conventions[key];
     if (type === undefined) expect(key).toMatch(ownAttributes);
     else expect(typeof shown, key).toBe(type);
+    if (key === "gen_ai.input.messages") checkMessages(String(shown), {});
+    if (key === "gen_ai.output.messages") checkMessages(String(shown), { finish_reason: text });
     expect(key in result, `${key} twice`).toBe(false);
     result[key] = shown;
   }
   return result;
+}
+
+const text = expect.any(String);
+/** Members of the parts that the schemas of the conventions name; a part of another type has at least that. */
+const knownParts: Record<string, Json> = {
+  text: { content: text },
+  tool_call: { id: text, name: text, arguments: text },
+  tool_call_response: { id: text, result: text },
+};
+
+/** Messages as the conventions' schemas of input and output messages have them, with what only the one has. */
+function checkMessages(json: string, more: Json): void {
+  for (const message of JSON.parse(json)) {
+    expect(message).toEqual({ role: text, parts: expect.any(Array), ...more });
+    for (const part of message.parts) {
+      expect(part).toEqual({ type: text, ...knownParts[part.type] });
+    }
+  }
 }

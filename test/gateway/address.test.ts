@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { guardAddress, readAddress, toNetwork } from "../../src/gateway/address.ts";
 import { unauthenticated } from "../../src/keys/unauthenticated.ts";
 import { Attempts } from "../../src/platform/attempts.ts";
-import { invalidRequest } from "../../src/platform/errors.ts";
+import { invalidRequest, OptamilError } from "../../src/platform/errors.ts";
 
 describe("the network of an address", () => {
   it.each([
@@ -36,12 +36,19 @@ describe("the guard of addresses", () => {
     expect(guardAddress("10.0.0.1", bad, failures)).toBe(bad);
   });
 
-  it("counts nothing but bad credentials", () => {
-    const other = invalidRequest("no");
+  it.each([
+    ["a bad request", invalidRequest("no")],
+    ["a good key that lacks a scope", new OptamilError("permission_denied", "no")],
+    ["a gateway that knows no key yet", new OptamilError("service_unavailable", "no")],
+    ["a defect", new Error("no")],
+  ])("counts nothing but bad credentials, so not %s", (name, other) => {
     for (let count = 0; count < 5; count += 1) {
-      expect(guardAddress("10.0.0.3", other, failures)).toBe(other);
+      expect(guardAddress(name, other, failures)).toBe(other);
     }
-    expect(guardAddress("10.0.0.3", bad, failures)).toBe(bad);
+    for (let count = 0; count < 2; count += 1) {
+      expect(guardAddress(name, bad, failures)).toBe(bad);
+    }
+    expect(guardAddress(name, bad, failures)).toMatchObject({ code: "rate_limit_exceeded" });
   });
 });
 

@@ -80,6 +80,23 @@ describe("a graceful stop", () => {
     await stopped;
   });
 
+  it("answers what an HTTP/2 client has on its way when its answers so far have been given", async () => {
+    const stops: Promise<void>[] = [];
+    const listener = await listen((_request, response) => {
+      response.end("Hello.");
+      // The answer may be out, and its stream is still open here.
+      stops.push(listener.close({ drainMs }));
+    });
+    const session = await openSession(listener.url);
+    const sessionClosed = once(session, "close");
+    expect(await get(session, "/hello")).toBe("Hello.");
+    const goaway = once(session, "goaway");
+    expect(await get(session, "/hello")).toBe("Hello.");
+    expect((await goaway)[0]).toBe(0);
+    await sessionClosed;
+    await Promise.all(stops);
+  });
+
   it("cuts what still runs at the deadline", async () => {
     const { held, listener } = await openHeld();
     const client = await dial(listener.port);

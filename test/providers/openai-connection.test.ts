@@ -1,16 +1,23 @@
+import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../admission/manual-clock.ts";
 import {
   chunk,
   completion,
   event,
   openUpstream,
+  type Play,
   playJson,
+  playOpenAi,
   playStream,
 } from "../fakes/openai-upstream.ts";
 import { collect, startStream, toCall } from "./calls.ts";
 import { defaultTimeouts, useOpenAi } from "./openai-fixture.ts";
 
 const fake = useOpenAi();
+
+/** undici offers a connection again one turn of the event loop after its answer. */
+const untilOffered = () => new Promise(setImmediate);
 
 describe("connections", () => {
   it.each([false, true])("are used again, with stream %s", async (stream) => {
@@ -19,8 +26,7 @@ describe("connections", () => {
       const call = toCall("json", { stream });
       if (stream) await collect(provider, call);
       else await provider.complete(call);
-      // undici offers a connection again one turn of the event loop after its answer.
-      await new Promise(setImmediate);
+      await untilOffered();
     }
     const sockets = new Set(fake.upstream.requests.map(({ socketClosed }) => socketClosed));
     expect(sockets.size).toBeLessThan(10);
@@ -78,6 +84,77 @@ describe("a connection that fails", () => {
     expect(delivery.endCount).toBe(0);
     await delivery.ended;
     expect(delivery.failure).toMatchObject({ errorClass: "connect" });
+  });
+});
+
+describe("a kept connection that the provider closes when it is used", () => {
+  /** The second request on a connection meets its end. */
+  const closeUsed = (end: (socket: Socket) => void): Play => {
+    const used = new WeakSet<Socket>();
+    return (response, request) => {
+      const { socket } = response;
+      if (socket === null) return undefined;
+      if (used.has(socket)) return end(socket);
+      used.add(socket);
+      return playOpenAi(response, request);
+    };
+  };
+  const ends: [string, (socket: Socket) => void][] = [
+    ["ended", (socket) => void socket.end()],
+    ["reset", (socket) => void socket.resetAndDestroy()],
+  ];
+
+  it.each(ends)("and that is %s costs a request nothing: it is sent again", async (_, end) => {
+    fake.upstream.play = closeUsed(end);
+    const provider = fake.open();
+    for (const isStream of [false, true]) {
+      expect(await provider.complete(toCall("json"))).toMatchObject({ ok: true });
+      await untilOffered();
+      const before = fake.upstream.requests.length;
+      if (isStream) {
+        const delivery = await collect(provider, toCall("json", { stream: true }));
+        expect(delivery.failure).toBeUndefined();
+      } else expect(await provider.complete(toCall("json"))).toMatchObject({ ok: true });
+      const [first, second, ...others] = fake.upstream.requests.slice(before);
+      expect(others).toEqual([]);
+      expect(second?.text).toBe(first?.text);
+    }
+  });
+
+  it("is met once for a request, not again and again", async () => {
+    const clock = new ManualClock();
+    const provider = fake.open({ clock });
+    expect(await provider.complete(toCall("json"))).toMatchObject({ ok: true });
+    await untilOffered();
+    fake.upstream.play = (response) => void response.socket?.resetAndDestroy();
+    expect(await provider.complete(toCall("json"))).toMatchObject({ errorClass: "connect" });
+    expect(fake.upstream.requests).toHaveLength(3);
+  });
+
+  it("is no reason to send what the provider may have worked on for a second", async () => {
+    const clock = new ManualClock();
+    const provider = fake.open({ clock });
+    expect(await provider.complete(toCall("json"))).toMatchObject({ ok: true });
+    await untilOffered();
+    fake.upstream.play = (response) => {
+      clock.advance(1_000);
+      response.socket?.resetAndDestroy();
+    };
+    expect(await provider.complete(toCall("json"))).toMatchObject({ errorClass: "connect" });
+    expect(fake.upstream.requests).toHaveLength(2);
+  });
+
+  it("is no reason to send what its client has left", async () => {
+    const provider = fake.open();
+    expect(await provider.complete(toCall("json"))).toMatchObject({ ok: true });
+    await untilOffered();
+    const call = toCall("json");
+    fake.upstream.play = (response) => {
+      call.cancellation.cancel("client_closed");
+      response.socket?.resetAndDestroy();
+    };
+    expect(await provider.complete(call)).toMatchObject({ errorClass: "cancelled" });
+    expect(fake.upstream.requests).toHaveLength(2);
   });
 });
 

@@ -42,6 +42,7 @@ const endToEnd: Needs = {
 
 const brokers: Needs = { kafka: kafkaTool };
 const engines: Needs = { ...brokers, helm: () => goTool("helm") };
+const chaos: Needs = { ...brokers, toxiproxy: () => goTool("toxiproxy") };
 const deployment: Needs = {
   "docker-compose": () => debianTool("docker-compose"),
   promtool: () => debianTool("promtool"),
@@ -55,7 +56,8 @@ const deployment: Needs = {
 const needsOf: Record<string, Needs> = {
   engines,
   unit: deployment,
-  long: brokers,
+  chaos,
+  long: chaos,
   conformance: { connectconformance: () => goTool("connectconformance") },
   console: {
     chromium: () => debianTool("chromium"),

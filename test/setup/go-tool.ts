@@ -13,6 +13,7 @@ const goTools = {
   grpcurl: "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4",
   helm: "helm.sh/helm/v3/cmd/helm@v3.18.6",
   kubeconform: "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
+  toxiproxy: "github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0",
 } as const;
 
 /** The name of a Go program of the list. */
@@ -50,7 +51,8 @@ export async function goTool(name: GoTool): Promise<string> {
       );
     }
   });
-  return join(folder, name);
+  // Go names a program after its folder.
+  return join(folder, basename(target.slice(0, target.lastIndexOf("@"))));
 }
 
 /**

@@ -8,7 +8,7 @@ import { type RunningProcess, run, startProcess } from "./process.ts";
 /** A broker. */
 export interface KafkaBroker {
   readonly id: number;
-  /** "127.0.0.1:20123"; stays the same over restarts. */
+  /** Where clients reach it, "127.0.0.1:20123"; stays the same over restarts. */
   readonly address: string;
   /** Of its newest process. */
   readonly pid: number;
@@ -67,7 +67,7 @@ export async function createBroker(
   await format();
   return {
     id: settings.id,
-    address: `127.0.0.1:${settings.port}`,
+    address: `127.0.0.1:${settings.proxied?.clientPort ?? settings.port}`,
     get pid() {
       return running?.pid ?? -1;
     },

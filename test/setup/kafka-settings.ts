@@ -4,6 +4,8 @@
 export interface BrokerSettings {
   id: number;
   port: number;
+  /** Where clients reach it through a proxy, and a port on which the brokers reach each other without. Default: none. */
+  proxied?: { clientPort: number; brokerPort: number } | undefined;
   /** Where the broker keeps everything. */
   dataFolder: string;
   /** Ports of the controllers of all brokers, in the order of their ids from 1. */
@@ -26,16 +28,20 @@ export function kafkaSettings(settings: BrokerSettings): string {
 
 type Settings = Record<string, string | number | boolean>;
 
-function ownSettings({ id, port, dataFolder, controllerPorts }: BrokerSettings): Settings {
+function ownSettings(settings: BrokerSettings): Settings {
+  const { id, port, proxied, dataFolder, controllerPorts } = settings;
   const voters = controllerPorts.map((voter, index) => `${index + 1}@127.0.0.1:${voter}`);
+  const between = proxied ? [`BETWEEN://127.0.0.1:${proxied.brokerPort}`] : [];
+  const controller = `CONTROLLER://127.0.0.1:${controllerPorts[id - 1]}`;
+  const advertised = `PLAINTEXT://127.0.0.1:${proxied?.clientPort ?? port}`;
   return {
     "process.roles": "broker,controller",
     "node.id": id,
     "controller.quorum.voters": voters.join(","),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPorts[id - 1]}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
+    listeners: [`PLAINTEXT://127.0.0.1:${port}`, controller, ...between].join(","),
+    "advertised.listeners": [advertised, ...between].join(","),
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BETWEEN:PLAINTEXT",
+    "inter.broker.listener.name": proxied ? "BETWEEN" : "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "log.dirs": dataFolder,
   };

@@ -31,10 +31,17 @@ export async function kafkaTool(): Promise<KafkaCommand> {
   return { command: jars.java, args: [...archive, ...jars.args] };
 }
 
+/** Settings of a cluster. */
+export interface KafkaOptions {
+  brokers: 1 | 3;
+  /** Puts a proxy at a port before an address: clients reach each broker through one. Default: none. */
+  proxy?: ((upstream: string, listenPort: number) => Promise<unknown>) | undefined;
+}
+
 /** Starts a cluster; resolves when all brokers serve. Its processes end with the test file at the latest. */
-export async function startKafka(options: { brokers: 1 | 3 }): Promise<KafkaCluster> {
+export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
   const tool = await kafkaTool();
-  return startCluster(tool, options.brokers);
+  return startCluster(tool, options.brokers, options.proxy);
 }
 
 const archiveName = "kafka.jsa";
@@ -47,15 +54,22 @@ async function archiveClasses({ java, args }: KafkaJars, path: string): Promise<
   await cluster.stop();
 }
 
-async function startCluster(kafka: KafkaCommand, count: number): Promise<KafkaCluster> {
+async function startCluster(
+  kafka: KafkaCommand,
+  count: number,
+  proxy?: KafkaOptions["proxy"],
+): Promise<KafkaCluster> {
   const folder = await mkdtemp(join(tmpdir(), "optamil-kafka-"));
-  const ports = await findPorts(2 * count);
+  const ports = await findPorts(4 * count);
   // A Kafka UUID: 16 bytes in base64url, which must not begin with a dash.
   const clusterId = `A${randomBytes(16).toString("base64url").slice(1)}`;
-  const controllerPorts = ports.slice(count);
+  const controllerPorts = ports.slice(count, 2 * count);
   const brokers = await Promise.all(
-    ports.slice(0, count).map((port, index) => {
-      return createBroker(kafka, folder, clusterId, { id: index + 1, port, controllerPorts });
+    ports.slice(0, count).map(async (port, index) => {
+      const [clientPort = 0, brokerPort = 0] = ports.slice(2 * (count + index));
+      await proxy?.(`127.0.0.1:${port}`, clientPort);
+      const own = { id: index + 1, port, proxied: proxy && { clientPort, brokerPort } };
+      return createBroker(kafka, folder, clusterId, { ...own, controllerPorts });
     }),
   );
   await Promise.all(brokers.map((broker) => broker.restart()));

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { run, startProcess, stopAllProcesses } from "./process.ts";
 
@@ -69,7 +69,9 @@ describe("a run that is ended from outside", () => {
     const { pid } = await startProcess(process.execPath, ["-e", ${JSON.stringify(forever)}]);
     console.log("child " + pid);`;
 
-  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+  // Only the kernel can, after SIGKILL.
+  const kill = existsSync("/usr/bin/setpriv") ? (["SIGKILL"] as const) : [];
+  it.each(["SIGTERM", "SIGINT", "SIGHUP", ...kill] as const)(
     "%s takes its processes along",
     async (signal) => {
       const worker = spawn(node, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });

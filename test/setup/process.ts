@@ -1,7 +1,7 @@
 /** Runs and stops child processes, for tests and deploy/fleet: each has a deadline, bounded output and no survivors. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 
 /** Settings that `run` and `startProcess` share. */
 export interface ProcessOptions {
@@ -111,7 +111,7 @@ export async function startProcess(
   args: readonly string[],
   options: StartOptions = {},
 ): Promise<RunningProcess> {
-  const child = spawnGroup(command, args, options, "ignore");
+  const child = spawnGroup(...untilParentEnds(command, args), options, "ignore");
   const stdout = capture(child, "stdout", options.outputBytesMax);
   const stderr = capture(child, "stderr", options.outputBytesMax);
   const exited = exitOf(child);
@@ -202,6 +202,17 @@ function guard(): void {
 
 function killGroups(): void {
   for (const pid of groups) killGroup(pid, "SIGKILL");
+}
+
+const setpriv = "/usr/bin/setpriv";
+const hasSetpriv = process.platform === "linux" && existsSync(setpriv);
+
+/**
+ * The command so that the kernel kills the process when this one has ended, in whatever way: nobody else can after SIGKILL.
+ * Where there is no util-linux, as it is. What the process itself starts must end by its own means.
+ */
+function untilParentEnds(command: string, args: readonly string[]): [string, readonly string[]] {
+  return hasSetpriv ? [setpriv, ["--pdeathsig", "KILL", command, ...args]] : [command, args];
 }
 
 function spawnGroup(

@@ -13,6 +13,8 @@ export interface Import {
   specifier: string | undefined;
   /** True when nothing of it is left at run time. */
   typeOnly: boolean;
+  /** True for a dynamic `import(…)`, which loads nothing before it is reached. */
+  dynamic?: boolean;
 }
 
 /** A function of a file. */
@@ -97,7 +99,8 @@ function importOf(node: Node): Import | undefined {
     case "ImportExpression": {
       const { source } = node;
       const value = source.type === "Literal" ? source.value : undefined;
-      return { specifier: typeof value === "string" ? value : undefined, typeOnly: false };
+      const specifier = typeof value === "string" ? value : undefined;
+      return { specifier, typeOnly: false, dynamic: true };
     }
     case "TSImportType":
       return { specifier: node.source.value, typeOnly: true };

@@ -1,5 +1,10 @@
-import { describe, expect, it } from "vitest";
-import type { AnalyticsWarehouse, LoggedDetails } from "../../src/usage/analytics.ts";
+import { describe, expect, it, vi } from "vitest";
+import type {
+  AnalyticsWarehouse,
+  FiguresQuestion,
+  FiguresRow,
+  LoggedDetails,
+} from "../../src/usage/analytics.ts";
 import { boundAnalytics } from "../../src/usage/analytics-room.ts";
 
 type Asked = { readonly id: string; answer(): void; fail(error: Error): void };
@@ -21,6 +26,17 @@ function createWarehouse() {
   };
   return { asked, warehouse };
 }
+
+const series: FiguresQuestion = {
+  accountId: "acme",
+  filters: { model: [], tier: [], provider: [], key: [], tag: [], outcome: [] },
+  by: "none",
+  order: "requests",
+  groupsMax: 1,
+  previousS: undefined,
+  startsS: [0],
+  endS: 86_400,
+};
 
 const busy = { code: "service_unavailable", retryAfterMs: 2_000 };
 
@@ -82,6 +98,58 @@ describe("analytics behind bounds", () => {
     await failed;
     await settle();
     asked[1]?.answer();
+    expect(await next).toBeUndefined();
+  });
+
+  it("gives who asks for the same figures meanwhile the same answer, and asks anew afterwards", async () => {
+    const answers: (() => void)[] = [];
+    const bound = boundAnalytics({
+      ...createWarehouse().warehouse,
+      figures: () =>
+        new Promise<FiguresRow[]>((resolve) => {
+          answers.push(() => resolve([]));
+        }),
+    });
+    const both = [bound.figures(series), bound.figures({ ...series })];
+    const other = bound.figures({ ...series, accountId: "globex" });
+    await settle();
+    expect(answers.length).toBe(1);
+    answers[0]?.();
+    expect(await both[0]).toBe(await both[1]);
+    await settle();
+    answers[1]?.();
+    await other;
+    const again = bound.figures(series);
+    await settle();
+    expect(answers.length).toBe(3);
+    answers[2]?.();
+    expect(await again).toEqual([]);
+  });
+
+  it("rests after questions without a pause, so that they take their share of the time", async () => {
+    let nowMs = 0;
+    const clock = { monotonicMs: () => nowMs };
+    const { asked, warehouse } = createWarehouse();
+    const bound = boundAnalytics(warehouse, { share: 0.5, burstMs: 50, clock });
+    const answer = async (id: string, tookMs: number) => {
+      const answered = bound.request("acme", id);
+      await settle();
+      expect(asked.at(-1)?.id).toBe(id);
+      nowMs += tookMs;
+      asked.at(-1)?.answer();
+      await answered;
+    };
+    // The first 100 ms of answering are 50 more than their share: as much as is allowed.
+    await answer("a", 100);
+    // A pause as long as the answering makes up for it.
+    nowMs += 100;
+    await answer("b", 100);
+    await answer("c", 400);
+    const next = bound.request("acme", "d");
+    await settle();
+    expect(asked.at(-1)?.id).toBe("c");
+    await vi.waitFor(() => expect(asked.at(-1)?.id).toBe("d"));
+    asked.at(-1)?.answer();
     expect(await next).toBeUndefined();
   });
 });

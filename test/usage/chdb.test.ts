@@ -15,6 +15,7 @@ import {
   sampleDecision,
   sampleEvent,
 } from "./sample-events.ts";
+import { createIdAt } from "./sample-usage.ts";
 
 function createFolder(): string {
   return mkdtempSync(join(tmpdir(), "optamil-chdb-"));
@@ -55,6 +56,56 @@ describeAnalytics("chDB with rollups of some days", async () => {
     },
     remove: async () => rmSync(path, { recursive: true, force: true }),
   };
+});
+
+describe("charts of an account with rollups in chDB", () => {
+  const path = createFolder();
+  const dayMs = 86_400_000;
+  const toMs = Math.floor(admittedAtMs / dayMs + 1) * dayMs;
+  const filters = { model: [], tier: [], provider: [], key: [], tag: [], outcome: [] };
+  let warehouse: ChdbWarehouse;
+  let offset = 0;
+
+  /** Requests of the last three days, as a chart has them and as it would from the rows alone. */
+  async function count(): Promise<unknown[]> {
+    const from = { previousS: undefined, startsS: [toMs / 1_000 - 3 * 86_400], endS: toMs / 1_000 };
+    const asked = { accountId: "acme", filters, order: "requests", groupsMax: 1, ...from } as const;
+    // Two dimensions are not rolled up.
+    const byRows = { ...filters, model: ["deepseek-chat"], tag: ["t"] };
+    const [charted] = await warehouse.analytics.figures({ ...asked, by: "none" });
+    const [added] = await warehouse.analytics.figures({ ...asked, by: "none", filters: byRows });
+    return [charted?.figures.requests, added?.figures.requests];
+  }
+
+  async function insert(daysAgo: number): Promise<void> {
+    const atMs = admittedAtMs - daysAgo * dayMs;
+    const event = sampleEvent({ eventId: createIdAt(atMs), admittedAtMs: atMs, tag: "t" });
+    const events = placeEvents([event], offset++);
+    await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
+  }
+
+  beforeAll(async () => {
+    warehouse = await openChdbWarehouse(path, { rowsMin: 1, quietSeconds: 0 });
+  });
+  afterAll(async () => {
+    await warehouse.close();
+    rmSync(path, { recursive: true, force: true });
+  });
+
+  it("have what came late, what came after the rollups, and what was rolled up again", async () => {
+    for (const daysAgo of [2, 1]) await insert(daysAgo);
+    expect(await count()).toEqual([2n, 2n]);
+    while (await warehouse.rollUp());
+    expect(await count()).toEqual([2n, 2n]);
+    await insert(0);
+    expect(await count()).toEqual([3n, 3n]);
+    await insert(2);
+    expect(await count()).toEqual([4n, 4n]);
+    while (await warehouse.rollUp());
+    expect(await count()).toEqual([4n, 4n]);
+    await insert(1);
+    expect(await count()).toEqual([5n, 5n]);
+  });
 });
 
 describe("the warehouse in chDB", () => {

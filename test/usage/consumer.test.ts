@@ -351,6 +351,39 @@ describe("a consumer that dies", () => {
     expect(world.store.base("acme", periodId)?.version).toEqual({ epoch: 1_000, offset: 3 });
   });
 
+  it("and loses its store names again all that the log has: counters may have loaded it before the bases were there", async () => {
+    const world = new World();
+    const events = [sampleEvent(), sampleEvent({ accountId: "b" }), sampleEvent()];
+    world.append(...events);
+    await world.drain(world.start());
+    world.store = new MemoryConsumerStore();
+    world.delivered.length = 0;
+    await world.drain(world.start());
+    expect(world.includedIds().toSorted()).toEqual(events.map(idOf).toSorted());
+    expect(world.usedMicro("acme")).toBe(2n * credit);
+    expect(await world.warehouse.rows()).toEqual({ rows: 3n, effective: 3n });
+  });
+
+  it("and loses its store and its warehouse fills both from the log, and tells what the log has no more", async () => {
+    const world = new World();
+    world.append(sampleEvent(), sampleEvent({ accountId: "b" }), sampleEvent());
+    await world.drain(world.start());
+    const told: string[] = [];
+    const startAnew = async () => {
+      world.warehouse.wipe();
+      world.store = new MemoryConsumerStore();
+      await world.drain(world.start({ tell: (message) => void told.push(message) }));
+    };
+    await startAnew();
+    expect(told).toEqual([]);
+    expect([world.usedMicro("acme"), world.usedMicro("b")]).toEqual([2n * credit, credit]);
+    world.disk.trimmedTo = 2;
+    await startAnew();
+    expect(told).toEqual([expect.stringContaining("lacks 2 records of usage/0 before 2")]);
+    expect([world.usedMicro("acme"), world.usedMicro("b")]).toEqual([credit, 0n]);
+    expect(await world.warehouse.rows()).toEqual({ rows: 1n, effective: 1n });
+  });
+
   it("of a warehouse that was wiped while nothing failed sends all of the log again, before any sum", async () => {
     const world = new World();
     world.append(sampleEvent(), sampleEvent(), sampleEvent());

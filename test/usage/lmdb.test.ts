@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openLmdbUsageLog } from "../../src/usage/lmdb.ts";
@@ -45,6 +46,45 @@ describe("the usage log in LMDB", () => {
       endOffset: 20,
       left: 14,
     });
+    await log.close();
+  });
+
+  it("removes confirmed events within seconds where they are somewhere else, so that its file does not grow", async () => {
+    const clock = new ManualClock();
+    const path = createDataFolder();
+    const log = await openLmdbUsageLog({ ...options, clock, path, confirmed: "gone" });
+    const sizes: number[] = [];
+    for (let turn = 1; turn <= 20; turn++) {
+      await Promise.all(Array.from({ length: 1_000 }, () => log.append(sampleEvent())));
+      clock.advance(1_000);
+      // What is on its way is not confirmed yet.
+      await log.confirmed(turn * 1_000 - 100);
+      expect((await log.read(turn * 1_000 - 100, all)).firstOffset).toBe(turn * 1_000 - 100);
+      sizes.push(statSync(join(path, "data.mdb")).size);
+    }
+    expect(sizes.at(-1)).toBeLessThan(2 * (sizes[2] ?? 0));
+    clock.advance(1_000);
+    await log.confirmed(20_000);
+    await log.close();
+    const again = await openLmdbUsageLog({ ...options, clock, path, confirmed: "gone" });
+    expect(again.status()).toMatchObject({ endOffset: 20_000, confirmedOffset: 20_000 });
+    await again.append(sampleEvent());
+    expect((await again.read(20_000, all)).records).toHaveLength(1);
+    await again.close();
+  });
+
+  it("keeps what a consumer that begins anew has not taken again, however old it is", async () => {
+    const clock = new ManualClock();
+    const log = await openLmdbUsageLog({ ...options, clock, path: createDataFolder() });
+    for (let turn = 0; turn < 10; turn++) await log.append(sampleEvent());
+    await log.confirmed(10);
+    clock.advance(10 * dayMs);
+    await log.append(sampleEvent());
+    await log.confirmed(4);
+    expect((await log.read(4, all)).firstOffset).toBe(4);
+    clock.advance(60_000);
+    await log.confirmed(11);
+    expect((await log.read(10, all)).firstOffset).toBe(10);
     await log.close();
   });
 

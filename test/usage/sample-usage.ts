@@ -119,7 +119,7 @@ export function createUsage(): { records: UsageEvent[]; events: UsageEvent[] } {
 }
 
 /** An event id with the time of the admission, as gateways make them. */
-function createIdAt(atMs: number): string {
+export function createIdAt(atMs: number): string {
   const time = atMs.toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}${createEventId().slice(13)}`;
 }

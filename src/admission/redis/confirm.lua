@@ -19,7 +19,11 @@ for at = 13, #ARGV do
   -- The consumer can be faster than the request: then its charge is in the base before it settles.
   local item = find(ARGV[at])
   if item and budget then leaveBudget(ARGV[at], item, budget) elseif item then forget(ARGV[at], item) end
-  if isKnown then dropPending(ledger, ARGV[at]) else call("HSET", target, "id:" .. ARGV[at], 1) end
+  if not isKnown then
+    call("HSET", target, "id:" .. ARGV[at], 1)
+  elseif not dropPending(ledger, ARGV[at]) and not budget then
+    see(ledger, ARGV[at])
+  end
 end
 if not confirms then increase(target, "confirms", 1) end
 -- Longer than any load may take.

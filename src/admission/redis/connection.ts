@@ -23,6 +23,8 @@ export interface RedisConnection {
   sessions(): number;
   /** Milliseconds that the last answered command took; undefined before the first. */
   lastRoundTripMs(): number | undefined;
+  /** Milliseconds for which commands have waited and none was answered; 0 while none waits. */
+  silentMs(): number;
   close(): void;
 }
 

@@ -23,6 +23,7 @@ import {
   CountersUnreachable,
   type KnownRequest,
   type RebuiltBase,
+  type ReserveRequest,
   type SharedCounters,
 } from "../shared-counters.ts";
 import {
@@ -284,8 +285,26 @@ export class RedisCounters implements SharedCounters {
     return true;
   }
 
+  async reserve(asked: ReserveRequest) {
+    const { eventId, totalMicro, wantedMicro, leastMicro, share } = asked;
+    const amounts = [totalMicro, wantedMicro, leastMicro].map(bounded);
+    const args = [eventId, ...amounts, share];
+    const reply = await this.#runLoaded(scripts.reserve, asked.accountId, args);
+    return { periodId: textAt(reply, 1), heldMicro: BigInt(textAt(reply, 2)) };
+  }
+
+  async adopt(known: KnownRequest): Promise<void> {
+    const { accountId, periodId, budgets } = known;
+    assert(budgets.length === 0, "a request with budgets waits for its answer");
+    await this.#runLoaded(scripts.adopt, accountId, [periodId, ...toKnown(known)]);
+  }
+
   lastRoundTripMs(): number | undefined {
     return this.#connection.lastRoundTripMs();
+  }
+
+  silentMs(): number {
+    return this.#connection.silentMs();
   }
 
   /** `confirms`: how many there were when these sums were read anew; "" for a confirmation. */

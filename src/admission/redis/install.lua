@@ -13,6 +13,11 @@ for at = restoreTraffic(13), #ARGV, 3 do
   if call("HEXISTS", early, "id:" .. ARGV[at]) == 0 then
     addPending(ledger, ARGV[at], ARGV[at + 1], ARGV[at + 2])
   end
+  see(ledger, ARGV[at])
+end
+for _, name in ipairs(call("HKEYS", early)) do
+  local eventId = name:match("^id:(.*)$")
+  if eventId then see(ledger, eventId) end
 end
 local version = call("HMGET", early, "epoch", "offset")
 if version[1] and isLater(tonumber(version[1]), tonumber(version[2]), ledger) then

@@ -85,14 +85,26 @@ local function addPending(ledger, eventId, tier, micro)
   local left = call("PTTL", ledger)
   if left > 0 then call("PEXPIRE", ledger .. ":pending", left) end
 end
+-- Whether there was something to drop.
 local function dropPending(ledger, eventId)
   local usage = call("HGET", ledger .. ":pending", eventId)
-  if not usage then return end
+  if not usage then return false end
   local tier, micro = usage:match("^(%a+)|(%d+)$")
   call("HDEL", ledger .. ":pending", eventId)
   increase(ledger, "pending:" .. tier, -micro)
   increase(ledger, "used", -micro)
+  return true
 end
+-- Events that an account's ledger has counted, or a confirmation has named, though they have not settled here. A gateway that
+-- tells of one later, within 15 minutes, tells nothing new.
+local seenMs = 900000
+local function see(ledger, eventId)
+  local seen = ledger .. ":seen"
+  call("ZREMRANGEBYSCORE", seen, "-inf", nowMs - seenMs)
+  call("ZADD", seen, nowMs, eventId)
+  call("PEXPIRE", seen, seenMs)
+end
+local function isSeen(ledger, eventId) return call("ZSCORE", ledger .. ":seen", eventId) ~= false end
 local function setVersion(ledger, epoch, offset) call("HSET", ledger, "epoch", epoch, "offset", offset) end
 -- Sets the base from five arguments at `at`.
 local function setBase(ledger, at)

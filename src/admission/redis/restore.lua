@@ -13,6 +13,7 @@ for at = 6, #ARGV, 10 do
     if tier ~= "" then addPending(ledger, eventId, tier, ARGV[at + 2]) end
   elseif tier ~= "" then
     if item then forget(eventId, item) end
+    see(ledger, eventId)
     addPending(ledger, eventId, tier, ARGV[at + 2])
   elseif not (item and item.state == "H") and call("HEXISTS", ledger .. ":pending", eventId) == 0 then
     -- Swept while its gateway could not renew it, yet alive.

@@ -16,6 +16,8 @@ export const scripts = {
   confirms: read("common", "confirms"),
   check: read("common", "ledger", "check"),
   restore: read("common", "ledger", "restore"),
+  reserve: read("common", "ledger", "reserve"),
+  adopt: read("common", "windows", "ledger", "adopt"),
   rate: read("common", "windows", "rate"),
   usage: read("common", "usage"),
   beat: read("beat"),

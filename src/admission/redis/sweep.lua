@@ -16,6 +16,8 @@ end)
 each(leases, function(eventId, item, name)
   call("ZREM", leases, name)
   if not item then return end
+  -- A reserve is no request: its gateway is gone, and nothing is to be told of it.
+  if item.keyId == "" then return forget(eventId, item) end
   drop(item)
   item.state = "T"
   write(eventId, item)

@@ -4,6 +4,7 @@ import {
   type Snippet,
   toCurlPost,
   toGrpcurlCall,
+  toGrpcurlCommand,
   toPythonValue,
   toTypeScriptValue,
 } from "../format/snippets.ts";
@@ -26,8 +27,7 @@ export function toResponsePrograms(place: Place, body: Values): readonly Snippet
 /** `POST /v1/messages` with texts as its turns. */
 export function toMessagePrograms(place: Place, body: Values): readonly Snippet[] {
   const { origin, key } = place;
-  const turns = Array.isArray(body["messages"]) ? body["messages"] : [];
-  const messages = turns.map((turn) => ({ ...turn, content: textOf(turn.content) }));
+  const messages = textTurns(body["messages"]);
   return [
     { name: "curl", text: toCurlPost(place, "/v1/messages", body) },
     {
@@ -108,7 +108,36 @@ const answer = await client.chat.completions.create({
 ${typeScriptMembers(asked)}}).withResponse();
 ${typed}`,
     },
+    { name: "grpcurl", text: grpcurlFeedback(place, asked, rated) },
   ];
+}
+
+/** grpcurl prints an answer's headers if it is asked to, and tries nothing again. */
+function grpcurlFeedback(place: Place, { messages, ...asked }: Values, rated: Values): string {
+  const chat = toGrpcurlCommand(
+    place,
+    "ChatService/CreateChatCompletion",
+    doubleQuoted(JSON.stringify({ ...asked, messages: textTurns(messages) })),
+    "-v ",
+  );
+  const rate = toGrpcurlCommand(
+    place,
+    "FeedbackService/CreateFeedback",
+    doubleQuoted(JSON.stringify(rated)),
+  );
+  return `REQUEST_ID=$(${chat} | sed -n 's/^x-request-id: //p')
+for TRY in 1 2 3 4 5; do
+  ${indented(rate, 2)} && break
+  sleep 1
+done`;
+}
+
+/** Turns of texts in the form that the protos give them. */
+function textTurns(turns: unknown) {
+  return (Array.isArray(turns) ? turns : []).map((turn) => ({
+    ...turn,
+    content: textOf(turn.content),
+  }));
 }
 
 /** A text in the form that the protos give it. */

@@ -139,11 +139,21 @@ function toGrpcurl({ origin, key, body }: SnippetRequest): string {
   return toGrpcurlCall({ origin, key }, `ChatService/${method}`, { ...asked, messages });
 }
 
-/** A call of a method of `optamil.v1` in grpcurl; `options` go first, each with a space after it. */
+/** A call of a method of `optamil.v1` in grpcurl. */
 export function toGrpcurlCall(
   { origin, key }: Omit<SnippetRequest, "body">,
   method: string,
   message: object,
+): string {
+  const data = indented(quoted(JSON.stringify(message, undefined, 2)), 2);
+  return toGrpcurlCommand({ origin, key }, method, data);
+}
+
+/** The same with its message as a word of the shell; `options` go first, each with a space after it. */
+export function toGrpcurlCommand(
+  { origin, key }: Omit<SnippetRequest, "body">,
+  method: string,
+  data: string,
   options = "",
 ): string {
   const { host, protocol, port } = new URL(origin);
@@ -151,6 +161,6 @@ export function toGrpcurlCall(
   const target = secure && port === "" ? `${host}:443` : host;
   const plain = secure ? "" : "-plaintext ";
   return `grpcurl ${options}${plain}-H "authorization: Bearer ${key}" \\
-  -d ${indented(quoted(JSON.stringify(message, undefined, 2)), 2)} \\
+  -d ${data} \\
   ${target} optamil.v1.${method}`;
 }

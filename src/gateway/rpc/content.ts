@@ -14,34 +14,42 @@ import { type MethodEntry, unary } from "../exchange.ts";
 /** What the service stands on. */
 export type ContentParts = {
   readonly accounts: Pick<AccountManager, "find" | "setContentDays">;
-  /** Undefined: this gateway keeps nothing. */
-  readonly store: ContentStore | undefined;
+  readonly store: ContentStore;
+  /** Whether the operator lets spans have content. */
+  readonly isTraced: boolean;
 };
 
 const daysDefault = 7;
 
 /** The methods of ContentService. */
-export function contentMethods({ accounts, store }: ContentParts): readonly MethodEntry[] {
+export function contentMethods({
+  accounts,
+  store,
+  isTraced,
+}: ContentParts): readonly MethodEntry[] {
   const { method } = ContentService;
   return [
-    unary(method.setContentKeeping, async ({ accountId, keep, days }, { caller }) => {
+    unary(method.setContentKeeping, async ({ accountId, keep, days, spans }, { caller }) => {
       const isOther = accountId !== "" && accountId !== caller.accountId;
       if (isOther && !caller.scopes.includes("admin")) {
         const message = "Only a key with scope admin may name another account.";
         throw new OptamilError("permission_denied", message, { param: "account_id" });
       }
-      if (keep && store === undefined) {
-        const message = "A fleet keeps no prompts and answers: only a gateway of one machine does.";
-        throw invalidRequest(message, "keep");
+      if (spans && !isTraced) {
+        const message =
+          "No prompts and answers go into traces here: the operator's configuration has no telemetry.content.";
+        throw invalidRequest(message, "spans");
       }
       const id = accounts.find(accountId || caller.accountId).id;
       const contentDays = keep ? (days ?? daysDefault) : 0;
-      const account = await accounts.setContentDays(id, contentDays, caller.keyId);
-      if (!keep) await store?.removeAll(id);
+      const account = await accounts.setContentDays(id, contentDays, caller.keyId, spans);
+      if (!keep) await store.removeAll(id);
       return create(SetContentKeepingResponseSchema, { account });
     }),
-    unary(method.getRequestContent, ({ requestId }, { caller }) => {
-      const found = store?.get(caller.accountId, requestId);
+    unary(method.getRequestContent, async ({ requestId }, { caller }) => {
+      // What another replica kept a moment after it was switched off is there until the next sweep.
+      const isKept = accounts.find(caller.accountId).contentDays !== undefined;
+      const found = isKept ? await store.get(caller.accountId, requestId) : undefined;
       if (found !== undefined) {
         const expiresAt = BigInt(Math.floor(found.expiresAtMs / 1_000));
         return create(GetRequestContentResponseSchema, { ...found, expiresAt });
@@ -50,7 +58,7 @@ export function contentMethods({ accounts, store }: ContentParts): readonly Meth
       throw new OptamilError("not_found", message, { param: "request_id" });
     }),
     unary(method.deleteRequestContent, async ({ requestId }, { caller }) => {
-      await store?.remove(caller.accountId, requestId);
+      await store.remove(caller.accountId, requestId);
       return create(DeleteRequestContentResponseSchema, { requestId, deleted: true });
     }),
   ];

@@ -7,6 +7,7 @@ import { OptamilError, toOptamilError } from "../../platform/errors.ts";
 import { timerMsMax, toCancelledFailure, toTimeoutFailure } from "../failure.ts";
 import type { ProviderFailure, UpstreamCall } from "../provider.ts";
 import {
+  isClosedUnread,
   type Redact,
   readRetryAfterMs,
   toProtocolFailure,
@@ -16,6 +17,8 @@ import {
 
 /** Most bytes of a refusal that are read: 64 KiB hold any error message. */
 const refusalBytesMax = 65_536;
+/** A provider that closes an idle connection does so within a round trip of what was sent on it; later it may have worked. */
+const repeatWithinMs = 1_000;
 
 /** Headers of an answer. */
 export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -69,6 +72,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   readonly #receiver: ExchangeReceiver;
   /** Names of the request's members that the API cannot be told. */
   dropped: readonly string[] = [];
+  /** What is sent once more if the connection was closed before it was read; undefined from the answer's head on. */
+  #repeatable: Dispatcher.DispatchOptions | undefined;
+  #startedAtMs = 0;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #firstTimer: ReturnType<typeof setTimeout> | undefined;
@@ -102,6 +108,8 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
       this.#timer = this.#expireAfter(Math.min(timeoutMs, totalMs), "end");
       // A whole answer has no first token: its head comes when it is done.
       if (isStream) this.#firstTimer = this.#expireAfter(firstTokenMs, "first token");
+      this.#repeatable = request;
+      this.#startedAtMs = this.#setting.clock.monotonicMs();
       this.#setting.dispatcher.dispatch(request, this);
     }
     this.#isStarted = true;
@@ -153,6 +161,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   ): void {
     // 1xx heads go before the real one (RFC 9110 §15.2).
     if (this.#isOver || status < 200) return;
+    this.#repeatable = undefined;
     this.#status = status;
     this.#headers = headers;
     if (this.#isRefused()) return;
@@ -190,14 +199,30 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
       this.fail(this.#toRefusal());
       return;
     }
+    if (this.#repeats(error)) return;
     this.#deliver();
     this.fail(toTransportFailure(error, this.#status));
+  }
+
+  /** Sends a request again, once, that met the end of a kept connection: the provider has hardly read it. */
+  #repeats(error: Error): boolean {
+    const request = this.#repeatable;
+    this.#repeatable = undefined;
+    const sinceMs = this.#setting.clock.monotonicMs() - this.#startedAtMs;
+    if (request === undefined || sinceMs >= repeatWithinMs || !isClosedUnread(error)) return false;
+    this.#controller = undefined;
+    // In this turn the ends of the provider's other kept connections are heard.
+    setImmediate(() => {
+      if (!this.#isOver) this.#setting.dispatcher.dispatch(request, this);
+    });
+    return true;
   }
 
   /** From here on nothing is delivered; false if that was so already. */
   #close(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
+    this.#repeatable = undefined;
     this.#waiting = [];
     clearTimeout(this.#timer);
     clearTimeout(this.#firstTimer);
@@ -219,10 +244,11 @@ export class Exchange implements Dispatcher.DispatchHandler, ExchangeSteer {
   }
 
   #deliver(): void {
-    const [first, ...others] = this.#waiting;
+    const waiting = this.#waiting;
+    const [first] = waiting;
     if (this.#isOver || first === undefined) return;
     this.#waiting = [];
-    const bytes = others.length === 0 ? first : Buffer.concat([first, ...others]);
+    const bytes = waiting.length === 1 ? first : Buffer.concat(waiting);
     this.#guard(() => this.#receiver.onBytes(bytes));
   }
 

@@ -106,6 +106,17 @@ export function toTransportFailure(thrown: Error, status: number): ProviderFailu
   return toUnavailableFailure(status === 0 ? "connect" : "cut", { status, cause: thrown });
 }
 
+/**
+ * Whether a connection was closed before the answer's first byte, as happens to one that was kept idle. Of an orderly
+ * end undici says what the connection had brought before: a fresh one had nothing to wait for.
+ */
+export function isClosedUnread(thrown: Error): boolean {
+  const code = readMember(thrown, "code");
+  if (code === "ECONNRESET" || code === "EPIPE") return true;
+  const bytesRead = readMember(readMember(thrown, "socket"), "bytesRead");
+  return code === "UND_ERR_SOCKET" && typeof bytesRead === "number" && bytesRead > 0;
+}
+
 /** An answer that is not OpenAI's wire format; the reason goes to the log. */
 export function toProtocolFailure(reason: string, status = 200): ProviderFailure {
   return toUnavailableFailure("protocol", { status, cause: new Error(reason) });

@@ -246,7 +246,7 @@ function calibrate(
     const [intercept = 0, slope = 1] = fitLogistic(inputs, targets, weights);
     return [intercept, slope];
   });
-  const chances = mixed.map((row) => calibrateChances(calibration, row));
+  const chances = mixed.map((row) => [...calibrateChances(calibration, row)]);
   return { ...header, calibration, lambdas: fitLambdas(chances) };
 }
 

@@ -189,10 +189,8 @@ class Consumers implements KafkaConsumers {
     });
     const lastExit = kept?.member === member ? this.#lastExit : undefined;
     const keepsBases = saveBases !== undefined;
-    const parts = { log, warehouse, store, clock, deliver, limits, lastExit, keepsBases };
-    return new Worker({
-      parts,
-      onTrouble: (message) => this.#options.onTrouble(`${log.name}: ${message}`),
-    });
+    const tell = (message: string) => this.#options.onTrouble(`${log.name}: ${message}`);
+    const parts = { log, warehouse, store, clock, deliver, limits, lastExit, keepsBases, tell };
+    return new Worker({ parts, onTrouble: tell });
   }
 }

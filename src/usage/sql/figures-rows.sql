@@ -1,6 +1,7 @@
 -- Part of figures: sums of an account's rows, from an event id on.
 SELECT
-    toString({by:Identifier}) AS name,
+    '' AS name, -- if none
+    toString({by:Identifier}) AS name, -- if grouped
     roundDown(toUnixTimestamp(admitted_at), {starts:Array(UInt32)}) AS bucket,
     countIf(kind = 'request') AS requests,
     sumIf(greatest(request_count, 1), kind = 'rejected') AS refused,
@@ -14,16 +15,16 @@ SELECT
     countIf(kind = 'request' AND outcome IN ('ok', 'stream_ok')) AS answers,
     quantilesDDStateIf(0.01, 0.5, 0.99)(ttft_ms, kind = 'request' AND outcome IN ('ok', 'stream_ok') AND ttft_ms > 0) AS ttft,
     quantilesDDStateIf(0.01, 0.5, 0.99)(dateDiff('millisecond', admitted_at, finished_at), kind = 'request' AND outcome IN ('ok', 'stream_ok')) AS duration
-FROM (SELECT *, '' AS nothing FROM optamil.usage_events FINAL)
+FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
-    AND UUIDToNum(event_id) >= toFixedString(unhex({first_id:String}), 16)
-    AND admitted_at >= toDateTime64({starts:Array(UInt32)}[1], 6, 'UTC')
+    AND UUIDToNum(event_id) >= toFixedString(unhex({first_id:String}), 16) -- if rolled
+    AND admitted_at >= toDateTime64({first:UInt32}, 6, 'UTC')
     AND admitted_at < toDateTime64({to:UInt32}, 6, 'UTC')
     AND kind NOT IN ('threshold', 'feedback')
-    AND (empty({models:Array(String)}) OR served_model IN {models:Array(String)})
-    AND (empty({tiers:Array(String)}) OR tier IN {tiers:Array(String)})
-    AND (empty({providers:Array(String)}) OR provider IN {providers:Array(String)})
-    AND (empty({keys:Array(String)}) OR root_key_id IN {keys:Array(String)})
-    AND (empty({tags:Array(String)}) OR tag IN {tags:Array(String)})
-    AND (empty({outcomes:Array(String)}) OR outcome IN {outcomes:Array(String)})
+    AND served_model IN {models:Array(String)} -- if model
+    AND tier IN {tiers:Array(String)} -- if tier
+    AND provider IN {providers:Array(String)} -- if provider
+    AND root_key_id IN {keys:Array(String)} -- if key
+    AND tag IN {tags:Array(String)} -- if tag
+    AND outcome IN {outcomes:Array(String)} -- if outcome
 GROUP BY name, bucket

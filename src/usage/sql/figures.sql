@@ -1,7 +1,8 @@
 -- What an account's requests came to, by group and bucket: the groups with the greatest weight, and the others as one.
 -- Buckets are given by their starts, Unix seconds; what lies before `from` is the time to compare with. Rows of three
 -- kinds: a group in a bucket (part 0), a group in all of them (1), all groups in all buckets (3). Groups are numbered
--- from 1, greatest first; the others have the number after the last.
+-- from 1, greatest first; the others have the number after the last. Lines that end with `if` are left out where that is not
+-- asked for: most of a small answer's time goes into the analysis of the statement.
 SELECT
     grouping(place, bucket) AS part,
     previous,
@@ -25,30 +26,13 @@ FROM
     SELECT *, least(dense_rank() OVER (ORDER BY weight DESC, name), {limit:UInt32} + 1) AS place
     FROM
     (
-        SELECT *, sum(if(previous, 0, toInt64({order:Identifier}))) OVER (PARTITION BY name) AS weight
-        FROM
-        (
-            SELECT
-                name,
-                bucket,
-                bucket < {from:UInt32} AS previous,
-                sum(piece.requests) AS requests,
-                sum(piece.refused) AS refused,
-                sum(piece.errors) AS errors,
-                sum(piece.prompt) AS prompt,
-                sum(piece.cached) AS cached,
-                sum(piece.completion) AS completion,
-                sum(piece.credits) AS credits,
-                sum(piece.provider_cost) AS provider_cost,
-                sum(piece.baseline_cost) AS baseline_cost,
-                sum(piece.answers) AS answers,
-                quantilesDDMergeState(0.01, 0.5, 0.99)(piece.ttft) AS ttft,
-                quantilesDDMergeState(0.01, 0.5, 0.99)(piece.duration) AS duration,
-                requests + refused AS all_requests,
-                prompt + completion AS tokens
-            FROM (/* SUMS */) AS piece
-            GROUP BY name, bucket
-        )
+        SELECT
+            *,
+            bucket < {from:UInt32} AS previous,
+            requests + refused AS all_requests,
+            prompt + completion AS tokens,
+            sum(if(previous, 0, toInt64({order:Identifier}))) OVER (PARTITION BY name) AS weight
+        FROM (/* SUMS */) AS piece
     )
 )
 GROUP BY GROUPING SETS ((previous, place, bucket), (previous, place), (previous))

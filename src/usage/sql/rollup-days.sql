@@ -1,5 +1,5 @@
 -- Which days have a rollup, and which one counts.
-CREATE TABLE IF NOT EXISTS optamil.usage_rolled
+CREATE TABLE IF NOT EXISTS optamil.usage_summed
 (
     account_id LowCardinality(String),
     id_day UInt32,

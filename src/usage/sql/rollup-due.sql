@@ -13,7 +13,7 @@ FROM
 ) AS days
 LEFT JOIN
 (
-    SELECT account_id, id_day, max(made_at) AS rolled FROM optamil.usage_rolled GROUP BY account_id, id_day
+    SELECT account_id, id_day, max(made_at) AS rolled FROM optamil.usage_summed GROUP BY account_id, id_day
 ) AS rollups USING (account_id, id_day)
 WHERE id_day < intDiv(toUnixTimestamp(now()), 86400)
     AND touched >= rolled

@@ -1,15 +1,16 @@
--- Rolls one day of an account up. Of the columns that name groups, one at most is filled, so that together they are its name.
-INSERT INTO optamil.usage_hours
+-- Rolls one day of an account up, by hours. Of the columns that name groups, one at most is filled, so that together they are its name.
+INSERT INTO optamil.usage_sums
 SELECT
     account_id,
-    {day:UInt32} AS id_day,
-    fromUnixTimestamp64Milli({made_at:Int64}, 'UTC') AS made_at,
     multiIf(
         grouping(served_model) = 0, 'model', grouping(tier) = 0, 'tier', grouping(provider) = 0, 'provider',
         grouping(root_key_id) = 0, 'key', grouping(tag) = 0, 'tag', grouping(outcome) = 0, 'outcome', 'none'
     ) AS dimension,
-    intDiv(toUnixTimestamp(admitted_at), 3600) * 3600 AS hour,
+    3600 AS span,
+    intDiv(toUnixTimestamp(admitted_at), 3600) * 3600 AS start,
     concat(served_model, tier, provider, root_key_id, tag, outcome) AS name,
+    {day:UInt32} AS id_day,
+    fromUnixTimestamp64Milli({made_at:Int64}, 'UTC') AS made_at,
     countIf(kind = 'request') AS requests,
     sumIf(greatest(request_count, 1), kind = 'rejected') AS refused,
     countIf(kind = 'request' AND outcome IN ('upstream_error', 'upstream_partial', 'timeout', 'gateway_abort')) AS errors,
@@ -28,11 +29,11 @@ WHERE account_id = {account:String}
     AND UUIDToNum(event_id) >= toFixedString(unhex({first:String}), 16)
     AND UUIDToNum(event_id) < toFixedString(unhex({after:String}), 16)
 GROUP BY GROUPING SETS (
-    (account_id, hour),
-    (account_id, hour, served_model),
-    (account_id, hour, tier),
-    (account_id, hour, provider),
-    (account_id, hour, root_key_id),
-    (account_id, hour, tag),
-    (account_id, hour, outcome)
+    (account_id, start),
+    (account_id, start, served_model),
+    (account_id, start, tier),
+    (account_id, start, provider),
+    (account_id, start, root_key_id),
+    (account_id, start, tag),
+    (account_id, start, outcome)
 )

@@ -18,9 +18,10 @@ func main() {
 		os.Exit(2)
 	}
 	settings := config.Config{
-		Host:         "127.0.0.1",
-		Port:         port,
-		Path:         "/",
+		Host: "127.0.0.1",
+		Port: port,
+		// Its refusal is held for some ms, so that a second frame is there before the answer.
+		Path:         "/v1/models",
 		Timeout:      2 * time.Second,
 		MaxHeaderLen: 4000,
 		JUnitReport:  os.Args[2],

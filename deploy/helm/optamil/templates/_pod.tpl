@@ -66,7 +66,11 @@ topologySpreadConstraints:
 name: {{ .part }}
 image: {{ include "optamil.image" . | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- if gt (int (default 1 .values.workers)) 1 }}
+args: [{{ .part }}, --workers, {{ int .values.workers | quote }}]
+{{- else }}
 args: [{{ .part }}]
+{{- end }}
 {{- with .root.Values.securityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}

@@ -480,7 +480,7 @@ export type AccountBooks = Message<"optamil.v1.AccountBooks"> & {
   balanceMicro: bigint;
 
   /**
-   * Held by open requests.
+   * Held by open requests; in a fleet also what gateways hold for those to come of busy accounts.
    *
    * @generated from field: int64 held_micro = 5;
    */
