@@ -25,8 +25,7 @@ export type Pieces = { readonly starts: readonly number[]; readonly spans: reado
 
 const msPerDay = 86_400_000;
 const hourS = 3_600;
-/** Seconds, widest first; each length is a multiple of the next one. */
-const spansS = [24 * hourS, 12 * hourS, 6 * hourS, 3 * hourS, hourS] as const;
+const dayS = 24 * hourS;
 /** Accounts whose reach is kept; beyond, all are asked for anew. */
 const accountsMax = 10_000;
 
@@ -88,8 +87,9 @@ export function toFirstId(day: number): string {
 }
 
 /**
- * The fewest pieces that make up all time between the first and the last of some moments, none of which lies within a piece.
- * The moments are whole hours, Unix seconds in order.
+ * The fewest pieces that make up all time between the first and the last of some moments, none of which lies within a piece:
+ * what begins or ends with a day of UTC is one, and what does neither is one an hour. The moments are whole hours, Unix
+ * seconds in order.
  */
 export function toPieces(moments: readonly number[]): Pieces {
   const starts: number[] = [];
@@ -97,8 +97,9 @@ export function toPieces(moments: readonly number[]): Pieces {
   for (const [at, fromS] of moments.entries()) {
     const toS = moments[at + 1] ?? fromS;
     for (let startS = fromS; startS < toS; ) {
-      const fitting = spansS.find((spanS) => startS % spanS === 0 && startS + spanS <= toS);
-      const spanS = fitting ?? hourS;
+      const nextDayS = startS - (startS % dayS) + dayS;
+      const isOne = startS % dayS === 0 || nextDayS <= toS;
+      const spanS = isOne ? Math.min(nextDayS, toS) - startS : hourS;
       starts.push(startS);
       spans.push(spanS);
       startS += spanS;

@@ -17,10 +17,16 @@ describe("the pieces that make up a time", () => {
     });
   });
 
-  it("are six for a day that begins two hours before UTC's", () => {
+  it("are two for a day that begins two hours before UTC's", () => {
     const fromS = 10 * dayS - 2 * hourS;
     const { spans } = toPieces([fromS, fromS + dayS]);
-    expect(spans.map((spanS) => spanS / hourS)).toEqual([1, 1, 12, 6, 3, 1]);
+    expect(spans.map((spanS) => spanS / hourS)).toEqual([2, 22]);
+  });
+
+  it("are hours within a day", () => {
+    const fromS = 10 * dayS + hourS;
+    const { spans } = toPieces([fromS, fromS + 3 * hourS]);
+    expect(spans).toEqual([hourS, hourS, hourS]);
   });
 
   it("are none of no time", () => {
@@ -28,7 +34,7 @@ describe("the pieces that make up a time", () => {
     expect(toPieces([])).toEqual({ starts: [], spans: [] });
   });
 
-  it("follow one another without a gap, each within one bucket and on a multiple of its length", () => {
+  it("follow one another without a gap, each within one bucket and one day, at an end of the day or of an hour", () => {
     const moments = fc
       .array(fc.integer({ min: 0, max: 24 * 40 }), { minLength: 2, maxLength: 20 })
       .map((hours) => hours.map((hour) => hour * hourS).toSorted((one, other) => one - other));
@@ -38,7 +44,10 @@ describe("the pieces that make up a time", () => {
       for (const [index, startS] of starts.entries()) {
         const spanS = spans[index] ?? 0;
         expect(startS).toBe(atS);
-        expect(startS % spanS).toBe(0);
+        const endS = startS + spanS;
+        const isAtAnEnd = startS % dayS === 0 || endS % dayS === 0;
+        expect(isAtAnEnd || spanS === hourS).toBe(true);
+        expect(Math.floor(startS / dayS)).toBe(Math.ceil(endS / dayS) - 1);
         expect(given.filter((moment) => moment > startS && moment < startS + spanS)).toEqual([]);
         atS += spanS;
       }

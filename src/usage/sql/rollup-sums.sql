@@ -1,13 +1,13 @@
 -- Sums of whole days of large accounts by pieces of time and by one dimension, made anew as a whole whenever a day's rows have changed. For charts
 -- only: nothing is billed or audited from here, and the rows of a day count only with the made_at that usage_summed has.
--- Pieces of 1, 3, 6, 12 and 24 hours: a chart takes the widest that lie in its buckets, as states of quantiles are dear to read and to merge.
+-- Pieces are hours, and all that begin or end with a day of UTC: a day of any zone of whole hours is two of them, as states of quantiles are dear to read.
 -- Small granules for the same reason.
 CREATE TABLE IF NOT EXISTS optamil.usage_sums
 (
     account_id LowCardinality(String),
     dimension LowCardinality(String) COMMENT 'What makes a group: none, model, tier, provider, key, tag, outcome',
-    span UInt32 COMMENT 'Length of the piece, seconds',
-    start UInt32 COMMENT 'Start of the piece with the admission, Unix seconds; a multiple of its length',
+    span UInt32 COMMENT 'Length of the piece, seconds: up to a day',
+    start UInt32 COMMENT 'Start of the piece with the admission, Unix seconds; whole hours',
     name LowCardinality(String) COMMENT 'Of the group',
     id_day UInt32 COMMENT 'Days since 1970 of the time in the event ids',
     made_at DateTime64(3, 'UTC'),
