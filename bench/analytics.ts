@@ -127,15 +127,22 @@ function tell(name: string, latenciesMs: readonly number[]): number {
 const day = (atMs: number) => new Date(atMs).toISOString().slice(0, 10);
 const chart = `/v1/usage/series?from=${day(endMs - 31 * dayMs)}&to=${day(endMs)}`;
 const groups = ["none", "model", "tier", "key", "tag", "outcome"];
+const chartAt = (number: number) => `${chart}&group_by=${groups[number % groups.length]}`;
+/** As the console asks: up to now. */
+const top = `/v1/usage/top?by=key&from=${day(endMs - 31 * dayMs)}`;
 
 type Gateway = { readonly url: string; readonly pid: number };
 
-async function measureCharts(name: string, { url, pid }: Gateway, key: string, rest = "") {
+async function measureCharts(
+  name: string,
+  { url, pid }: Gateway,
+  key: string,
+  pathAt: (number: number) => string = chartAt,
+) {
   const latenciesMs: number[] = [];
   const before = cpuMs(pid);
   for (let number = 0; number < charts; number++) {
-    const path = `${url}${chart}${rest}&group_by=${groups[number % groups.length]}`;
-    const { status, text, ms } = await call(path, key);
+    const { status, text, ms } = await call(url + pathAt(number), key);
     if (status !== 200) throw new Error(`${status} ${text}`);
     latenciesMs.push(ms);
     // Questions that take more than a quarter of the time are slowed down, and 600 a minute are taken: that is the
@@ -143,7 +150,7 @@ async function measureCharts(name: string, { url, pid }: Gateway, key: string, r
     await new Promise((resolve) => setTimeout(resolve, Math.max(4 * ms, 110)));
   }
   const after = cpuMs(pid);
-  tell(`a chart of 31 days, ${name}`, latenciesMs);
+  tell(`31 days, ${name}`, latenciesMs);
   const each = (part: "gateway" | "warehouse") =>
     ((after[part] - before[part]) / charts).toFixed(1);
   console.log(
@@ -170,8 +177,7 @@ function refreshInLoop(url: string, key: string): () => Promise<number> {
   let drawn = 0;
   const loop = async () => {
     while (!stopped) {
-      const path = `${url}${chart}&group_by=${groups[drawn % groups.length]}`;
-      const { status } = await call(path, key);
+      const { status } = await call(url + chartAt(drawn), key);
       if (status === 200) drawn++;
       else await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
@@ -215,9 +221,11 @@ try {
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
   const gateway = { url, pid };
-  await measureCharts("the account with six of ten events", gateway, large.key);
-  await measureCharts("the same in Berlin", gateway, large.key, "&time_zone=Europe/Berlin");
-  await measureCharts("an account with one of 5,000 events", gateway, small.key);
+  await measureCharts("charts of the account with six of ten events", gateway, large.key);
+  const berlin = (number: number) => `${chartAt(number)}&time_zone=Europe/Berlin`;
+  await measureCharts("the same in Berlin", gateway, large.key, berlin);
+  await measureCharts("its keys with the most, up to now", gateway, large.key, () => top);
+  await measureCharts("charts of an account with one of 5,000 events", gateway, small.key);
   await measureChat("a chat request to warm up", url, small.key);
   const alone: number[] = [];
   const beside: number[] = [];

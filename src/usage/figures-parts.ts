@@ -14,18 +14,21 @@ export function toLines({ by, filters }: FiguresQuestion, isRolled: boolean): Re
   return new Set<string>([grouped, ...filtered, ...rolled]);
 }
 
-/** The rollup that answers a question: of whole hours, and of one dimension at most. Undefined: none does. */
+/**
+ * The rollup that answers a question: of hours that are whole as far as there are rollups, and of one dimension at most.
+ * Undefined: none does.
+ */
 export function toRollup(question: FiguresQuestion, reach: RollupReach) {
   const { previousS, startsS, endS, filters, by } = question;
   const { untilDay, hasMore, firstS, afterS } = reach;
   if (untilDay === 0) return undefined;
   const moments = [...(previousS === undefined ? [] : [previousS]), ...startsS, endS];
-  if (!moments.every((atS) => atS % secondsPerHour === 0)) return undefined;
+  // Nothing is rolled up beyond: a question may be of a hundred years, and most are up to now.
+  const within = moments.map((atS) => Math.min(Math.max(atS, firstS), afterS));
+  if (!within.every((atS) => atS % secondsPerHour === 0)) return undefined;
   const filtered = usageDimensions.filter((dimension) => filters[dimension].length > 0);
   const [dimension = by, ...others] = filtered;
   if (others.length > 0 || (by !== "none" && by !== dimension)) return undefined;
-  // Nothing is rolled up beyond: a question may be of a hundred years.
-  const within = moments.map((atS) => Math.min(Math.max(atS, firstS), afterS));
   const { starts, spans } = toPieces(within);
   if (starts.length > piecesMax) return undefined;
   const parameters = {
