@@ -20,8 +20,8 @@ export function toLines({ by, filters }: FiguresQuestion, isRolled: boolean): Re
  */
 export function toRollup(question: FiguresQuestion, reach: RollupReach) {
   const { previousS, startsS, endS, filters, by } = question;
-  const { untilDay, hasMore, firstS, afterS } = reach;
-  if (untilDay === 0) return undefined;
+  const { untilHour, hasMore, firstS, afterS } = reach;
+  if (untilHour === 0) return undefined;
   const moments = [...(previousS === undefined ? [] : [previousS]), ...startsS, endS];
   // Nothing is rolled up beyond: a question may be of a hundred years, and most are up to now.
   const within = moments.map((atS) => Math.min(Math.max(atS, firstS), afterS));
@@ -36,8 +36,8 @@ export function toRollup(question: FiguresQuestion, reach: RollupReach) {
     names: dimension === "none" ? [] : filters[dimension],
     piece_starts: starts,
     piece_spans: spans,
-    until_day: untilDay,
-    first_id: toFirstId(untilDay),
+    until_hour: untilHour,
+    first_id: toFirstId(untilHour),
   };
   return { hasMore, parameters };
 }

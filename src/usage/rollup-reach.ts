@@ -11,11 +11,11 @@ export type AskRollups = (
 
 /** How far the rollups of an account reach. */
 export type RollupReach = {
-  /** First day, of the time in the event ids, that they do not have or have as it was before; 0: they have none. */
-  readonly untilDay: number;
-  /** Whether anything was ever inserted from that day on. */
+  /** First hour since 1970, of the time in the event ids, that they do not have or have as it was before; 0: they have none. */
+  readonly untilHour: number;
+  /** Whether anything may have been inserted from that hour on. */
   readonly hasMore: boolean;
-  /** All of them are of admissions from here, up to there; Unix seconds, whole days. */
+  /** All of them are of admissions from here, up to there; Unix seconds, whole hours. */
   readonly firstS: number;
   readonly afterS: number;
 };
@@ -23,7 +23,7 @@ export type RollupReach = {
 /** Pieces of time, each with its start, Unix seconds, and its length, seconds; both lists are as long. */
 export type Pieces = { readonly starts: readonly number[]; readonly spans: readonly number[] };
 
-const msPerDay = 86_400_000;
+const msPerHour = 3_600_000;
 const hourS = 3_600;
 const dayS = 24 * hourS;
 /** Accounts whose reach is kept; beyond, all are asked for anew. */
@@ -46,7 +46,7 @@ export class RollupReaches {
     const changes = this.#changes;
     const [row] = await this.#ask("rollup-until", { account: accountId });
     const reach = {
-      untilDay: Number(row?.["until_day"] ?? 0),
+      untilHour: Number(row?.["until_hour"] ?? 0),
       hasMore: Number(row?.["has_more"] ?? 1) === 1,
       firstS: Number(row?.["first"] ?? 0),
       afterS: Number(row?.["after"] ?? 0),
@@ -67,23 +67,23 @@ export class RollupReaches {
     this.#changes++;
     for (const { event } of events) {
       const known = this.#known.get(event.accountId);
-      if (known === undefined || known.untilDay === 0) continue;
-      if (!known.hasMore || toDay(event.eventId) < known.untilDay) {
+      if (known === undefined || known.untilHour === 0) continue;
+      if (!known.hasMore || toHour(event.eventId) < known.untilHour) {
         this.#known.delete(event.accountId);
       }
     }
   }
 }
 
-/** The day of the time in an event id (RFC 9562 §5.7), since 1970. */
-function toDay(eventId: Uint8Array): number {
+/** The hour of the time in an event id (RFC 9562 §5.7), since 1970. */
+function toHour(eventId: Uint8Array): number {
   const atMs = eventId.subarray(0, 6).reduce((sum, byte) => sum * 256 + byte, 0);
-  return Math.floor(atMs / msPerDay);
+  return Math.floor(atMs / msPerHour);
 }
 
-/** The least event id of a day, in hexadecimal digits: ids begin with their milliseconds (RFC 9562 §5.7). */
-export function toFirstId(day: number): string {
-  return (day * msPerDay).toString(16).padStart(12, "0").padEnd(32, "0");
+/** The least event id of an hour since 1970, in hexadecimal digits: ids begin with their milliseconds (RFC 9562 §5.7). */
+export function toFirstId(hour: number): string {
+  return (hour * msPerHour).toString(16).padStart(12, "0").padEnd(32, "0");
 }
 
 /**

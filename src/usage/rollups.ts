@@ -1,11 +1,11 @@
-// Sums by pieces of whole days of large accounts, so that their charts need not read every row. Nothing is billed from them.
+// Sums by pieces of the days of large accounts, so that their charts need not read every row. Nothing is billed from them.
 import { type AskRollups, toFirstId } from "./rollup-reach.ts";
 
 /** What is rolled up, and when. */
 export type RollupOptions = {
   /** Rows of a day that make an account a large one. Default 5,000: fewer are read in a few milliseconds. */
   readonly rowsMin?: number | undefined;
-  /** Seconds without a new row after which a day is rolled up. Default 300: more than an insert can take. */
+  /** Seconds without a new row after which a day, or the whole hours of the present one, are rolled up. Default 300: more than an insert can take. */
   readonly quietSeconds?: number | undefined;
 };
 
@@ -13,9 +13,11 @@ export type RollupOptions = {
 export interface Rollups {
   /** Notes what there was before there were rollups; once. */
   seed(): Promise<void>;
-  /** Rolls up one day of one account, and gives its id; undefined: none is due. */
+  /** Rolls up one day of one account, as far as its hours are over, and gives the account's id; undefined: none is due. */
   next(): Promise<string | undefined>;
 }
+
+const hoursPerDay = 24;
 
 /** Rollups of the warehouse that is asked. */
 export function createRollups(
@@ -33,13 +35,14 @@ export function createRollups(
       const [due] = await ask("rollup-due", { rows: rowsMin, quiet: quietSeconds });
       if (due === undefined) return undefined;
       const day = Number(due["id_day"]);
+      const until = Number(due["until_hour"]);
       // What is inserted from here on makes the rollup an old one.
       const account = String(due["account_id"]);
       const rollup = { account, day, made_at: due["made_at_ms"] };
-      const ids = { first: toFirstId(day), after: toFirstId(day + 1) };
+      const ids = { first: toFirstId(day * hoursPerDay), after: toFirstId(until) };
       await ask("rollup-fill", { ...rollup, ...ids });
       await ask("rollup-widen", rollup);
-      await ask("rollup-done", rollup);
+      await ask("rollup-done", { ...rollup, until });
       return account;
     },
   };

@@ -36,9 +36,11 @@ export const rollupStatements = [
   "rollup-old-hours",
   "rollup-old-days",
   "rollup-touched",
+  "rollup-touched-hours",
   "rollup-sums",
   "rollup-days",
   "rollup-touched-feed",
+  "rollup-touched-hours-feed",
 ] as const;
 
 /** What analysts of single accounts need on a server, in order; repeating it changes nothing. */

@@ -58,24 +58,27 @@ describeAnalytics("chDB with rollups of some days", async () => {
   };
 });
 
+/** Requests of a time, Unix seconds, as a chart has them and as it would from the rows alone. */
+async function countTwice(warehouse: ChdbWarehouse, fromS: number, endS: number) {
+  const filters = { model: [], tier: [], provider: [], key: [], tag: [], outcome: [] };
+  const times = { previousS: undefined, startsS: [fromS], endS };
+  const asked = { accountId: "acme", filters, order: "requests", groupsMax: 1, ...times } as const;
+  // Two dimensions are not rolled up.
+  const byRows = { ...filters, model: ["deepseek-chat"], tag: ["t"] };
+  const [charted] = await warehouse.analytics.figures({ ...asked, by: "none" });
+  const [added] = await warehouse.analytics.figures({ ...asked, by: "none", filters: byRows });
+  return [charted?.figures.requests, added?.figures.requests];
+}
+
 describe("charts of an account with rollups in chDB", () => {
   const path = createFolder();
   const dayMs = 86_400_000;
   const toMs = Math.floor(admittedAtMs / dayMs + 1) * dayMs;
-  const filters = { model: [], tier: [], provider: [], key: [], tag: [], outcome: [] };
   let warehouse: ChdbWarehouse;
   let offset = 0;
 
-  /** Requests of the last three days, as a chart has them and as it would from the rows alone. */
-  async function count(): Promise<unknown[]> {
-    const from = { previousS: undefined, startsS: [toMs / 1_000 - 3 * 86_400], endS: toMs / 1_000 };
-    const asked = { accountId: "acme", filters, order: "requests", groupsMax: 1, ...from } as const;
-    // Two dimensions are not rolled up.
-    const byRows = { ...filters, model: ["deepseek-chat"], tag: ["t"] };
-    const [charted] = await warehouse.analytics.figures({ ...asked, by: "none" });
-    const [added] = await warehouse.analytics.figures({ ...asked, by: "none", filters: byRows });
-    return [charted?.figures.requests, added?.figures.requests];
-  }
+  /** Requests of the last three days. */
+  const count = () => countTwice(warehouse, toMs / 1_000 - 3 * 86_400, toMs / 1_000);
 
   async function insert(daysAgo: number): Promise<void> {
     const atMs = admittedAtMs - daysAgo * dayMs;
@@ -105,6 +108,62 @@ describe("charts of an account with rollups in chDB", () => {
     expect(await count()).toEqual([4n, 4n]);
     await insert(1);
     expect(await count()).toEqual([5n, 5n]);
+  });
+});
+
+describe("charts of the present day of an account with rollups in chDB", () => {
+  const path = createFolder();
+  const hourMs = 3_600_000;
+  let warehouse: ChdbWarehouse;
+  let offset = 0;
+
+  /** Requests of two days and what there is of this one, up to a second. */
+  function count(toMs: number) {
+    const endS = Math.ceil(toMs / 1_000);
+    return countTwice(warehouse, (Math.floor(endS / 86_400) - 2) * 86_400, endS);
+  }
+
+  async function insert(...times: readonly number[]): Promise<void> {
+    const events = times.map((atMs) =>
+      sampleEvent({ eventId: createIdAt(atMs), admittedAtMs: atMs, tag: "t" }),
+    );
+    const placed = placeEvents(events, offset);
+    offset += events.length;
+    await warehouse.insert({ logName: "usage/0", logEpoch: 1, events: placed });
+  }
+
+  /** The hour up to which the rows were rolled up, and the one that it may be by the clock. */
+  async function rollUp() {
+    const hours = [Math.floor(Date.now() / hourMs)];
+    while (await warehouse.rollUp());
+    hours.push(Math.floor(Date.now() / hourMs));
+    const last = "SELECT max(until_hour) FROM usage_summed WHERE account_id = 'acme'";
+    return { until: Number(await warehouse.sql(last, "TSV")), hours };
+  }
+
+  beforeAll(async () => {
+    warehouse = await openChdbWarehouse(path, { rowsMin: 1, quietSeconds: 0 });
+  });
+  afterAll(async () => {
+    await warehouse.close();
+    rmSync(path, { recursive: true, force: true });
+  });
+
+  it("have the hours that are over from rollups, and what comes for them late or behind them", async () => {
+    const nowMs = Date.now();
+    await insert(nowMs - 24 * hourMs, nowMs - hourMs, nowMs);
+    expect(await count(nowMs + 1)).toEqual([3n, 3n]);
+    const first = await rollUp();
+    expect(first.hours).toContain(first.until);
+    expect(await count(nowMs + 1)).toEqual([3n, 3n]);
+    await insert(nowMs, nowMs + 1);
+    expect(await count(nowMs + 1_000)).toEqual([5n, 5n]);
+    await insert(nowMs - hourMs);
+    expect(await count(nowMs + 1_000)).toEqual([6n, 6n]);
+    await rollUp();
+    expect(await count(nowMs + 1_000)).toEqual([6n, 6n]);
+    await insert(nowMs - 24 * hourMs, nowMs);
+    expect(await count(nowMs + 1_000)).toEqual([8n, 8n]);
   });
 });
 

@@ -3,7 +3,12 @@ import type { FiguresQuestion } from "../../src/usage/analytics.ts";
 import { toRollup } from "../../src/usage/figures-parts.ts";
 
 const dayS = 86_400;
-const reach = { untilDay: 20_000, hasMore: true, firstS: 19_990 * dayS, afterS: 20_000 * dayS };
+const reach = {
+  untilHour: 20_000 * 24,
+  hasMore: true,
+  firstS: 19_990 * dayS,
+  afterS: 20_000 * dayS,
+};
 const filters = { model: [], tier: [], provider: [], key: [], tag: [], outcome: [] };
 
 function ask(fromS: number, endS: number, more: Partial<FiguresQuestion> = {}) {
@@ -15,7 +20,7 @@ function ask(fromS: number, endS: number, more: Partial<FiguresQuestion> = {}) {
 describe("the rollup that answers a question", () => {
   it("has the days up to where there are rows alone, whatever the second up to which is asked", () => {
     expect(ask(19_998 * dayS, 20_000 * dayS + 12_345)).toEqual({
-      ...{ dimension: "key", names: [], until_day: 20_000 },
+      ...{ dimension: "key", names: [], until_hour: 20_000 * 24 },
       piece_starts: [19_998 * dayS, 19_999 * dayS],
       piece_spans: [dayS, dayS],
       first_id: (20_000 * dayS * 1_000).toString(16).padStart(12, "0").padEnd(32, "0"),

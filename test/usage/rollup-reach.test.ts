@@ -66,7 +66,7 @@ describe("how far rollups reach", () => {
     let asked = 0;
     const reaches = new RollupReaches(async () => {
       asked++;
-      return [{ until_day: untilDay, has_more: hasMore, first: 0, after: untilDay * dayS }];
+      return [{ until_hour: untilDay * 24, has_more: hasMore, first: 0, after: untilDay * dayS }];
     });
     const countAfter = async () => {
       await reaches.of("acme");
@@ -75,19 +75,19 @@ describe("how far rollups reach", () => {
     return { reaches, countAfter };
   }
 
-  it("is asked once, and not again for events of days that are not rolled up", async () => {
+  it("is asked once, and not again for events of hours that are not rolled up", async () => {
     const { reaches, countAfter } = open(1);
     expect(await countAfter()).toBe(1);
     reaches.forgetOlder(eventOf("acme", untilDay));
     expect(await countAfter()).toBe(1);
   });
 
-  it("is asked again after an event of a day that is rolled up, and not after another account's", async () => {
+  it("is asked again after an event of an hour that is rolled up, and not after another account's", async () => {
     const { reaches, countAfter } = open(1);
     expect(await countAfter()).toBe(1);
     reaches.forgetOlder(eventOf("globex", untilDay - 1));
     expect(await countAfter()).toBe(1);
-    reaches.forgetOlder(eventOf("acme", untilDay - 1));
+    reaches.forgetOlder(eventOf("acme", untilDay - 1 / 24));
     expect(await countAfter()).toBe(2);
   });
 
