@@ -27,8 +27,8 @@ export type Port = {
 
 // What was cut still has to tell its clients so.
 const lingerMs = 500;
-/** A turn of the event loop that took so long may have let a connection wait, milliseconds. */
-const quickTurnMs = 0.5;
+/** A turn of the event loop that took so long may have let a connection wait, milliseconds: one in which nothing happens takes 0.02. */
+const quickTurnMs = 0.1;
 /** On a busy machine every turn takes long. */
 const acceptMsMax = 1_000;
 

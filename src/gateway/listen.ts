@@ -119,9 +119,10 @@ export async function listen(handler: DoorHandler, options: ListenOptions = {}):
   }
 
   async function stop(drainMs: number): Promise<void> {
+    // While clients still keep their connections they hardly open new ones, of which one may meet the closing port.
+    await open.stopAccepting();
     http1.wane();
     http2.wane();
-    await open.stopAccepting();
     const emptied = open.close(drainMs, () => {
       http1.cut();
       http2.cut();

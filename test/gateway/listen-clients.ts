@@ -90,6 +90,17 @@ export async function dial(port: number): Promise<RawClient> {
   };
 }
 
+/** Resolves when a port takes no more connections. */
+export async function untilRefused(port: number): Promise<void> {
+  for (;;) {
+    try {
+      (await dial(port)).destroy();
+    } catch {
+      return;
+    }
+  }
+}
+
 /** The text of an HTTP/1.1 request. */
 export function requestText(path: string, lines: string[] = [], body = ""): string {
   const start = `${body === "" ? "GET" : "POST"} ${path} HTTP/1.1`;

@@ -9,6 +9,7 @@ import {
   openSession,
   readAll,
   requestText,
+  untilRefused,
 } from "./listen-clients.ts";
 
 const drainMs = 20_000;
@@ -42,6 +43,7 @@ describe("a graceful stop", () => {
     client.send(requestText("/hold"));
     await held.held();
     const stopped = listener.close({ drainMs });
+    await untilRefused(listener.port);
     held.release();
     expect(await client.closed).toMatch(
       /^HTTP\/1\.1 200 [\s\S]*^connection: close\r$[\s\S]*last$/im,
@@ -56,6 +58,7 @@ describe("a graceful stop", () => {
     await client.received(/first/);
     expect(listener.stats()).toMatchObject({ connectionsOpen: 1, requestsRunning: 1 });
     const stopped = listener.close({ drainMs });
+    await untilRefused(listener.port);
     client.send(requestText("/hello"));
     client.send(requestText("/hello"));
     held.release();

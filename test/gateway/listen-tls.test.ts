@@ -4,7 +4,14 @@ import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Listener, type ListenOptions, listen } from "../../src/gateway/listen.ts";
-import { createHeldHandler, dial, get, localhost, openSession } from "./listen-clients.ts";
+import {
+  createHeldHandler,
+  dial,
+  get,
+  localhost,
+  openSession,
+  untilRefused,
+} from "./listen-clients.ts";
 
 describe("a TLS port", () => {
   let held = createHeldHandler();
@@ -60,6 +67,7 @@ describe("a TLS port", () => {
     const http1Request = getHttps(`${url}/hold`, { ca: localhost.cert });
     await held.held(2);
     const stopped = listener.close({ drainMs: 20_000 });
+    await untilRefused(port);
     held.release();
     const [response] = await once(http1Request, "response");
     expect(response.headers.connection).toBe("close");
