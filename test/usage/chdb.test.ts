@@ -124,9 +124,10 @@ describe("charts of the present day of an account with rollups in chDB", () => {
   }
 
   async function insert(...times: readonly number[]): Promise<void> {
-    const events = times.map((atMs) =>
-      sampleEvent({ eventId: createIdAt(atMs), admittedAtMs: atMs, tag: "t" }),
-    );
+    const events = times.map((atMs) => ({
+      ...sampleEvent({ eventId: createIdAt(atMs), admittedAtMs: atMs, tag: "t" }),
+      periodId: new Date(atMs).toISOString().slice(0, 7),
+    }));
     const placed = placeEvents(events, offset);
     offset += events.length;
     await warehouse.insert({ logName: "usage/0", logEpoch: 1, events: placed });

@@ -1,4 +1,5 @@
--- Part of figures: sums of an account's rows, from an event id on.
+-- Part of figures: sums of an account's rows, from an event id on. The ids of events, and of their refunds, have the time of the admission, as the
+-- period has, so that earlier partitions are not looked at.
 SELECT
     '' AS name, -- if none
     toString({by:Identifier}) AS name, -- if grouped
@@ -18,6 +19,7 @@ SELECT
 FROM optamil.usage_events FINAL
 WHERE account_id = {account:String}
     AND UUIDToNum(event_id) >= toFixedString(unhex({first_id:String}), 16) -- if rolled
+    AND period_id >= formatDateTime(toDateTime(({until_hour:UInt32} - 1) * 3600, 'UTC'), '%Y-%m') -- if rolled
     AND admitted_at >= toDateTime64({first:UInt32}, 6, 'UTC')
     AND admitted_at < toDateTime64({to:UInt32}, 6, 'UTC')
     AND kind NOT IN ('threshold', 'feedback')
