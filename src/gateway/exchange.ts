@@ -97,6 +97,11 @@ type RowsEntry = {
 /** A method and what serves it. */
 export type MethodEntry = UnaryEntry | AnswerEntry | RowsEntry;
 
+/** Whether the door counts a call as a free one, before it runs; other methods count theirs. */
+export function isFree(entry: MethodEntry): boolean {
+  return entry.kind === "rows" || (entry.kind === "unary" && entry.isRead);
+}
+
 /** An entry for a free method that returns its answer: the door counts its calls. */
 export function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,

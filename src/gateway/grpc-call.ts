@@ -36,9 +36,7 @@ export function createGrpcServer(
   methods: readonly GrpcMethod[],
   messageBytesMax: number,
 ): GrpcServer {
-  const byPath = new Map<string, GrpcMethod>(
-    methods.map((one) => [`/${one.method.parent.typeName}/${one.method.name}`, one]),
-  );
+  const byPath = new Map<string, GrpcMethod>(methods.map((one) => [pathOf(one.method), one]));
   return (request, response) => {
     if (!isHttp2(request) || request.method !== "POST") return false;
     const served = byPath.get(request.url);
@@ -48,6 +46,11 @@ export function createGrpcServer(
     call.read(messageBytesMax);
     return true;
   };
+}
+
+/** Where a method is called ("gRPC over HTTP2", Path; the Connect protocol has the same). */
+export function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
 }
 
 function isHttp2(request: DoorRequest): request is Http2ServerRequest {

@@ -32,7 +32,7 @@ export function toGrpcMethods(
   return entries
     .filter(({ kind }) => kind !== "rows")
     .map((entry) => {
-      const open = createOpenCall(entry.method, parts);
+      const open = createOpenCall(entry, parts);
       return {
         method: entry.method,
         serve: (message, call) =>
@@ -58,7 +58,6 @@ async function serve(message: Message, call: GrpcCall, serving: Serving): Promis
     const input = message as never;
     const showLimits = () => showRate(note, parts, carrier.setHeader);
     if (entry.kind === "unary") {
-      if (entry.isRead) await parts.rates.admitRead(exchange.caller, exchange.showRate);
       const answer = await entry.call(input, exchange);
       showLimits();
       call.send([answer]);

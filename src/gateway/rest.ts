@@ -14,7 +14,7 @@ import { bind } from "./bind.ts";
 import { readClientTimeoutMs } from "./client-timeout.ts";
 import type { RequestContext } from "./door.ts";
 import { toErrorText } from "./error-body.ts";
-import type { Exchange, MethodEntry } from "./exchange.ts";
+import { type Exchange, isFree, type MethodEntry } from "./exchange.ts";
 import { readHeader, requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
@@ -218,15 +218,14 @@ class Visit {
   ): Promise<void> {
     const { entry, validate, answers, format } = this.#serving(route);
     validate(message);
+    if (isFree(entry)) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
     // The entry was made for this method's input by `unary` or `answered`.
     const input = message as never;
     if (entry.kind === "unary") {
-      if (entry.isRead) await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       head.endJson(200, answers.encodeText(await entry.call(input, exchange)));
       return;
     }
     if (entry.kind === "rows") {
-      await this.#options.rates.admitRead(exchange.caller, exchange.showRate);
       head.apply();
       const failure = await writeRows(reply, route, message, entry.call(input, exchange));
       if (failure !== undefined)

@@ -1,5 +1,5 @@
 // What every RPC goes through, whatever carries it: who calls, whether the message is good, and what a failure says.
-import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import type { RateView } from "../chat/rate.ts";
 import type { Trail } from "../chat/trail.ts";
@@ -11,7 +11,7 @@ import { type OptamilError, toOptamilError } from "../platform/errors.ts";
 import { validatorOf } from "../platform/validate.ts";
 import { authorizeSoon, type Gate, scopeOf } from "./access.ts";
 import { addressHeader } from "./address.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, isFree, type MethodEntry } from "./exchange.ts";
 import { requestIdHeader, setErrorHeaders } from "./headers.ts";
 import { holdRefusal } from "./hold-refusal.ts";
 import { readIdempotencyKey } from "./idempotency-key.ts";
@@ -49,8 +49,10 @@ export type Note = { caller: Caller | undefined; view: RateView | undefined };
 /** Opens a call of one method: throws `unauthenticated`, `permission_denied`, `invalid_request` and their kin. */
 export type OpenCall = (request: Message, carrier: RpcCarrier, note: Note) => Promise<Exchange>;
 
-/** How calls of a method are opened. */
-export function createOpenCall(method: DescMethod, parts: RpcParts): OpenCall {
+/** How calls of a method are opened; free ones are counted. */
+export function createOpenCall(entry: MethodEntry, parts: RpcParts): OpenCall {
+  const { method } = entry;
+  const isCounted = isFree(entry);
   const validate = validatorOf(method.input);
   const scope = scopeOf(method);
   return async (request, carrier, note) => {
@@ -64,7 +66,7 @@ export function createOpenCall(method: DescMethod, parts: RpcParts): OpenCall {
       trail.caller = caller;
     }
     validate(request);
-    return {
+    const exchange: Exchange = {
       requestId: requestIdOf(carrier),
       address,
       caller,
@@ -82,6 +84,8 @@ export function createOpenCall(method: DescMethod, parts: RpcParts): OpenCall {
         note.view = view;
       },
     };
+    if (isCounted) await parts.rates.admitRead(caller, exchange.showRate);
+    return exchange;
   };
 }
 

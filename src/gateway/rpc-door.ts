@@ -20,7 +20,7 @@ import { Cancellation } from "../platform/cancellation.ts";
 import { OptamilError, toErrorBody } from "../platform/errors.ts";
 import type { RequestContext } from "./door.ts";
 import type { Exchange, MethodEntry } from "./exchange.ts";
-import { createGrpcServer } from "./grpc-call.ts";
+import { createGrpcServer, pathOf } from "./grpc-call.ts";
 import { toGrpcMethods } from "./grpc-door.ts";
 import { setErrorHeaders } from "./headers.ts";
 import type { DoorRequest, DoorResponse } from "./listen.ts";
@@ -74,7 +74,7 @@ export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
     toGrpcMethods(options.entries, options, trailOf),
     options.bodyBytesMax,
   );
-  const readOnly = new Set(options.entries.filter(isReadOnly).map(pathOf));
+  const readOnly = new Set(options.entries.filter(isReadOnly).map(({ method }) => pathOf(method)));
   return (request, response, { trail }) => {
     trails.set(request, trail);
     const refusal = refuseByHead(request, readOnly);
@@ -125,13 +125,9 @@ function isReadOnly({ method }: MethodEntry): boolean {
   return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-function pathOf({ method }: MethodEntry): string {
-  return `/${method.parent.typeName}/${method.name}`;
-}
-
 function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDoorOptions): void {
   const { method } = entry;
-  const open = createOpenCall(method, options);
+  const open = createOpenCall(entry, options);
   if (isStreamed(method)) {
     router.rpc(method, (request, context) => stream(entry, request, context, open, options));
     return;
@@ -142,9 +138,6 @@ function registerEntry(router: ConnectRouter, entry: MethodEntry, options: RpcDo
     const carrier = carrierOf(context);
     try {
       const exchange = await open(request, carrier, note);
-      if (entry.kind === "unary" && entry.isRead) {
-        await options.rates.admitRead(exchange.caller, exchange.showRate);
-      }
       const answer = await answerOnce(entry, request, carrier, exchange);
       showRate(note, options, carrier.setHeader);
       return answer;
@@ -187,7 +180,6 @@ async function* stream(
   try {
     const exchange = await open(request, carrier, note);
     if (entry.kind === "rows") {
-      await options.rates.admitRead(exchange.caller, exchange.showRate);
       showRate(note, options, carrier.setHeader);
       // The entry was made for this method's input by `rows`.
       yield* entry.call(request as never, exchange);
