@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type ChdbWarehouse, openChdbWarehouse } from "../../src/usage/chdb.ts";
 import { createRefund, toEventIdText, toRefundId } from "../../src/usage/event.ts";
 import { rowColumns, toRows } from "../../src/usage/warehouse-row.ts";
@@ -71,57 +71,11 @@ async function countTwice(warehouse: ChdbWarehouse, fromS: number, endS: number)
 }
 
 describe("charts of an account with rollups in chDB", () => {
-  const path = createFolder();
-  const dayMs = 86_400_000;
-  const toMs = Math.floor(admittedAtMs / dayMs + 1) * dayMs;
-  let warehouse: ChdbWarehouse;
-  let offset = 0;
-
-  /** Requests of the last three days. */
-  const count = () => countTwice(warehouse, toMs / 1_000 - 3 * 86_400, toMs / 1_000);
-
-  async function insert(daysAgo: number): Promise<void> {
-    const atMs = admittedAtMs - daysAgo * dayMs;
-    const event = sampleEvent({ eventId: createIdAt(atMs), admittedAtMs: atMs, tag: "t" });
-    const events = placeEvents([event], offset++);
-    await warehouse.insert({ logName: "usage/0", logEpoch: 1, events });
-  }
-
-  beforeAll(async () => {
-    warehouse = await openChdbWarehouse(path, { rowsMin: 1, quietSeconds: 0 });
-  });
-  afterAll(async () => {
-    await warehouse.close();
-    rmSync(path, { recursive: true, force: true });
-  });
-
-  it("have what came late, what came after the rollups, and what was rolled up again", async () => {
-    for (const daysAgo of [2, 1]) await insert(daysAgo);
-    expect(await count()).toEqual([2n, 2n]);
-    while (await warehouse.rollUp());
-    expect(await count()).toEqual([2n, 2n]);
-    await insert(0);
-    expect(await count()).toEqual([3n, 3n]);
-    await insert(2);
-    expect(await count()).toEqual([4n, 4n]);
-    while (await warehouse.rollUp());
-    expect(await count()).toEqual([4n, 4n]);
-    await insert(1);
-    expect(await count()).toEqual([5n, 5n]);
-  });
-});
-
-describe("charts of the present day of an account with rollups in chDB", () => {
-  const path = createFolder();
   const hourMs = 3_600_000;
+  const dayMs = 24 * hourMs;
+  let path: string;
   let warehouse: ChdbWarehouse;
-  let offset = 0;
-
-  /** Requests of two days and what there is of this one, up to a second. */
-  function count(toMs: number) {
-    const endS = Math.ceil(toMs / 1_000);
-    return countTwice(warehouse, (Math.floor(endS / 86_400) - 2) * 86_400, endS);
-  }
+  let offset: number;
 
   async function insert(...times: readonly number[]): Promise<void> {
     const events = times.map((atMs) => ({
@@ -133,29 +87,54 @@ describe("charts of the present day of an account with rollups in chDB", () => {
     await warehouse.insert({ logName: "usage/0", logEpoch: 1, events: placed });
   }
 
-  /** The hour up to which the rows were rolled up, and the one that it may be by the clock. */
-  async function rollUp() {
-    const hours = [Math.floor(Date.now() / hourMs)];
+  /** Rolls up all that is due. */
+  async function rollUp(): Promise<void> {
     while (await warehouse.rollUp());
-    hours.push(Math.floor(Date.now() / hourMs));
-    const last = "SELECT max(until_hour) FROM usage_summed WHERE account_id = 'acme'";
-    return { until: Number(await warehouse.sql(last, "TSV")), hours };
   }
 
-  beforeAll(async () => {
+  beforeEach(async () => {
+    path = createFolder();
+    offset = 0;
     warehouse = await openChdbWarehouse(path, { rowsMin: 1, quietSeconds: 0 });
   });
-  afterAll(async () => {
+  afterEach(async () => {
     await warehouse.close();
     rmSync(path, { recursive: true, force: true });
   });
 
-  it("have the hours that are over from rollups, and what comes for them late or behind them", async () => {
+  it("have what came late, what came after the rollups, and what was rolled up again", async () => {
+    const toMs = Math.floor(admittedAtMs / dayMs + 1) * dayMs;
+    /** Requests of the last three days. */
+    const count = () => countTwice(warehouse, toMs / 1_000 - 3 * 86_400, toMs / 1_000);
+    const daysAgo = (days: number) => admittedAtMs - days * dayMs;
+    for (const days of [2, 1]) await insert(daysAgo(days));
+    expect(await count()).toEqual([2n, 2n]);
+    await rollUp();
+    expect(await count()).toEqual([2n, 2n]);
+    await insert(daysAgo(0));
+    expect(await count()).toEqual([3n, 3n]);
+    await insert(daysAgo(2));
+    expect(await count()).toEqual([4n, 4n]);
+    await rollUp();
+    expect(await count()).toEqual([4n, 4n]);
+    await insert(daysAgo(1));
+    expect(await count()).toEqual([5n, 5n]);
+  });
+
+  it("have the present day's whole hours from rollups, and what comes for them late or behind them", async () => {
     const nowMs = Date.now();
-    await insert(nowMs - 24 * hourMs, nowMs - hourMs, nowMs);
+    /** Requests of two days and what there is of this one, up to a second. */
+    const count = (toMs: number) => {
+      const endS = Math.ceil(toMs / 1_000);
+      return countTwice(warehouse, (Math.floor(endS / 86_400) - 2) * 86_400, endS);
+    };
+    await insert(nowMs - dayMs, nowMs - hourMs, nowMs);
     expect(await count(nowMs + 1)).toEqual([3n, 3n]);
-    const first = await rollUp();
-    expect(first.hours).toContain(first.until);
+    const beforeHour = Math.floor(Date.now() / hourMs);
+    await rollUp();
+    const last = "SELECT max(until_hour) FROM usage_summed WHERE account_id = 'acme'";
+    const untilHour = Number(await warehouse.sql(last, "TSV"));
+    expect([beforeHour, Math.floor(Date.now() / hourMs)]).toContain(untilHour);
     expect(await count(nowMs + 1)).toEqual([3n, 3n]);
     await insert(nowMs, nowMs + 1);
     expect(await count(nowMs + 1_000)).toEqual([5n, 5n]);
@@ -163,7 +142,7 @@ describe("charts of the present day of an account with rollups in chDB", () => {
     expect(await count(nowMs + 1_000)).toEqual([6n, 6n]);
     await rollUp();
     expect(await count(nowMs + 1_000)).toEqual([6n, 6n]);
-    await insert(nowMs - 24 * hourMs, nowMs);
+    await insert(nowMs - dayMs, nowMs);
     expect(await count(nowMs + 1_000)).toEqual([8n, 8n]);
   });
 });

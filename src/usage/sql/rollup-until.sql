@@ -4,8 +4,9 @@
 SELECT
     if(countIf(is_whole OR is_part) = 0, 0, if(has_more, minIf(if(is_part, rolled_until, id_day * 24), NOT is_whole), (max(id_day) + 1) * 24)) AS until_hour,
     countIf(NOT is_whole) > 0 AS has_more,
-    (SELECT min(start) FROM optamil.usage_sums WHERE account_id = {account:String} AND dimension = 'none' AND span = 3600) AS first,
-    (SELECT max(start) + 3600 FROM optamil.usage_sums WHERE account_id = {account:String} AND dimension = 'none' AND span = 3600) AS after
+    (SELECT (min(start), max(start) + 3600) FROM optamil.usage_sums WHERE account_id = {account:String} AND dimension = 'none' AND span = 3600) AS times,
+    times.1 AS first,
+    times.2 AS after
 FROM
 (
     SELECT
