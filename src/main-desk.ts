@@ -1,6 +1,7 @@
 // Part of the composition root: what one worker has open in the books of its machine, so that its death leaves nothing open.
 import type { Admission, AdmitRequest, Counters } from "./admission/counters.ts";
 import type { Idempotency, KeyedTry } from "./admission/idempotency.ts";
+import { leaveCounters } from "./admission/leave.ts";
 import type { Slots } from "./chat/provider-slots.ts";
 import type { UsageEvent } from "./gen/optamil/v1/event_pb.ts";
 import type { RecordingLog } from "./main-metering.ts";
@@ -142,14 +143,12 @@ export class Desk {
     // Of refusals, refunds and the like the counters know nothing.
     if (open === undefined) return;
     this.#open.delete(eventId);
-    const { counters } = this.#books;
-    const { accountId } = open;
-    const { creditsMicro } = event;
-    const tier = toTierName(event.tier);
-    const tokens = Number(event.promptTokens + event.completionTokens);
-    if (tier === undefined || creditsMicro === 0n) {
-      await counters.release(eventId, { accountId, tokens });
-    } else await counters.settle(eventId, { accountId, tier, creditsMicro, tokens });
+    await leaveCounters(this.#books.counters, eventId, {
+      accountId: open.accountId,
+      tokens: Number(event.promptTokens + event.completionTokens),
+      tier: toTierName(event.tier),
+      creditsMicro: event.creditsMicro,
+    });
   }
 
   async #end(eventId: string, { accountId, hold }: Open): Promise<void> {

@@ -1,6 +1,7 @@
 // One admitted request, from its hold to its durable end.
 import assert from "node:assert/strict";
 import type { Admitted, Budget } from "../admission/counters.ts";
+import { leaveCounters } from "../admission/leave.ts";
 import type { CatalogueModel, Model } from "../catalogue/models.ts";
 import type { TierName } from "../catalogue/tiers.ts";
 import type { ChatUsage } from "../gen/optamil/v1/chat_pb.ts";
@@ -166,18 +167,12 @@ export class MeteredRequest {
     try {
       await usageLog.append(event);
       recorded = event;
-      const { served } = ending;
-      const { creditsMicro } = event;
-      const used = tokens.prompt + tokens.completion;
-      const done =
-        served === undefined || creditsMicro === 0n
-          ? counters.release(eventId, { accountId, tokens: used })
-          : counters.settle(eventId, {
-              accountId,
-              tokens: used,
-              tier: served.model.tier,
-              creditsMicro,
-            });
+      const done = leaveCounters(counters, eventId, {
+        accountId,
+        tokens: tokens.prompt + tokens.completion,
+        tier: ending.served?.model.tier,
+        creditsMicro: event.creditsMicro,
+      });
       if (done instanceof Promise) await done;
       this.#noteBudgets(event.creditsMicro);
     } finally {
